@@ -1,0 +1,83 @@
+"""Freezing: which leading part of a network is not trained.
+
+Every class is called with a network and an image (1, C, H, W) and returns the modules to freeze;
+weights and running statistics of a frozen module both stay what they were.
+"""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from cnn_anatomy.networks.network import Network, forward_order, weight_layers
+
+
+class Nothing:
+    """Train everything."""
+
+    def __call__(self, network: Network, image: Tensor) -> list[nn.Module]:
+        """Return no module."""
+        return []
+
+
+class Layers:
+    """Freeze the first `layers` weight layers in forward order and the norms that follow them.
+
+    Raises:
+        ValueError: if the network has fewer layers than that before its classifier.
+    """
+
+    def __init__(self, layers: int) -> None:
+        self.layers = layers
+
+    def __call__(self, network: Network, image: Tensor) -> list[nn.Module]:
+        """Return the leaves that run before weight layer number `layers` + 1."""
+        last = len(weight_layers(network, image)) - 1
+        if not 0 <= self.layers <= last:
+            raise ValueError(
+                f"freeze.layers={self.layers} is out of range: this network has 0 to {last} "
+                "weight layers before its classifier"
+            )
+        if self.layers == 0:
+            return []
+        seen, frozen = 0, []
+        for _, module in forward_order(network, image):
+            seen += isinstance(module, nn.Conv2d | nn.Linear)
+            if seen > self.layers:
+                break
+            frozen.append(module)
+        return frozen
+
+
+class Stages:
+    """Freeze the stem and the first `stages` stages.
+
+    Raises:
+        ValueError: if the network has fewer stages.
+    """
+
+    def __init__(self, stages: int) -> None:
+        self.stages = stages
+
+    def __call__(self, network: Network, image: Tensor) -> list[nn.Module]:
+        """Return the stem and the stages."""
+        if not 0 <= self.stages <= len(network.stages):
+            raise ValueError(
+                f"freeze.stages={self.stages} is out of range: this network has 0 to "
+                f"{len(network.stages)} stages"
+            )
+        return [network.stem, *network.stages[: self.stages]] if self.stages else []
+
+
+class FeatureExtraction:
+    """Freeze all but the classifier."""
+
+    def __call__(self, network: Network, image: Tensor) -> list[nn.Module]:
+        """Return every leaf but the classifier."""
+        return [m for _, m in forward_order(network, image) if m is not network.head.classifier]
+
+
+def freeze(modules: list[nn.Module]) -> None:
+    """Hold weights (no gradient) and running statistics (evaluation mode) of `modules`."""
+    for module in modules:
+        module.eval()
+        module.requires_grad_(False)

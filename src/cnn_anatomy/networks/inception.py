@@ -1,0 +1,69 @@
+"""The Inception module (Szegedy et al. 2014, figure 2)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from cnn_anatomy.networks.layers import ConvNormAct, Factory
+
+
+def branch_widths(width: int) -> tuple[int, int, int, int, int, int]:
+    """Split `width` output channels as GoogLeNet's module 3a (256) does.
+
+    Returns (1×1, 3×3 reduction, 3×3, 5×5 reduction, 5×5, pool projection).
+    """
+    parts = width // 8
+    return 2 * parts, 3 * parts, 4 * parts, max(parts // 2, 1), parts, width - 7 * parts
+
+
+class Inception(nn.Module):
+    """1×1, 3×3, 5×5 and max-pool branches, concatenated; then the skip.
+
+    `width` is the number of output channels (see `branch_widths`) or the six numbers themselves;
+    without `reductions` the 3×3 and 5×5 convolutions see all input channels, while the projection
+    after the pool stays, as without it channels would only grow (their section 4).
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        width: int | Sequence[int],
+        *,
+        pooling: Factory,
+        skip: Factory,
+        norm: Factory,
+        activation: Factory,
+        reductions: bool = True,
+    ) -> None:
+        super().__init__()
+        c1, r3, c3, r5, c5, cp = branch_widths(width) if isinstance(width, int) else width
+
+        def conv(inputs: int, outputs: int, kernel: int, halve: bool = True) -> ConvNormAct:
+            return ConvNormAct(
+                inputs,
+                outputs,
+                kernel,
+                norm=norm,
+                activation=activation,
+                pooling=pooling if halve else None,
+            )
+
+        def spatial(reduced: int, outputs: int, kernel: int) -> nn.Module:
+            if not reductions:
+                return conv(channels, outputs, kernel)
+            return nn.Sequential(conv(channels, reduced, 1, False), conv(reduced, outputs, kernel))
+
+        self.branch1 = conv(channels, c1, 1)
+        self.branch3 = spatial(r3, c3, 3)
+        self.branch5 = spatial(r5, c5, 5)
+        self.pool = nn.Sequential(nn.MaxPool2d(3, 1, 1), conv(channels, cp, 1))
+        self.skip = skip(channels, c1 + c3 + c5 + cp, pooling=pooling, norm=norm)
+        self.out_channels = self.skip.out_channels
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (N, channels, H, W) to (N, out_channels, H, W)."""
+        branches = (self.branch1(x), self.branch3(x), self.branch5(x), self.pool(x))
+        return self.skip(x, torch.cat(branches, 1))

@@ -1,0 +1,31 @@
+"""Initialisations: functions of one module, called for every module of a network."""
+
+from __future__ import annotations
+
+from torch import nn
+
+
+def he(module: nn.Module) -> None:
+    """Normal with variance 2 / fan-out for convolutions (He et al. 2015b), zero biases."""
+    if isinstance(module, nn.Conv2d):
+        nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+    _finish(module)
+
+
+def xavier(module: nn.Module) -> None:
+    """Uniform with variance 2 / (fan-in + fan-out) (Glorot & Bengio 2010), zero biases."""
+    if isinstance(module, nn.Conv2d):
+        nn.init.xavier_uniform_(module.weight)
+    _finish(module)
+
+
+def small(module: nn.Module, std: float = 0.01) -> None:
+    """Normal with a fixed standard deviation, as before 2010 (Krizhevsky et al. 2012)."""
+    if isinstance(module, nn.Conv2d | nn.Linear):
+        nn.init.normal_(module.weight, std=std)
+    _finish(module)
+
+
+def _finish(module: nn.Module) -> None:
+    if isinstance(module, nn.Conv2d | nn.Linear) and module.bias is not None:
+        nn.init.zeros_(module.bias)

@@ -1,0 +1,64 @@
+"""The convolution all blocks are made of, and the kinds of factory that are injected."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Any
+
+from torch import nn
+
+Factory = Callable[..., Any]
+
+
+def convolution(
+    channels: int, width: int, kernel: int, norm: nn.Module, stride: int = 1
+) -> nn.Conv2d:
+    """Return a same-padded convolution, with a bias only if the `norm` after it wants one."""
+    bias = bool(getattr(norm, "bias_before", False))
+    return nn.Conv2d(channels, width, kernel, stride, kernel // 2, bias=bias)
+
+
+class ConvNormAct(nn.Sequential):
+    """Convolution, normalisation, activation, pooling: (N, channels, H, W) to (N, width, …)."""
+
+    def __init__(
+        self,
+        channels: int,
+        width: int,
+        kernel: int,
+        *,
+        norm: Factory,
+        activation: Factory,
+        pooling: Factory | None = None,
+    ) -> None:
+        pool = pooling(width) if pooling else None
+        normal = norm(width)
+        stride = pool.conv_stride if pool else 1
+        parts: OrderedDict[str, nn.Module] = OrderedDict(
+            conv=convolution(channels, width, kernel, normal, stride),
+            norm=normal,
+            act=activation(),
+        )
+        if pool is not None:
+            parts["pool"] = pool
+        super().__init__(parts)
+        self.out_channels = width
+
+
+class Transition(nn.Sequential):
+    """Halves the resolution where no block does: the pooling, after a convolution if it needs one.
+
+    Maps (N, C, H, W) to (N, C, H // 2, W // 2).
+    """
+
+    def __init__(
+        self, channels: int, *, pooling: Factory, norm: Factory, activation: Factory
+    ) -> None:
+        pool = pooling(channels)
+        if pool.needs_conv:
+            pool = ConvNormAct(
+                channels, channels, 3, norm=norm, activation=activation, pooling=pooling
+            )
+        super().__init__(OrderedDict(pool=pool))
+        self.out_channels = channels

@@ -1,0 +1,160 @@
+"""Pooling: how a network halves its resolution.
+
+Every class takes the number of channels and maps (N, C, H, W) to (N, C, H // 2, W // 2) together
+with the convolution before it. `conv_stride` is the stride which that convolution takes over;
+`needs_conv` says that the pooling is no pooling without one, so that where a network has none
+(between two stages) a 3×3 convolution is put before it (Springenberg et al. 2014, All-CNN).
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+class Pooling(nn.Module):
+    """Base of all poolings; by itself it keeps its input."""
+
+    conv_stride = 1
+    needs_conv = False
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.channels = channels
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the input of shape (N, C, H, W) as it is."""
+        return x
+
+
+class Unpooled(Pooling):
+    """No pooling: the resolution stays what it was."""
+
+
+class Strided(Pooling):
+    """The convolution before it takes stride 2 and nothing is pooled (He et al. 2015)."""
+
+    conv_stride = 2
+    needs_conv = True
+
+
+class Max(Pooling):
+    """Maximum of each window."""
+
+    def __init__(self, channels: int, kernel: int = 2) -> None:
+        super().__init__(channels)
+        self.pool = nn.MaxPool2d(kernel, 2, padding=(kernel - 1) // 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (N, C, H, W) to (N, C, H // 2, W // 2)."""
+        return self.pool(x)
+
+
+class Average(Pooling):
+    """Mean of each 2×2 window."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (N, C, H, W) to (N, C, H // 2, W // 2)."""
+        return F.avg_pool2d(x, 2)
+
+
+class Lp(Pooling):
+    """Lp norm of each 2×2 window, as a mean: (mean |x|^p)^(1/p) (Sermanet et al. 2012)."""
+
+    def __init__(self, channels: int, p: float = 2.0, eps: float = 1e-6) -> None:
+        super().__init__(channels)
+        self.p = p
+        self.eps = eps
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (N, C, H, W) to (N, C, H // 2, W // 2)."""
+        powers = F.avg_pool2d(x.abs().clamp_min(self.eps).float() ** self.p, 2)
+        return (powers ** (1 / self.p)).to(x.dtype)
+
+
+class Stochastic(Pooling):
+    """One activation of each window, drawn in proportion to its size (Zeiler & Fergus 2013).
+
+    In evaluation the probabilities weight the window instead (their section 3.2). Negative
+    activations count as zero when probabilities are made; a window of zeros draws uniformly.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (N, C, H, W) to (N, C, H // 2, W // 2)."""
+        n, c, h, w = x.shape
+        h, w = h // 2, w // 2
+        windows = x[:, :, : 2 * h, : 2 * w].reshape(n, c, h, 2, w, 2).transpose(3, 4)
+        windows = windows.reshape(n, c, h, w, 4)
+        weights = windows.detach().float().clamp_min(0) + 1e-6
+        if self.training:
+            choice = torch.multinomial(weights.reshape(-1, 4), 1).reshape(n, c, h, w, 1)
+            return windows.gather(4, choice).squeeze(4)
+        probabilities = weights / weights.sum(4, keepdim=True)
+        return (windows * probabilities.to(x.dtype)).sum(4)
+
+
+class Mixed(Pooling):
+    """a·max + (1 − a)·average with one learned a = σ(logit) (Lee et al. 2015, section 3.1)."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__(channels)
+        self.logit = nn.Parameter(torch.zeros(()))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (N, C, H, W) to (N, C, H // 2, W // 2)."""
+        return torch.lerp(F.avg_pool2d(x, 2), F.max_pool2d(x, 2), self.logit.sigmoid().to(x.dtype))
+
+
+class Gated(Pooling):
+    """σ(w·x)·max + (1 − σ(w·x))·average, one 2×2 mask w a channel (Lee et al. 2015, 3.2)."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__(channels)
+        self.mask = nn.Parameter(torch.zeros(channels, 1, 2, 2))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (N, C, H, W) to (N, C, H // 2, W // 2)."""
+        gate = F.conv2d(x, self.mask, stride=2, groups=self.channels).sigmoid()
+        average, maximum = F.avg_pool2d(x, 2), F.max_pool2d(x, 2)
+        return gate * maximum + (1 - gate) * average
+
+
+class Blur(Pooling):
+    """Low-pass filter, then every second pixel; no parameters (Zhang 2019, section 3.1).
+
+    The kernel is the outer product of a row of Pascal's triangle, normalised: 2 → [1 1],
+    3 → [1 2 1], 4 → [1 3 3 1], 5 → [1 4 6 4 1]. Edges are reflected.
+    """
+
+    kernel: Tensor
+
+    def __init__(self, channels: int, size: int = 3) -> None:
+        super().__init__(channels)
+        row = torch.ones(1)
+        for _ in range(size - 1):
+            row = F.pad(row, (1, 0)) + F.pad(row, (0, 1))
+        kernel = torch.outer(row, row) / row.sum() ** 2
+        self.register_buffer("kernel", kernel.repeat(channels, 1, 1, 1), persistent=False)
+        low, high = (size - 1) // 2, size // 2
+        self.padding = (low, high, low, high)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (N, C, H, W) to (N, C, ⌈H / 2⌉, ⌈W / 2⌉)."""
+        mode = "reflect" if min(x.shape[-2:]) > max(self.padding) else "replicate"
+        x = F.pad(x, self.padding, mode=mode)
+        return F.conv2d(x, self.kernel.to(x.dtype), stride=2, groups=self.channels)
+
+
+class BlurStrided(Blur):
+    """A convolution of stride 1, then Blur: the anti-aliased strided convolution."""
+
+    needs_conv = True
+
+
+class BlurMax(Blur):
+    """Maximum at stride 1, then Blur: the anti-aliased max pooling."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (N, C, H, W) to (N, C, H // 2, W // 2)."""
+        return super().forward(F.max_pool2d(F.pad(x, (0, 1, 0, 1), mode="replicate"), 2, 1))

@@ -1,0 +1,120 @@
+"""Skip connections: how a block's input x joins its output F(x).
+
+Every class is built with (channels, width, pooling, norm), where `channels` and `width` are those
+of x and F(x) and `pooling` halves x as the block halved it. `forward(x, fx)` returns the joined
+map, of `out_channels` channels.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from cnn_anatomy.networks.layers import Factory
+
+
+class Skip(nn.Module):
+    """Base of all skips: x is pooled as the block pooled, and zero channels fill the difference."""
+
+    def __init__(self, channels: int, width: int, *, pooling: Factory, norm: Factory) -> None:
+        super().__init__()
+        self.missing = width - channels
+        self.width = width
+        self.pool = pooling(channels)
+        self.out_channels = width
+
+    def shortcut(self, x: Tensor) -> Tensor:
+        """Bring x (N, channels, H, W) to the shape of F(x) without parameters (option A)."""
+        stride = self.pool.conv_stride
+        x = self.pool(x)[:, :, ::stride, ::stride]
+        if self.missing > 0:
+            return F.pad(x, (0, 0, 0, 0, self.missing // 2, self.missing - self.missing // 2))
+        return x[:, : self.width]
+
+
+class Plain(nn.Module):
+    """No skip connection: F(x) alone."""
+
+    def __init__(self, channels: int, width: int, *, pooling: Factory, norm: Factory) -> None:
+        super().__init__()
+        self.out_channels = width
+
+    def forward(self, x: Tensor, fx: Tensor) -> Tensor:
+        """Return F(x) of shape (N, width, H, W)."""
+        return fx
+
+
+class Identity(Skip):
+    """x + F(x), zero-padded where channels grow (He et al. 2015, option A)."""
+
+    def forward(self, x: Tensor, fx: Tensor) -> Tensor:
+        """Return the sum of shape (N, width, H, W)."""
+        return self.shortcut(x) + fx
+
+
+class Projection(Skip):
+    """x + F(x), with a 1×1 convolution where the shape changes (He et al. 2015, option B)."""
+
+    def __init__(self, channels: int, width: int, *, pooling: Factory, norm: Factory) -> None:
+        super().__init__(channels, width, pooling=pooling, norm=norm)
+        normal = norm(width)
+        stride = self.pool.conv_stride
+        bias = bool(getattr(normal, "bias_before", False))
+        changes = channels != width or stride > 1
+        self.project = (
+            nn.Sequential(self.pool, nn.Conv2d(channels, width, 1, stride, bias=bias), normal)
+            if changes
+            else self.pool
+        )
+
+    def forward(self, x: Tensor, fx: Tensor) -> Tensor:
+        """Return the sum of shape (N, width, H, W)."""
+        return self.project(x) + fx
+
+
+class Scaled(Skip):
+    """λ·x + (1 − λ)·F(x) (He et al. 2016, constant scaling)."""
+
+    def __init__(
+        self, channels: int, width: int, *, pooling: Factory, norm: Factory, scale: float = 0.5
+    ) -> None:
+        super().__init__(channels, width, pooling=pooling, norm=norm)
+        self.scale = scale
+
+    def forward(self, x: Tensor, fx: Tensor) -> Tensor:
+        """Return the weighted sum of shape (N, width, H, W)."""
+        return self.scale * self.shortcut(x) + (1 - self.scale) * fx
+
+
+class Gated(Skip):
+    """g·F(x) + (1 − g)·x with g = σ(W·x + b), W a 1×1 convolution (Srivastava et al. 2015)."""
+
+    def __init__(
+        self, channels: int, width: int, *, pooling: Factory, norm: Factory, bias: float = -1.0
+    ) -> None:
+        super().__init__(channels, width, pooling=pooling, norm=norm)
+        self.gate = nn.Conv2d(width, width, 1)
+        self.bias = bias
+
+    def reset(self) -> None:
+        """Set the gate's bias, after the weights were initialised: closed gates carry x."""
+        nn.init.constant_(self.gate.bias, self.bias)  # type: ignore[arg-type]
+
+    def forward(self, x: Tensor, fx: Tensor) -> Tensor:
+        """Return the gated sum of shape (N, width, H, W)."""
+        x = self.shortcut(x)
+        gate = self.gate(x).sigmoid()
+        return gate * fx + (1 - gate) * x
+
+
+class Dense(Skip):
+    """Concatenation of x and F(x) (Huang et al. 2017)."""
+
+    def __init__(self, channels: int, width: int, *, pooling: Factory, norm: Factory) -> None:
+        super().__init__(channels, channels, pooling=pooling, norm=norm)
+        self.out_channels = channels + width
+
+    def forward(self, x: Tensor, fx: Tensor) -> Tensor:
+        """Return (N, channels + width, H, W)."""
+        return torch.cat([self.shortcut(x), fx], 1)
