@@ -1,0 +1,31 @@
+"""Arrays kept on disk under the hash of what they were made from."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+
+def cached(
+    folder: str | Path, name: str, keys: Mapping[str, Any], make: Callable[[], dict[str, Any]]
+) -> dict[str, Any]:
+    """Return the arrays that `make` returned for `keys`, now or earlier.
+
+    Several processes may ask at once: each writes a file of its own and renames it into place.
+    """
+    digest = hashlib.sha256(json.dumps(keys, sort_keys=True, default=str).encode()).hexdigest()
+    path = Path(folder) / f"{name}-{digest[:16]}.npz"
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = path.with_suffix(f".{os.getpid()}.part")
+        with part.open("wb") as file:
+            np.savez(file, **make())
+        part.replace(path)
+    with np.load(path) as arrays:
+        return dict(arrays)

@@ -1,0 +1,155 @@
+"""Handwritten digits of random size and place among clutter and noise.
+
+After the cluttered translated digits of Mnih et al. 2014, section 4.2, made from scikit-learn's
+8×8 digits. Integer arithmetic and a frozen random stream only, so the same keys give the same
+bytes on any machine.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from sklearn.datasets import load_digits
+
+from cnn_anatomy.data.cache import cached
+from cnn_anatomy.data.images import ImageSet, Splits, stratified
+from cnn_anatomy.errors import ConfigError
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+
+class ClutteredDigits:
+    """The source: call it to get the splits.
+
+    No source digit is in two splits: 60 % of them make the training canvases, 20 % validation's
+    and 20 % the test's.
+
+    Args:
+        canvas: side of an image in pixels.
+        smallest, largest: side of a digit in pixels.
+        clutter: number of patches of other digits on a canvas.
+        patch: side of such a patch in pixels.
+        noise: largest disturbance of a pixel, of 255 (triangular distribution).
+        train, val, test: number of images.
+        seed: of the split and of all draws.
+        cache: folder for the finished arrays.
+
+    Raises:
+        ConfigError: if sizes cannot be met.
+    """
+
+    def __init__(
+        self,
+        canvas: int = 32,
+        smallest: int = 10,
+        largest: int = 22,
+        clutter: int = 4,
+        patch: int = 6,
+        noise: int = 40,
+        train: int = 2000,
+        val: int = 1000,
+        test: int = 1000,
+        seed: int = 0,
+        cache: str | Path = ".cache",
+    ) -> None:
+        if not patch <= smallest <= largest <= canvas:
+            raise ConfigError(
+                f"data.source needs patch ≤ smallest ≤ largest ≤ canvas, not {patch}, {smallest}, "
+                f"{largest}, {canvas}"
+            )
+        for key, value in {"train": train, "val": val, "test": test}.items():
+            if value < 10:
+                raise ConfigError(f"data.source.{key}={value} is below 10, an image for each class")
+        self.keys = {
+            "canvas": canvas,
+            "smallest": smallest,
+            "largest": largest,
+            "clutter": clutter,
+            "patch": patch,
+            "noise": noise,
+            "train": train,
+            "val": val,
+            "test": test,
+            "seed": seed,
+            "version": 1,
+        }
+        self.cache = cache
+
+    def __call__(self) -> Splits:
+        """Return the splits, generated at the first call and read from the cache after it."""
+        arrays = cached(self.cache, "cluttered-digits", self.keys, self._make)
+        train, val, test = (
+            ImageSet(*(torch.from_numpy(arrays[f"{s}_{a}"]) for a in ("images", "labels", "boxes")))
+            for s in ("train", "val", "test")
+        )
+        return Splits(train, val, test, classes=tuple(str(d) for d in range(10)))
+
+    def _make(self) -> dict[str, Array]:
+        digits, labels = load_digits(return_X_y=True)
+        digits = digits.reshape(-1, 8, 8).astype(np.int64) * 255 // 16
+        rest, test = stratified(torch.from_numpy(labels), 0.2, self.keys["seed"])
+        train, val = stratified(torch.from_numpy(labels)[rest], 0.25, self.keys["seed"])
+        sources = {"train": rest[train], "val": rest[val], "test": test}
+        made = {}
+        for k, (split, source) in enumerate(sources.items()):
+            random = np.random.RandomState([self.keys["seed"], k])
+            index = source.numpy()
+            images, boxes, chosen = self._canvases(digits[index], self.keys[split], random)
+            made[f"{split}_images"] = images[:, None]
+            made[f"{split}_boxes"] = boxes
+            made[f"{split}_source"] = index[chosen]
+            made[f"{split}_labels"] = labels[index][chosen].astype(np.int64)
+        return made
+
+    def _canvases(
+        self, digits: Array, n: int, random: np.random.RandomState
+    ) -> tuple[Array, Array, Array]:
+        """Return (images uint8 (n, S, S), boxes (n, 4), index of each one's digit (n,))."""
+        side, patch = self.keys["canvas"], self.keys["patch"]
+        chosen = np.arange(n) % len(digits)
+        random.shuffle(chosen)
+        sizes = random.randint(self.keys["smallest"], self.keys["largest"] + 1, n)
+        left = random.randint(0, side - sizes + 1)
+        top = random.randint(0, side - sizes + 1)
+        canvas = np.zeros((n, side, side), np.int64)
+        for _ in range(self.keys["clutter"]):
+            others = random.randint(0, len(digits), n)
+            scale = random.randint(self.keys["smallest"], self.keys["largest"] + 1, n)
+            cut = random.randint(0, scale - patch + 1, (2, n))
+            place = random.randint(0, side - patch + 1, (2, n))
+            for size in np.unique(scale):
+                at = np.flatnonzero(scale == size)
+                large = resize(digits[others[at]], size)
+                source = _windows(np.arange(len(at)), cut[:, at], patch)
+                target = _windows(at, place[:, at], patch)
+                canvas[target] = np.maximum(canvas[target], large[source])
+        for size in np.unique(sizes):
+            at = np.flatnonzero(sizes == size)
+            target = _windows(at, np.stack([top[at], left[at]]), size)
+            canvas[target] = np.maximum(canvas[target], resize(digits[chosen[at]], size))
+        reach = self.keys["noise"] // 2
+        canvas += random.randint(-reach, reach + 1, (2, *canvas.shape)).sum(0)
+        boxes = np.stack([left, top, left + sizes, top + sizes], 1)
+        return np.clip(canvas, 0, 255).astype(np.uint8), boxes, chosen
+
+
+def resize(images: Array, size: int) -> Array:
+    """Resize (N, S, S) to (N, size, size), bilinear with weights in 256ths: exact anywhere."""
+    old = images.shape[-1]
+    # Centre of each new pixel in old ones, times 256, kept inside the picture.
+    centre = ((2 * np.arange(size) + 1) * old * 256 // (2 * size) - 128).clip(0, (old - 1) * 256)
+    low, weight = centre // 256, centre % 256
+    matrix = np.zeros((size, old), np.int64)
+    np.add.at(matrix, (np.arange(size), low), 256 - weight)
+    np.add.at(matrix, (np.arange(size), np.minimum(low + 1, old - 1)), weight)
+    return (matrix @ images @ matrix.T) >> 16
+
+
+def _windows(index: Array, corner: Array, side: int) -> tuple[Array, Array, Array]:
+    """Return the fancy index of one square window of each picture at `corner` (2, N)."""
+    span = np.arange(side)
+    rows, columns = corner[0][:, None] + span, corner[1][:, None] + span
+    return index[:, None, None], rows[:, :, None], columns[:, None, :]

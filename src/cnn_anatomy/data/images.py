@@ -1,0 +1,82 @@
+"""Images in memory: one split of a data set, and the three splits of it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class ImageSet:
+    """One split: images uint8 (N, C, H, W), labels int64 (N,), boxes int64 (N, 4) or None.
+
+    A box is x0, y0, x1, y1 in pixels, the last two excluded: where the labelled object is.
+    """
+
+    images: Tensor
+    labels: Tensor
+    boxes: Tensor | None = None
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def subset(self, indices: Tensor) -> ImageSet:
+        """Return the images at `indices` (M,)."""
+        boxes = None if self.boxes is None else self.boxes[indices]
+        return ImageSet(self.images[indices], self.labels[indices], boxes)
+
+    def only_classes(self, classes: Sequence[int]) -> ImageSet:
+        """Keep the images of `classes` and number these from 0 in the order given."""
+        wanted = torch.tensor(list(classes))
+        kept = self.subset(torch.isin(self.labels, wanted).nonzero().squeeze(1))
+        renumbered = (kept.labels[:, None] == wanted).int().argmax(1)
+        return replace(kept, labels=renumbered)
+
+    def first_of_each(self, limit: int, seed: int) -> ImageSet:
+        """Return at most `limit` images, drawn class by class in the classes' proportion."""
+        if limit >= len(self):
+            return self
+        _, kept = stratified(self.labels, limit / len(self), seed)
+        return self.subset(kept)
+
+    def digest(self) -> str:
+        """Return a short SHA-256 of images and labels."""
+        digest = hashlib.sha256(self.images.numpy().tobytes())
+        digest.update(self.labels.numpy().tobytes())
+        return digest.hexdigest()[:16]
+
+
+@dataclass(frozen=True)
+class Splits:
+    """Training, validation and test images, and the names of the classes."""
+
+    train: ImageSet
+    val: ImageSet
+    test: ImageSet
+    classes: tuple[str, ...]
+
+
+def hold_out(train: ImageSet, fraction: float, seed: int) -> tuple[ImageSet, ImageSet]:
+    """Split `fraction` of the training images off, class by class: (rest, held out)."""
+    rest, held = stratified(train.labels, fraction, seed)
+    return train.subset(rest), train.subset(held)
+
+
+def stratified(labels: Tensor, fraction: float, seed: int) -> tuple[Tensor, Tensor]:
+    """Return the indices of (the rest, `fraction` of each class), each in rising order."""
+    order = np.random.RandomState(seed).permutation(len(labels))
+    rest, held = [], []
+    for label in np.unique(labels.numpy()):
+        mine = order[labels.numpy()[order] == label]
+        cut = round(len(mine) * fraction)
+        held.append(mine[:cut])
+        rest.append(mine[cut:])
+    return (
+        torch.from_numpy(np.sort(np.concatenate(rest))),
+        torch.from_numpy(np.sort(np.concatenate(held))),
+    )

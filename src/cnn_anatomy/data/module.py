@@ -1,0 +1,112 @@
+"""The LightningDataModule of every data set."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import lightning.pytorch as pl
+import torch
+from torch import Tensor
+
+from cnn_anatomy.data.batches import Batches
+from cnn_anatomy.data.images import ImageSet, Splits
+from cnn_anatomy.errors import ConfigError
+
+
+class ImageData(pl.LightningDataModule):
+    """Loads the splits of a source once and hands out batches of them.
+
+    Args:
+        source: called without arguments, returns the splits.
+        batch_size: of training; evaluation uses `eval_batch_size`.
+        augment: see `Batches`; training only.
+        classes: keep these labels only, numbered anew from 0.
+        train_limit: at most this many training images, in the classes' proportion.
+        seed: of order and augmentation.
+
+    Raises:
+        ConfigError: if `classes` names a label that the data set does not have.
+    """
+
+    def __init__(
+        self,
+        source: Callable[[], Splits],
+        batch_size: int = 128,
+        eval_batch_size: int = 500,
+        augment: Callable[[Tensor, torch.Generator], Tensor] | None = None,
+        classes: Sequence[int] | None = None,
+        train_limit: int | None = None,
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        self.source = source
+        self.batch_size = batch_size
+        self.eval_batch_size = eval_batch_size
+        self.augment = augment
+        self.classes = classes
+        self.train_limit = train_limit
+        self.seed = seed
+        self.splits: Splits | None = None
+
+    def load(self) -> Splits:
+        """Return the splits, loaded at the first call."""
+        if self.splits is not None:
+            return self.splits
+        splits = self.source()
+        if self.classes is not None:
+            absent = [c for c in self.classes if not 0 <= c < len(splits.classes)]
+            if absent or len(set(self.classes)) < 2:
+                raise ConfigError(
+                    f"data.classes={list(self.classes)} must name two or more of the labels "
+                    f"0 to {len(splits.classes) - 1}"
+                )
+            splits = Splits(
+                splits.train.only_classes(self.classes),
+                splits.val.only_classes(self.classes),
+                splits.test.only_classes(self.classes),
+                classes=tuple(splits.classes[c] for c in self.classes),
+            )
+        train = splits.train
+        if self.train_limit is not None:
+            train = train.first_of_each(self.train_limit, seed=0)
+        self.splits = Splits(train, splits.val, splits.test, splits.classes)
+        pixels = train.images[:5000].float()
+        self.mean = pixels.mean((0, 2, 3))
+        self.std = pixels.std((0, 2, 3)).clamp_min(1.0)
+        return self.splits
+
+    def setup(self, stage: str | None = None) -> None:
+        """Load the splits (Lightning's hook)."""
+        self.load()
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Channels, height and width of an image."""
+        _, channels, height, width = self.load().train.images.shape
+        return channels, height, width
+
+    def batches(self, data: ImageSet, *, train: bool = False) -> Batches:
+        """Return batches of `data` with this data set's normalisation, on the trainer's device."""
+        self.load()
+        return Batches(
+            data,
+            self.batch_size if train else self.eval_batch_size,
+            self.mean,
+            self.std,
+            shuffle=train,
+            augment=self.augment if train else None,
+            seed=self.seed,
+            device=self.trainer.strategy.root_device if self.trainer else "cpu",
+        )
+
+    def train_dataloader(self) -> Batches:
+        """Return shuffled, augmented training batches."""
+        return self.batches(self.load().train, train=True)
+
+    def val_dataloader(self) -> Batches:
+        """Return the validation batches."""
+        return self.batches(self.load().val)
+
+    def test_dataloader(self) -> list[Batches]:
+        """Return the test batches, and the training images as clean ones for the gap."""
+        return [self.batches(self.load().test), self.batches(self.load().train)]

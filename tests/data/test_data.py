@@ -1,0 +1,164 @@
+"""Splits, geometry, batches and augmentation."""
+
+import hashlib
+import multiprocessing
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from cnn_anatomy.data import ImageData, ImageSet
+from cnn_anatomy.data.augment import RandomCropFlip
+from cnn_anatomy.data.batches import Batches
+from cnn_anatomy.data.cluttered_digits import ClutteredDigits
+from cnn_anatomy.data.digits import Digits
+from cnn_anatomy.data.image_folder import ImageFolder
+from cnn_anatomy.data.images import hold_out
+from cnn_anatomy.data.torchvision_sets import TorchvisionSet
+from cnn_anatomy.errors import ConfigError
+
+
+def small(folder, **keys):
+    return ClutteredDigits(train=200, val=60, test=60, cache=folder, **keys)
+
+
+def test_same_bytes_on_any_machine(tmp_path):
+    images = small(tmp_path)().train.images
+    digest = hashlib.sha256(images.numpy().tobytes()).hexdigest()
+    assert digest == "f1b909ea97c6e68ef8fc7f6756f217826327d5e4929bbf60e1fb6471f74ca880"
+
+
+def test_no_digit_in_two_splits(tmp_path):
+    arrays = small(tmp_path)._make()
+    sources = [set(arrays[f"{s}_source"]) for s in ("train", "val", "test")]
+    assert len(set.union(*sources)) == sum(map(len, sources)) == 1797
+
+
+def test_a_digit_fills_its_box(tmp_path):
+    train = small(tmp_path, clutter=0, noise=0)().train
+    for image, (x0, y0, x1, y1) in zip(train.images[:, 0], train.boxes.tolist(), strict=True):
+        assert 10 <= x1 - x0 <= 22
+        assert x1 <= 32
+        assert y1 <= 32
+        inside = image[y0:y1, x0:x1].clone()
+        assert inside.sum() == image.sum() > 0
+
+
+def _digest(folder):
+    return small(folder, seed=5)().train.digest()
+
+
+def test_two_processes_at_once(tmp_path):
+    with multiprocessing.get_context("spawn").Pool(2) as pool:
+        first, second = pool.map(_digest, [tmp_path] * 2)
+    assert first == second
+    assert [f.suffix for f in tmp_path.iterdir()] == [".npz"]
+
+
+def test_hold_out_is_a_stratified_partition():
+    data = Digits()()
+    rest, held = hold_out(data.train, 0.25, seed=1)
+    assert len(rest) + len(held) == len(data.train)
+    share = held.labels.bincount() / data.train.labels.bincount()
+    assert ((share - 0.25).abs() < 0.02).all()
+
+
+def numbered(n, channels=1, side=6):
+    images = torch.arange(n, dtype=torch.uint8).view(n, 1, 1, 1).expand(n, channels, side, side)
+    return ImageSet(images.contiguous(), torch.arange(n))
+
+
+def test_an_epoch_holds_every_image_once_and_follows_from_seed_and_epoch():
+    def order(seed, epoch):
+        batches = Batches(numbered(40), 8, torch.zeros(1), torch.ones(1), shuffle=True, seed=seed)
+        batches.set_epoch(epoch)
+        return torch.cat([labels for _, labels in batches])
+
+    assert order(0, 0).sort().values.tolist() == list(range(40))
+    assert torch.equal(order(0, 3), order(0, 3))
+    assert not torch.equal(order(0, 0), order(0, 1))
+    assert not torch.equal(order(0, 0), order(1, 0))
+
+
+@given(st.integers(0, 4), st.booleans(), st.integers(0, 1000))
+def test_crop_and_flip_are_those_of_each_image(pad, flip, seed):
+    images = torch.randint(0, 255, (5, 3, 7, 6), dtype=torch.uint8)
+    out = RandomCropFlip(pad, flip)(images, torch.Generator().manual_seed(seed))
+    assert out.shape == images.shape
+    padded = torch.nn.functional.pad(images, [pad] * 4)
+    for image, result in zip(padded, out, strict=True):
+        crops = [
+            image[:, y : y + 7, x : x + 6] for y in range(2 * pad + 1) for x in range(2 * pad + 1)
+        ]
+        crops += [c.flip(2) for c in crops] if flip else []
+        assert any(torch.equal(result, c) for c in crops)
+
+
+def test_classes_are_kept_and_renumbered():
+    data = ImageData(Digits(), classes=[7, 2])
+    splits = data.load()
+    assert splits.classes == ("7", "2")
+    assert set(splits.test.labels.tolist()) == {0, 1}
+    with pytest.raises(ConfigError, match=r"data\.classes=\[7, 12\]"):
+        ImageData(Digits(), classes=[7, 12]).load()
+
+
+def folder(root, classes=("cat", "dog"), n=10, size=(40, 36)):
+    for k, name in enumerate(classes):
+        (root / name).mkdir(parents=True)
+        for i in range(n):
+            Image.new("RGB", size, (20 * k, 10 * i, 99)).save(root / name / f"{i}.png")
+
+
+def test_image_folder(tmp_path):
+    folder(tmp_path / "train")
+    folder(tmp_path / "test", n=3)
+    splits = ImageFolder(tmp_path, cache=tmp_path / "cache")()
+    assert [len(s) for s in (splits.train, splits.val, splits.test)] == [18, 2, 6]
+    assert splits.classes == ("cat", "dog")
+    assert splits.train.images.shape[1:] == (3, 32, 32)
+    assert splits.test.images[3, :, 0, 0].tolist() == [20, 0, 99]
+
+
+@pytest.mark.parametrize(
+    ("spoil", "sentence"),
+    [
+        (lambda root: None, "is no folder"),
+        (lambda root: folder(root, classes=("cat",)), "two are needed"),
+        (lambda root: folder(root, n=0), "has no image"),
+        (lambda root: (folder(root), (root / "cat" / "0.png").write_bytes(b"x")), "0.png is no"),
+    ],
+)
+def test_a_bad_folder_is_refused(tmp_path, spoil, sentence):
+    spoil(tmp_path / "images")
+    with pytest.raises(ConfigError, match=sentence):
+        ImageFolder(tmp_path / "images", cache=tmp_path / "cache")()
+
+
+def test_a_missing_data_set_names_the_way_out(tmp_path):
+    def unreachable(root, download, train):
+        raise RuntimeError("no network")
+
+    source = TorchvisionSet(unreachable, {"train": True}, {"train": False}, tmp_path)
+    with pytest.raises(ConfigError, match="data=imagefolder"):
+        source()
+
+
+def test_svhn_files_in_their_own_format(tmp_path, monkeypatch):
+    from scipy.io import savemat
+    from torchvision.datasets import SVHN
+
+    pixels = np.random.RandomState(0).randint(0, 255, (32, 32, 3, 40)).astype(np.uint8)
+    labels = np.arange(40)[:, None] % 10 + 1  # in the file, the digit 0 is a 10
+    # The files are random: only their published checksums cannot hold.
+    monkeypatch.setattr(SVHN, "_check_integrity", lambda self: True)
+    monkeypatch.setattr(SVHN, "download", lambda self: None)
+    for split in ("train", "test"):
+        savemat(tmp_path / f"{split}_32x32.mat", {"X": pixels, "y": labels})
+    splits = TorchvisionSet(SVHN, {"split": "train"}, {"split": "test"}, tmp_path)()
+    assert splits.test.images.shape == (40, 3, 32, 32)
+    assert torch.equal(splits.test.images[5], torch.from_numpy(pixels[..., 5]).permute(2, 0, 1))
+    assert splits.test.labels[9] == 0
