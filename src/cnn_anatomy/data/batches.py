@@ -45,6 +45,8 @@ class Batches:
         self.seed = seed
         self.epoch = 0
 
+    batch_sampler = None
+
     @property
     def sampler(self) -> Batches:
         """Itself: Lightning tells a loader's sampler which epoch begins."""

@@ -15,6 +15,8 @@ from cnn_anatomy.networks.layers import ConvNormAct, Factory, convolution
 class Single(nn.Module):
     """One 3×3 convolution: the layer of a VGG (Simonyan & Zisserman 2014)."""
 
+    convolutions = 1
+
     def __init__(
         self,
         channels: int,
@@ -41,6 +43,8 @@ class Single(nn.Module):
 
 class Basic(nn.Module):
     """Two 3×3 convolutions (He et al. 2015, figure 5 left)."""
+
+    convolutions = 2
 
     def __init__(
         self,
@@ -70,6 +74,8 @@ class Basic(nn.Module):
 
 class Bottleneck(nn.Module):
     """1×1, 3×3 and 1×1 convolutions, the last `expansion` times wider (He et al. 2015, fig. 5)."""
+
+    convolutions = 3
 
     def __init__(
         self,
@@ -102,6 +108,8 @@ class Bottleneck(nn.Module):
 
 class PreActivation(nn.Module):
     """Normalisation and activation before each convolution (He et al. 2016, figure 4e)."""
+
+    convolutions = 2
 
     def __init__(
         self,

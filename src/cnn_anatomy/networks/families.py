@@ -1,8 +1,15 @@
-"""Stages of families of networks whose depth is one number."""
+"""Families of networks whose size is one or two numbers, made of the same parts."""
 
 from __future__ import annotations
 
-from cnn_anatomy.networks.network import Stage
+from collections.abc import Sequence
+from typing import Any
+
+from torch import nn
+
+from cnn_anatomy.networks.inception import Modules
+from cnn_anatomy.networks.layers import Factory
+from cnn_anatomy.networks.network import Network, Stage
 
 
 def cifar_resnet(depth: int, width: int = 16, convolutions: int = 2) -> list[Stage]:
@@ -39,3 +46,55 @@ def inception_stages(depth: int, width: int = 64) -> list[Stage]:
     counts = [(depth + 2 - k) // 3 for k in range(3)]
     widths = [width, width * 3 // 2, width * 2]
     return [Stage([w] * n, "before") for w, n in zip(widths, counts, strict=True)]
+
+
+def no_block(*_: Any, **__: Any) -> nn.Module:
+    """Stand for the block of a model whose blocks are Inception modules.
+
+    Raises:
+        ValueError: when a model asks for a block after all.
+    """
+    raise ValueError("block=none has no meaning for this model: choose basic, bottleneck, …")
+
+
+def resnet(*, depth: int, width: int, block: Factory, inception: Modules, **parts: Any) -> Network:
+    """Build a residual (or, with skip=none, plain) network of 32×32 images' form."""
+    _no_modules(inception)
+    convolutions = getattr(_made(block), "convolutions", 2)
+    return Network(cifar_resnet(depth, width, convolutions), stem=width, block=block, **parts)
+
+
+def vgg(
+    *, stages: Sequence[Sequence[int]], block: Factory, inception: Modules, **parts: Any
+) -> Network:
+    """Build a network of convolutions in series; `stages` lists the widths of each stage."""
+    _no_modules(inception)
+    return Network([Stage(widths, "after") for widths in stages], stem=0, block=block, **parts)
+
+
+def inception_network(*, width: int, block: Factory, inception: Modules, **parts: Any) -> Network:
+    """Build a GoogLeNet for small images: a 3×3 stem and three pooled stages of modules.
+
+    Raises:
+        ValueError: if another block is asked for, or no module.
+    """
+    if _made(block) is not no_block:
+        raise ValueError(
+            f"block={getattr(_made(block), '__name__', block)} has no meaning for model=inception, "
+            "whose blocks are Inception modules: leave block=none"
+        )
+    stages = inception_stages(inception.depth, width)
+    return Network(stages, stem=width // 2, block=inception.block, **parts)
+
+
+def _no_modules(inception: Modules) -> None:
+    if inception.depth:
+        raise ValueError(
+            f"inception.depth={inception.depth} has no meaning for a model without Inception "
+            "modules: choose model=inception, or inception=none"
+        )
+
+
+def _made(factory: Factory) -> Any:
+    """Return the class or function that a partial calls."""
+    return getattr(factory, "func", factory)

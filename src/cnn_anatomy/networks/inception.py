@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -67,3 +69,16 @@ class Inception(nn.Module):
         """Map (N, channels, H, W) to (N, out_channels, H, W)."""
         branches = (self.branch1(x), self.branch3(x), self.branch5(x), self.pool(x))
         return self.skip(x, torch.cat(branches, 1))
+
+
+@dataclass(frozen=True)
+class Modules:
+    """How many Inception modules a network has, and whether they reduce channels first."""
+
+    depth: int
+    reductions: bool
+
+    @property
+    def block(self) -> Factory:
+        """The module as a block."""
+        return partial(Inception, reductions=self.reductions)

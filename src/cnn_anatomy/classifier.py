@@ -1,0 +1,149 @@
+"""The LightningModule that wraps any network."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import lightning.pytorch as pl
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torchmetrics import MeanMetric, Metric
+from torchmetrics.classification import MulticlassAccuracy
+
+from cnn_anatomy.networks.auxiliary import Auxiliary
+from cnn_anatomy.networks.network import Network, Output
+
+Batch = tuple[Tensor, Tensor]
+
+
+class Classifier(pl.LightningModule):
+    """Cross-entropy plus weighted auxiliary losses; metrics kept on the step, logged on the epoch.
+
+    Args:
+        network: maps images (N, C, H, W) to an `Output`.
+        auxiliary: says what the auxiliary losses weigh.
+        classes: number of classes.
+        optimizer: from parameters to an optimiser; frozen parameters are not given to it.
+        scheduler: from (optimiser, steps) to a schedule that advances with every step.
+        frozen: modules whose weights and statistics stay what they are.
+
+    Logs `train/*`, `val/*` and `test/*` loss and accuracy; of the test, too,
+    `train/clean_accuracy` (training images, not augmented, evaluation mode) and `gap/accuracy`,
+    that less the test accuracy.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        *,
+        auxiliary: Auxiliary,
+        classes: int,
+        optimizer: Callable[..., torch.optim.Optimizer],
+        scheduler: Callable[..., Any],
+        frozen: list[nn.Module] | None = None,
+    ) -> None:
+        super().__init__()
+        self.network = network
+        self.auxiliary = auxiliary
+        self.optimizer = optimizer
+        self.scheduler = scheduler
+        self.frozen = frozen or []
+        self.meters = nn.ModuleDict(
+            {
+                split: nn.ModuleDict(
+                    {
+                        "loss": MeanMetric(),
+                        "accuracy": MulticlassAccuracy(classes, average="micro"),
+                    }
+                )
+                for split in ("fit", "val", "test", "clean")
+            }
+        )
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Map images (N, C, H, W) to logits (N, classes)."""
+        return self.network(images).logits
+
+    def loss(self, batch: Batch) -> tuple[Tensor, Output]:
+        """Return the training loss of a batch, auxiliary terms included, and the output."""
+        images, labels = batch
+        output: Output = self.network(images)
+        loss = F.cross_entropy(output.logits, labels)
+        if output.auxiliary:
+            side = torch.stack([F.cross_entropy(a, labels) for a in output.auxiliary]).sum()
+            progress = self.global_step / max(self.trainer.estimated_stepping_batches, 1)
+            loss = loss + self.auxiliary.weight_at(progress) * side
+        return loss, output
+
+    def train(self, mode: bool = True) -> Classifier:
+        """Set the mode; frozen modules stay in evaluation mode."""
+        super().train(mode)
+        for module in self.frozen:
+            module.eval()
+        return self
+
+    def on_train_epoch_start(self) -> None:
+        """Hold frozen statistics: Lightning restores modes module by module."""
+        for module in self.frozen:
+            module.eval()
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """Return the loss of a batch."""
+        loss, output = self.loss(batch)
+        self._update("fit", loss.detach(), output.logits.detach(), batch[1])
+        return loss
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        """Measure a batch."""
+        self._evaluate("val", batch)
+
+    def test_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> None:
+        """Measure a batch of the test images (loader 0) or of the clean training ones (1)."""
+        self._evaluate(("test", "clean")[dataloader_idx], batch)
+
+    def on_train_epoch_end(self) -> None:
+        """Log the epoch's training loss and accuracy."""
+        self.log_dict({f"train/{k}": v for k, v in self._computed("fit").items()})
+
+    def on_validation_epoch_end(self) -> None:
+        """Log validation loss and accuracy."""
+        self.log_dict({f"val/{k}": v for k, v in self._computed("val").items()})
+
+    def on_test_epoch_end(self) -> None:
+        """Log test loss and accuracy, and the gap."""
+        test, clean = self._computed("test"), self._computed("clean")
+        self.log_dict({f"test/{k}": v for k, v in test.items()})
+        self.log("train/clean_accuracy", clean["accuracy"])
+        self.log("gap/accuracy", clean["accuracy"] - test["accuracy"])
+
+    def configure_optimizers(self) -> Any:
+        """Return optimiser and schedule."""
+        parameters = [p for p in self.parameters() if p.requires_grad]
+        optimizer = self.optimizer(parameters)
+        steps = int(self.trainer.estimated_stepping_batches)
+        schedule = self.scheduler(optimizer, steps=steps)
+        return {
+            "optimizer": optimizer,
+            "lr_scheduler": {"scheduler": schedule, "interval": "step"},
+        }
+
+    def _evaluate(self, split: str, batch: Batch) -> None:
+        logits = self(batch[0])
+        self._update(split, F.cross_entropy(logits, batch[1]), logits, batch[1])
+
+    def _update(self, split: str, loss: Tensor, logits: Tensor, labels: Tensor) -> None:
+        meters = self._meters(split)
+        meters["loss"].update(loss, len(labels))
+        meters["accuracy"].update(logits, labels)
+
+    def _computed(self, split: str) -> dict[str, Tensor]:
+        values = {}
+        for name, meter in self._meters(split).items():
+            values[name] = meter.compute()
+            meter.reset()
+        return values
+
+    def _meters(self, split: str) -> dict[str, Metric]:
+        return dict(self.meters[split].items())  # type: ignore[operator]

@@ -1,0 +1,152 @@
+"""How large the gradient is in every weight layer."""
+
+from __future__ import annotations
+
+import math
+import re
+import tempfile
+from pathlib import Path
+
+import lightning.pytorch as pl
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from cnn_anatomy.classifier import Classifier
+from cnn_anatomy.networks.network import weight_layers
+
+
+class GradientProbe(pl.Callback):
+    """Records the root mean square of ∂L/∂W of every weight layer, in forward order.
+
+    RMS = ‖∂L/∂W‖₂ / √size, after unscaling and before clipping, the loss including auxiliary
+    terms; the per-layer measure of Glorot & Bengio 2010, section 4.2, for weights. Taken every
+    `every` steps, and once for the untrained network on the first batch (step 0).
+
+    | metric, each epoch | meaning |
+    |---|---|
+    | `gradient/first`, `gradient/last` | epoch mean of the first and the last convolution |
+    | `gradient/decay` | slope of log10 RMS against depth (0 first layer, 1 last), in decades |
+    | `gradient/stage_<k>` | epoch mean over the layers of stage k |
+
+    A positive decay is a gradient that vanishes toward the input, a negative one explodes.
+    All layers and sampled steps go to `frame()`; no step waits for the device.
+    """
+
+    def __init__(self, every: int = 4) -> None:
+        self.every = every
+        self.records: list[tuple[int, int, Tensor]] = []
+
+    def on_fit_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        """Find the weight layers in forward order."""
+        assert isinstance(module, Classifier)
+        shape = trainer.datamodule.shape  # type: ignore[attr-defined]
+        image = torch.zeros(1, *shape, device=module.device)
+        layers = weight_layers(module.network, image)
+        module.train()
+        self.names = [name for name, _ in layers]
+        self.weights = [layer.weight for _, layer in layers]
+        self.device = module.device
+        self.roots = torch.tensor([math.sqrt(w.numel()) for w in self.weights])  # type: ignore[operator]
+        self.convolutions = [i for i, (_, m) in enumerate(layers) if isinstance(m, nn.Conv2d)]
+        self.stages = [stage_of(name) for name in self.names]
+
+    def on_train_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        """Measure the untrained network, and put everything back as it was."""
+        assert isinstance(module, Classifier)
+        if trainer.global_step:
+            return
+        buffers = {name: b.clone() for name, b in module.named_buffers()}
+        batch = next(iter(trainer.datamodule.train_dataloader()))  # type: ignore[attr-defined]
+        with torch.random.fork_rng(), torch.enable_grad():
+            with trainer.precision_plugin.train_step_context():
+                loss, _ = module.loss(batch)
+            loss.backward()
+        self._record(epoch=-1, step=0)
+        module.zero_grad()
+        with torch.no_grad():
+            for name, buffer in module.named_buffers():
+                buffer.copy_(buffers[name])
+        self._log(trainer, epoch=-1, step=0)
+
+    def on_before_optimizer_step(
+        self, trainer: pl.Trainer, module: pl.LightningModule, optimizer: Optimizer
+    ) -> None:
+        """Keep this step's norms, on the device."""
+        if trainer.global_step % self.every == 0:
+            self._record(trainer.current_epoch, trainer.global_step)
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        """Log the epoch's means."""
+        self._log(trainer, trainer.current_epoch, trainer.global_step)
+
+    def on_train_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        """Keep every record as an artifact of the run."""
+        from cnn_anatomy.probes.heatmap import draw
+
+        frame = self.frame()
+        with tempfile.TemporaryDirectory() as folder:
+            frame.to_parquet(Path(folder) / "gradients.parquet", index=False)
+            draw(frame, Path(folder) / "gradients.png")
+            for logger in trainer.loggers:
+                if hasattr(logger, "log_folder"):
+                    logger.log_folder(folder)
+
+    def frame(self) -> pd.DataFrame:
+        """Return epoch (−1: untrained), step, layer, name, depth, stage and rms of every record."""
+        count = len(self.names)
+        rows = []
+        for epoch, step, norms in self.records:
+            rms = (norms.float().cpu() / self.roots).tolist()
+            rows += [
+                (epoch, step, i, self.names[i], i / max(count - 1, 1), self.stages[i], rms[i])
+                for i in range(count)
+            ]
+        columns = ["epoch", "step", "layer", "name", "depth", "stage", "rms"]
+        return pd.DataFrame(rows, columns=columns)
+
+    def _record(self, epoch: int, step: int) -> None:
+        nothing = torch.tensor(float("nan")).to(self.device)
+        live = [w.grad for w in self.weights if w.grad is not None]
+        norms = iter(torch._foreach_norm(live) if live else ())  # type: ignore[arg-type]
+        values = [nothing if w.grad is None else next(norms).float() for w in self.weights]
+        self.records.append((epoch, step, torch.stack(values).detach()))
+
+    def _log(self, trainer: pl.Trainer, epoch: int, step: int) -> None:
+        taken = [norms for e, _, norms in self.records if e == epoch]
+        if not taken:
+            return
+        rms = (torch.stack(taken).float().mean(0).cpu() / self.roots).numpy()
+        metrics = {
+            "gradient/first": rms[self.convolutions[0]],
+            "gradient/last": rms[self.convolutions[-1]],
+            "gradient/decay": decay(rms),
+        }
+        for stage in sorted({s for s in self.stages if s > 0}):
+            mine = rms[[s == stage for s in self.stages]]
+            metrics[f"gradient/stage_{stage}"] = mine.mean()
+        finite = {k: float(v) for k, v in metrics.items() if np.isfinite(v)}
+        for logger in trainer.loggers:
+            logger.log_metrics(finite, step)
+
+
+def decay(rms: np.ndarray) -> float:
+    """Return the least-squares slope of log10 RMS (L,) against depth 0 … 1, in decades.
+
+    Layers without a gradient (frozen, or exactly zero) are left out; NaN with fewer than two left.
+    """
+    depth = np.linspace(0, 1, len(rms))
+    there = np.isfinite(rms) & (rms > 0)
+    if there.sum() < 2:
+        return float("nan")
+    return float(np.polyfit(depth[there], np.log10(rms[there]), 1)[0])
+
+
+def stage_of(name: str) -> int:
+    """Return the stage (from 1) of a layer's name; 0 is the stem, −1 the head."""
+    match = re.match(r"stages\.(\d+)\.", name)
+    if match:
+        return int(match[1]) + 1
+    return 0 if name.startswith("stem") else -1
