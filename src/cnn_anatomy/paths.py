@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[2]
+RESULTS = REPOSITORY / "experiments" / "results"
 
 
 def tracking_uri(uri: str | None = None) -> str:

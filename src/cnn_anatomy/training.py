@@ -21,7 +21,7 @@ from cnn_anatomy.data import ImageData
 from cnn_anatomy.networks import Network
 from cnn_anatomy.networks.freezing import freeze
 from cnn_anatomy.networks.network import weight_layers
-from cnn_anatomy.paths import tracking_uri
+from cnn_anatomy.paths import REPOSITORY, tracking_uri
 from cnn_anatomy.tracking.keys import run_key
 from cnn_anatomy.tracking.run import RunLogger, log_dataset, tracked
 from cnn_anatomy.tracking.store import prepare
@@ -162,7 +162,7 @@ def pretrained(config: DictConfig, choices: Mapping[str, str]) -> Path:
 
     The file is named by the run's key; a second process that needs it waits for the first.
     """
-    path = Path(config.paths.cache) / "sources" / f"{run_key(config)}.pt"
+    path = REPOSITORY / config.paths.cache / "sources" / f"{run_key(config)}.pt"
     path.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(f"{path}.lock"):
         if path.exists():

@@ -11,16 +11,19 @@ from typing import Any
 
 import numpy as np
 
+from cnn_anatomy.paths import REPOSITORY
+
 
 def cached(
     folder: str | Path, name: str, keys: Mapping[str, Any], make: Callable[[], dict[str, Any]]
 ) -> dict[str, Any]:
     """Return the arrays that `make` returned for `keys`, now or earlier.
 
-    Several processes may ask at once: each writes a file of its own and renames it into place.
+    A relative `folder` is one of the repository. Several processes may ask at once: each writes a
+    file of its own and renames it into place.
     """
     digest = hashlib.sha256(json.dumps(keys, sort_keys=True, default=str).encode()).hexdigest()
-    path = Path(folder) / f"{name}-{digest[:16]}.npz"
+    path = REPOSITORY / folder / f"{name}-{digest[:16]}.npz"
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
         part = path.with_suffix(f".{os.getpid()}.part")

@@ -11,6 +11,7 @@ import torch
 
 from cnn_anatomy.data.images import ImageSet, Splits, hold_out
 from cnn_anatomy.errors import ConfigError
+from cnn_anatomy.paths import REPOSITORY
 
 
 class TorchvisionSet:
@@ -19,7 +20,8 @@ class TorchvisionSet:
     Args:
         dataset: a class of torchvision.datasets with `data` and `targets` or `labels`.
         train, test: its arguments for the two published splits.
-        root: folder of the files; they are downloaded into it when missing.
+        root: folder of the files, in the repository if relative; they are downloaded into it when
+            missing.
         validation: fraction of train that is held out.
         seed: of the split.
 
@@ -39,7 +41,7 @@ class TorchvisionSet:
         self.dataset = dataset
         self.train = train
         self.test = test
-        self.root = Path(root)
+        self.root = REPOSITORY / root
         self.validation = validation
         self.seed = seed
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 from pathlib import Path
 
@@ -17,6 +18,7 @@ def prepare(uri: str, study: str, note: str = "") -> str:
     artifacts lie in `mlartifacts/` beside the file. Creation is behind a lock, as MLflow's own
     races between processes.
     """
+    logging.getLogger("mlflow.store.db").setLevel(logging.WARNING)
     if not uri.startswith("sqlite:///"):
         return _experiment(MlflowClient(uri), study, note, None)
     path = Path(uri.removeprefix("sqlite:///")).resolve()

@@ -1,0 +1,1 @@
+"""All that reads MLflow: runs, statistics, tables, figures, pages. Imports nothing of training."""

@@ -1,0 +1,31 @@
+"""The command: python -m cnn_anatomy.results STUDY[,STUDY…] writes experiments/results/<study>/."""
+
+from __future__ import annotations
+
+import sys
+
+from mlflow import MlflowClient
+from rich.console import Console
+
+from cnn_anatomy.errors import ConfigError
+from cnn_anatomy.paths import RESULTS, tracking_uri
+from cnn_anatomy.results.page import publish
+from cnn_anatomy.studies import select
+from cnn_anatomy.tracking.parent import describe
+
+
+def main() -> None:
+    """Write and print the tables; a mistake is one sentence and exit status 2."""
+    client = MlflowClient(tracking_uri())
+    try:
+        for study in select(",".join(sys.argv[1:]) or "core"):
+            page = publish(study, client, RESULTS)
+            describe(client, page.parent, page.markdown, page.folder)
+            Console().print(page.terminal)
+    except ConfigError as error:
+        print(error, file=sys.stderr)
+        raise SystemExit(2) from None
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,84 @@
+"""How each metric is called, printed and compared in a table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+from cnn_anatomy.errors import ConfigError
+
+
+def highest(value: float) -> float:
+    """Rank the highest value first."""
+    return -value
+
+
+def lowest(value: float) -> float:
+    """Rank the lowest value first."""
+    return value
+
+
+def nearest_zero(value: float) -> float:
+    """Rank the value nearest to zero first."""
+    return abs(value)
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A column: its label, how it prints, which value is best.
+
+    `exact` metrics are the same for every seed: they have no deviation. A metric without a
+    `rank` has no best value.
+    """
+
+    label: str
+    scale: float = 1.0
+    decimals: int = 2
+    exact: bool = False
+    rank: Callable[[float], float] | None = None
+
+    def text(self, value: float) -> str:
+        """Return a value in the column's unit."""
+        return f"{value * self.scale:,.{self.decimals}f}".replace("-", "−")
+
+
+METRICS = {
+    "test/accuracy": Metric("test accuracy (%)", 100, 1, rank=highest),
+    "val/accuracy": Metric("val. accuracy (%)", 100, 1, rank=highest),
+    "train/accuracy": Metric("train accuracy, augmented (%)", 100, 1, rank=highest),
+    "train/clean_accuracy": Metric("train accuracy (%)", 100, 1, rank=highest),
+    "gap/accuracy": Metric("train − test (points)", 100, 1, rank=nearest_zero),
+    "test/loss": Metric("test loss", 1, 3, rank=lowest),
+    "train/loss": Metric("train loss", 1, 3, rank=lowest),
+    "val/loss": Metric("val. loss", 1, 3, rank=lowest),
+    "consistency/shift": Metric("shift consistency (%)", 100, 1, rank=highest),
+    "consistency/shift_given_correct": Metric("… given right (%)", 100, 1, rank=highest),
+    "gradient/first": Metric("gradient RMS, first layer (×10⁻³)", 1e3, 3),
+    "gradient/last": Metric("gradient RMS, last layer (×10⁻³)", 1e3, 3),
+    "gradient/decay": Metric("gradient decay (decades)", 1, 2, rank=nearest_zero),
+    "params/total": Metric("params (10³)", 1e-3, 1, exact=True, rank=lowest),
+    "params/trainable": Metric("trainable (10³)", 1e-3, 1, exact=True, rank=lowest),
+    "params/head": Metric("head params (10³)", 1e-3, 1, exact=True, rank=lowest),
+    "params/auxiliary": Metric("auxiliary params (10³)", 1e-3, 1, exact=True, rank=lowest),
+    "macs": Metric("MACs (10⁶)", 1e-6, 2, exact=True, rank=lowest),
+    "speed/images_per_second": Metric("train images/s", 1, 0, rank=highest),
+}
+
+
+def metric(name: str) -> Metric:
+    """Return how `name` prints; `name@0` is the metric at step 0, of the untrained network.
+
+    Raises:
+        ConfigError: if no table knows it.
+    """
+    base, _, step = name.partition("@")
+    if base not in METRICS or (step and not step.isdigit()):
+        near = get_close_matches(base, METRICS, 1)
+        hint = f" (did you mean {near[0]}?)" if near else ""
+        raise ConfigError(f"table.metrics={name} is none of {', '.join(METRICS)}{hint}")
+    found = METRICS[base]
+    if not step:
+        return found
+    when = "untrained" if step == "0" else f"step {step}"
+    return Metric(f"{found.label}, {when}", found.scale, found.decimals, found.exact, found.rank)

@@ -1,0 +1,92 @@
+"""What is written of a study: page, tables, figures, and the runs behind them."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from mlflow import MlflowClient
+from rich.console import RenderableType
+
+from cnn_anatomy.results import figures, render
+from cnn_anatomy.results.runs import Sweep, gradients, read
+from cnn_anatomy.results.table import PaperTable, build
+from cnn_anatomy.studies import Study
+
+
+@dataclass(frozen=True)
+class Page:
+    """A study's page as written to `folder`, and its table for the terminal."""
+
+    folder: Path
+    parent: str
+    markdown: str
+    terminal: RenderableType
+
+
+def publish(study: Study, client: MlflowClient, root: Path, parent: str | None = None) -> Page:
+    """Write README.md, table.md, table.tex, table.csv, runs.json and the figures to root/<study>/.
+
+    The sweep is `parent`, or the study's latest with its own settings.
+
+    Raises:
+        ConfigError: if there is no such sweep, or the table asks for an unknown metric.
+    """
+    sweep = read(client, study.name, study.table.metrics, parent)
+    table = build(study, sweep)
+    folder = root / study.name
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "table.md").write_text(render.markdown(table))
+    (folder / "table.tex").write_text(render.latex(table))
+    (folder / "table.csv").write_text(render.comma_separated(table))
+    traced = sweep.runs[["variant", "seed", "status", "run_id", "key", "commit", "overrides"]]
+    (folder / "runs.json").write_text(
+        json.dumps(traced.to_dict("records"), indent=1, ensure_ascii=False) + "\n"
+    )
+    drawn = _draw(sweep, client, folder)
+    page = _page(study, sweep, table, drawn)
+    (folder / "README.md").write_text(page)
+    return Page(folder, sweep.parent, page, render.terminal(table))
+
+
+def _draw(sweep: Sweep, client: MlflowClient, folder: Path) -> list[tuple[str, str]]:
+    """Draw what the finished runs allow; return (file, caption) of each figure."""
+    if sweep.finished.empty:
+        return []
+    figures.accuracy(sweep, folder)
+    frames = {
+        variant: [gradients(client, run) for run in done.run_id]
+        for variant in sweep.variants
+        if len(done := sweep.finished[sweep.finished.variant == variant])
+    }
+    figures.gradient_profile(frames, folder)
+    return [
+        ("accuracy.png", "Test accuracy of every variant"),
+        ("gradients.png", "Gradient of the weights by depth, before and after training"),
+    ]
+
+
+def _page(study: Study, sweep: Sweep, table: PaperTable, drawn: list[tuple[str, str]]) -> str:
+    runs = sweep.runs
+    seeds = runs.seed.nunique()
+    done = len(sweep.finished)
+    commits = ", ".join(sorted({c[:8] for c in sweep.finished.commit})) or "none"
+    holes = "" if done == len(runs) else f" **{len(runs) - done} of them are missing.**"
+    data = ", ".join(sorted(set(sweep.finished.get("params.data", [])))) or "none"
+    command = f"make sweep STUDY={study.name}" if study.question else "python -m cnn_anatomy.train"
+    parts = [
+        f"# {study.name}",
+        study.question,
+        study.reading,
+        f"{len(runs)} runs, {seeds} seeds each variant, on {data}.{holes} Commit {commits}. "
+        "A small network trained briefly: the numbers compare the rows with each other, "
+        "not with a published figure.",
+        f"```\n{command}\n```" if study.question else "",
+        render.markdown(table).rstrip(),
+        "Mean ± standard deviation over n seeds; the best of a column is bold.",
+        *(f"![{caption}]({file})" for file, caption in drawn),
+        "The runs behind every cell are in [runs.json](runs.json); the table is also there as "
+        "[LaTeX](table.tex) and [CSV](table.csv).",
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"

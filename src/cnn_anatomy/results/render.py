@@ -1,0 +1,110 @@
+"""A table as Markdown, LaTeX, CSV and for the terminal."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+
+import rich.table
+from rich.text import Text
+
+from cnn_anatomy.results.table import PaperTable, Row
+
+LATEX = {
+    **{c: f"\\{c}" for c in "&%$#_{}"},
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "±": r"$\pm$",
+    "−": r"$-$",
+    "×": r"$\times$",
+    "–": "--",
+    "…": r"\ldots{}",
+    "<": r"$<$",
+    ">": r"$>$",
+}
+POWERS = str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789")
+
+
+def markdown(table: PaperTable) -> str:
+    """Return a GitHub table."""
+    left = len(table.labels)
+    lines = [_pipes([_piped(h) for h in table.header])]
+    lines.append(_pipes(["---"] * left + ["--:"] * (len(table.header) - left)))
+    for row in table.rows:
+        cells = [f"**{c.text}**" if c.best else c.text for c in row.cells]
+        lines.append(_pipes([*map(_piped, row.labels), *cells, row.count]))
+    return "\n".join(lines) + "\n"
+
+
+def latex(table: PaperTable) -> str:
+    """Return a `table` environment for the booktabs package."""
+    columns = "l" * len(table.labels) + "r" * (len(table.metrics) + 1)
+    body = []
+    for row in table.rows:
+        cells = [rf"\textbf{{{tex(c.text)}}}" if c.best else tex(c.text) for c in row.cells]
+        body.append(" & ".join([*map(tex, row.labels), *cells, tex(row.count)]) + r" \\")
+    return "\n".join(
+        [
+            r"% \usepackage{booktabs,graphicx}",
+            r"\begin{table}",
+            r"  \centering",
+            rf"  \caption{{{tex(table.caption)}}}",
+            rf"  \label{{tab:{table.study}}}",
+            r"  \resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%",
+            rf"  \begin{{tabular}}{{{columns}}}",
+            r"    \toprule",
+            "    " + " & ".join(map(tex, table.header)) + r" \\",
+            r"    \midrule",
+            *(f"    {line}" for line in body),
+            r"    \bottomrule",
+            r"  \end{tabular}}",
+            r"\end{table}",
+            "",
+        ]
+    )
+
+
+def comma_separated(table: PaperTable) -> str:
+    """Return a CSV file in the metrics' own units: mean, deviation, 95 % interval and n of each."""
+    file = io.StringIO()
+    writer = csv.writer(file, lineterminator="\n")
+    parts = ("mean", "std", "low", "high", "n")
+    writer.writerow([*table.labels, *(f"{m} {p}" for m in table.metrics for p in parts)])
+    for row in table.rows:
+        values: list[object] = []
+        for cell in row.cells:
+            s = cell.summary
+            values += [""] * len(parts) if s is None else [s.mean, s.std, s.low, s.high, s.n]
+        writer.writerow([*row.labels, *values])
+    return file.getvalue()
+
+
+def terminal(table: PaperTable) -> rich.table.Table:
+    """Return a table that rich prints."""
+    shown = rich.table.Table(title=f"{table.study}: {table.caption}", title_justify="left")
+    for i, head in enumerate(table.header):
+        shown.add_column(head, justify="left" if i < len(table.labels) else "right")
+    for row in table.rows:
+        shown.add_row(*_terminal_cells(row))
+    return shown
+
+
+def tex(text: str) -> str:
+    """Return `text` with what LaTeX would not print escaped."""
+    text = "".join(LATEX.get(c, c) for c in text)
+    return re.sub("[⁻⁰¹²³⁴⁵⁶⁷⁸⁹]+", lambda m: f"$^{{{m[0].translate(POWERS)}}}$", text)
+
+
+def _terminal_cells(row: Row) -> list[Text]:
+    cells = [Text(c.text, style="bold" if c.best else "") for c in row.cells]
+    return [*map(Text, row.labels), *cells, Text(row.count)]
+
+
+def _pipes(cells: list[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _piped(text: str) -> str:
+    return text.replace("|", r"\|")

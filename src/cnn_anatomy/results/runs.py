@@ -1,0 +1,131 @@
+"""Runs as MLflow keeps them, and a sweep's runs as a data frame."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from mlflow import MlflowClient
+from mlflow.entities import Run
+
+from cnn_anatomy.errors import ConfigError
+
+PAGE = 1000
+os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """What one sweep planned, and what is there of it.
+
+    `runs` has a row for each planned run, in order: `variant`, `seed`, `key`, `overrides`,
+    `status` (a run that never began is MISSING), `run_id`, `commit`, and `params.<name>`,
+    `metrics.<name>` (missing: NaN).
+    """
+
+    study: str
+    parent: str
+    runs: pd.DataFrame
+
+    @property
+    def finished(self) -> pd.DataFrame:
+        """Return the rows of the finished runs."""
+        return self.runs[self.runs.status == "FINISHED"]
+
+    @property
+    def variants(self) -> list[str]:
+        """Return the variants in the plan's order."""
+        return list(dict.fromkeys(self.runs.variant))
+
+
+def children(client: MlflowClient, experiment: str, query: str = "") -> Iterable[Run]:
+    """Yield the experiment's training runs, the latest first; `query` narrows them down."""
+    query = "tags.kind = 'run'" + (f" and {query}" if query else "")
+    token = None
+    while True:
+        page = client.search_runs([experiment], query, max_results=PAGE, page_token=token)
+        yield from page
+        token = page.token
+        if not token:
+            return
+
+
+def finished(client: MlflowClient, experiment: str) -> dict[str, str]:
+    """Return key → run id of the latest FINISHED run of every key."""
+    found: dict[str, str] = {}
+    for run in children(client, experiment, "attributes.status = 'FINISHED'"):
+        found.setdefault(run.data.tags.get("key", ""), run.info.run_id)
+    return found
+
+
+def read(
+    client: MlflowClient, study: str, metrics: Sequence[str] = (), parent: str | None = None
+) -> Sweep:
+    """Read a sweep: `parent`, or the study's latest with its own settings.
+
+    `metrics` names those that are wanted at a certain step, as in `gradient/decay@0`.
+
+    Raises:
+        ConfigError: if the store has no such sweep.
+    """
+    experiment = client.get_experiment_by_name(study)
+    if experiment is not None and parent is None:
+        parent = _latest(client, experiment.experiment_id)
+    if experiment is None or parent is None:
+        raise ConfigError(f"study={study} has no sweep in the store: make sweep STUDY={study}")
+    runs: dict[str, Run] = {}
+    for run in children(client, experiment.experiment_id):
+        first = runs.setdefault(run.data.tags.get("key", ""), run)
+        if first.info.status != "FINISHED" and run.info.status == "FINISHED":
+            runs[run.data.tags["key"]] = run
+    plan = _plan(client, parent)
+    rows = [_row(client, planned, runs.get(planned["key"]), metrics) for planned in plan]
+    return Sweep(study, parent, pd.DataFrame(rows))
+
+
+def gradients(client: MlflowClient, run_id: str) -> pd.DataFrame:
+    """Return a run's gradient record (see `GradientProbe.frame`)."""
+    with tempfile.TemporaryDirectory() as folder:
+        return pd.read_parquet(client.download_artifacts(run_id, "gradients.parquet", folder))
+
+
+def _latest(client: MlflowClient, experiment: str) -> str | None:
+    query = "tags.kind = 'sweep' and tags.preset = 'true'"
+    found = client.search_runs([experiment], query, max_results=1)
+    return found[0].info.run_id if found else None
+
+
+def _plan(client: MlflowClient, parent: str) -> list[dict[str, Any]]:
+    with tempfile.TemporaryDirectory() as folder:
+        return json.loads(Path(client.download_artifacts(parent, "plan.json", folder)).read_text())[
+            "runs"
+        ]
+
+
+def _row(
+    client: MlflowClient, planned: dict[str, Any], run: Run | None, metrics: Sequence[str]
+) -> dict[str, Any]:
+    row = {**planned, "status": "MISSING", "run_id": "", "commit": ""}
+    if run is None:
+        return row
+    row |= {
+        "status": run.info.status,
+        "run_id": run.info.run_id,
+        "commit": run.data.tags.get("mlflow.source.git.commit", ""),
+    }
+    if run.info.status == "FINISHED":
+        row |= {f"params.{k}": v for k, v in run.data.params.items()}
+        row |= {f"metrics.{k}": v for k, v in run.data.metrics.items()}
+        for metric in metrics:
+            name, _, step = metric.partition("@")
+            if step:
+                history = client.get_metric_history(run.info.run_id, name)
+                at = [m.value for m in history if m.step == int(step)]
+                row[f"metrics.{metric}"] = at[-1] if at else float("nan")
+    return row

@@ -1,0 +1,132 @@
+"""Studies: the files of experiments/, read as plain data."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import yaml
+
+from cnn_anatomy.errors import ConfigError
+from cnn_anatomy.paths import REPOSITORY
+
+FOLDER = REPOSITORY / "experiments"
+CORE = ("pooling", "skip", "inception", "aux", "freeze")
+
+
+@dataclass(frozen=True)
+class Table:
+    """Which params name a table's rows, and which metrics are its columns."""
+
+    rows: tuple[str, ...]
+    metrics: tuple[str, ...]
+
+
+class Planned(NamedTuple):
+    """One run of a study: its variant and seed, and the overrides that make the variant."""
+
+    study: str
+    variant: str
+    seed: int
+    overrides: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Study:
+    """A question, the axes it sweeps, its seeds and its table.
+
+    `grid` maps an override's key to its values (their product are the variants); `variants` names
+    further ones by their overrides; `overrides` are common to all.
+    """
+
+    name: str
+    question: str
+    reading: str
+    table: Table
+    overrides: tuple[str, ...] = ()
+    grid: Mapping[str, Sequence[Any]] = field(default_factory=dict)
+    variants: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    seeds: int = 3
+
+    def runs(self, seeds: Sequence[int] | None = None) -> list[Planned]:
+        """Return every run that the study plans; the first seed of all variants comes first."""
+        named: dict[str, tuple[str, ...]] = {}
+        if self.grid:
+            for values in itertools.product(*self.grid.values()):
+                pairs = list(zip(self.grid, values, strict=True))
+                name = " ".join(f"{key.split('.')[-1]}={value}" for key, value in pairs)
+                named[name] = tuple(f"{key}={value}" for key, value in pairs)
+        named.update(self.variants)
+        return [
+            Planned(self.name, name, seed, (*self.overrides, *overrides))
+            for seed in (range(self.seeds) if seeds is None else seeds)
+            for name, overrides in named.items()
+        ]
+
+
+def names() -> list[str]:
+    """Return the names of all studies."""
+    return sorted(path.stem for path in FOLDER.glob("*.yaml"))
+
+
+def select(text: str) -> list[Study]:
+    """Read the studies of a comma-separated list; `core` and `all` stand for several.
+
+    Raises:
+        ConfigError: if there is no such study, or its file is not one.
+    """
+    groups = {"core": list(CORE), "all": names()}
+    wanted = [name for word in text.split(",") for name in groups.get(word, [word])]
+    return [load(name) for name in dict.fromkeys(wanted)]
+
+
+def load(name: str) -> Study:
+    """Read experiments/<name>.yaml.
+
+    Raises:
+        ConfigError: if there is no such study, or its file is not one.
+    """
+    if name not in names():
+        near = get_close_matches(name, names(), 1)
+        hint = f" (did you mean {near[0]}?)" if near else ""
+        raise ConfigError(f"study={name} is none of {', '.join(names())}{hint}")
+    return parse(name, FOLDER / f"{name}.yaml")
+
+
+def parse(name: str, path: Path) -> Study:
+    """Read a study's file.
+
+    Raises:
+        ConfigError: if it is malformed, naming the key.
+    """
+    try:
+        raw = yaml.safe_load(path.read_text())
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path.name} is no YAML: {' '.join(str(error).split())}") from error
+    known = {"question", "reading", "overrides", "grid", "variants", "seeds", "table"}
+    if not isinstance(raw, dict):
+        raise ConfigError(f"{path.name} holds no keys: it needs {', '.join(sorted(known))}")
+    for key in raw.keys() - known:
+        raise ConfigError(f"{path.name}: key {key} is none of {', '.join(sorted(known))}")
+    try:
+        study = Study(
+            name=name,
+            question=str(raw["question"]),
+            reading=str(raw["reading"]),
+            table=Table(tuple(raw["table"]["rows"]), tuple(raw["table"]["metrics"])),
+            overrides=tuple(raw.get("overrides", ())),
+            grid=dict(raw.get("grid", {})),
+            variants={k: tuple(v) for k, v in raw.get("variants", {}).items()},
+            seeds=int(raw.get("seeds", 3)),
+        )
+    except KeyError as error:
+        raise ConfigError(f"{path.name} lacks the key {error.args[0]}") from error
+    except (TypeError, ValueError, AttributeError) as error:
+        raise ConfigError(f"{path.name} is malformed: {error}") from error
+    if study.seeds < 1 or not study.runs([0]):
+        raise ConfigError(f"{path.name} sweeps nothing: it needs a grid or variants, and seeds ≥ 1")
+    return study

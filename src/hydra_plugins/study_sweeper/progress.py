@@ -1,0 +1,96 @@
+"""What a sweep shows while it runs: done, running, failed, time left."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from types import TracebackType
+
+from mlflow import MlflowClient
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from cnn_anatomy.results.runs import children
+
+SECONDS = 2.0
+
+
+class SweepProgress:
+    """Follows the children of the parents in MLflow from a thread, until left.
+
+    On a terminal it is a bar; elsewhere a line every half minute. It sees what any worker on any
+    machine writes to the store, and nothing else.
+    """
+
+    def __init__(self, client: MlflowClient, parents: dict[str, str], total: int) -> None:
+        self.client = client
+        self.parents = parents
+        self.total = total
+        self.began = time.time()
+        self.stop = threading.Event()
+        self.thread = threading.Thread(target=self._follow, daemon=True)
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[state]}"),
+            TimeElapsedColumn(),
+        )
+        self.bar = Progress(*columns, console=Console(stderr=True))
+        self.task = self.bar.add_task("sweep", total=total, state="starting workers")
+        self.terminal = sys.stderr.isatty()
+
+    def __enter__(self) -> SweepProgress:
+        if self.terminal:
+            self.bar.start()
+        self.thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop.set()
+        self.thread.join()
+        self._show(final=True)
+        if self.terminal:
+            self.bar.stop()
+
+    def state(self) -> tuple[int, int, list[str]]:
+        """Return the number done, the number failed, and the names of the running."""
+        done, failed, running = 0, 0, []
+        for experiment, parent in self.parents.items():
+            query = f"tags.`mlflow.parentRunId` = '{parent}'"
+            for run in children(self.client, experiment, query):
+                done += run.info.status == "FINISHED"
+                failed += run.info.status in ("FAILED", "KILLED")
+                if run.info.status == "RUNNING":
+                    running.append(f"{run.data.tags['study']}: {run.info.run_name}")
+        return done, failed, running
+
+    def _follow(self) -> None:
+        last = time.time()
+        while not self.stop.wait(SECONDS):
+            if self.terminal:
+                self._show()
+            elif time.time() - last >= 30:
+                last = time.time()
+                self._show()
+
+    def _show(self, final: bool = False) -> None:
+        done, failed, running = self.state()
+        ended = done + failed
+        elapsed = time.time() - self.began
+        left = elapsed / ended * (self.total - ended) if ended else None
+        text = f"{failed} failed" if failed else ""
+        if not final:
+            text += f"  about {left / 60:.1f} min left" if left is not None else "  …"
+            text += f"  [{'; '.join(running)}]"
+        if self.terminal:
+            self.bar.update(self.task, completed=ended, state=text.replace("[", "\\["))
+        else:
+            line = f"sweep: {done} of {self.total} done, {elapsed / 60:.1f} min  {text}"
+            print(line, file=sys.stderr, flush=True)

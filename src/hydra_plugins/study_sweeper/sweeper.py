@@ -1,0 +1,191 @@
+"""The sweeper itself."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.plugins import Plugins
+from hydra.core.utils import JobReturn, JobStatus
+from hydra.errors import HydraException
+from hydra.plugins.launcher import Launcher
+from hydra.plugins.sweeper import Sweeper
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig, open_dict
+from omegaconf.errors import OmegaConfBaseException
+
+from cnn_anatomy.errors import ConfigError
+from cnn_anatomy.paths import REPOSITORY, RESULTS, tracking_uri
+from cnn_anatomy.studies import Planned
+from hydra_plugins.study_sweeper.arguments import Arguments, parse
+
+
+@dataclass(frozen=True)
+class Job:
+    """A planned run and its key."""
+
+    run: Planned
+    key: str
+
+    def overrides(self, parent: str) -> list[str]:
+        """Return what the launcher is given."""
+        variant = self.run.variant.replace("'", r"\'")
+        return [
+            *self.run.overrides,
+            f"seed={self.run.seed}",
+            f"study={self.run.study}",
+            f"variant='{variant}'",
+            f"tracking.parent={parent}",
+        ]
+
+
+class StudySweeper(Sweeper):
+    """Expands `study=a,b` into the runs of their files, or any sweep overrides into their product.
+
+    Of its own it takes `study` (a name, several, `core` or `all`), `seeds` (how many) or `seed`
+    (which), `force=true` (repeat what is done) and `plan=true` (train nothing); every other
+    override goes to every run. All runs of all studies go to the launcher in one call, so that
+    workers import once. A run that fails stops no other; the exit status says that one did.
+    """
+
+    def setup(
+        self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
+    ) -> None:
+        """Keep what the launcher needs (Hydra's hook)."""
+        self.context = hydra_context
+        self.composed = config
+        self.launcher: Launcher = Plugins.instance().instantiate_launcher(
+            hydra_context=hydra_context, task_function=task_function, config=config
+        )
+
+    def sweep(self, arguments: list[str]) -> list[JobReturn]:
+        """Run the sweep; exit status 2 for a mistake, 1 if a run failed."""
+        parser = OverridesParser.create(config_loader=self.context.config_loader)
+        try:
+            asked = parse(parser.parse_overrides(arguments))
+            jobs = self._keyed(asked.runs)
+            return self._run(asked, jobs)
+        except (ConfigError, HydraException, OmegaConfBaseException) as error:
+            print(" ".join(str(error).split()), file=sys.stderr)
+            raise SystemExit(2) from None
+
+    def _keyed(self, runs: Sequence[Planned]) -> list[Job]:
+        """Compose every variant, once for all its seeds, and find the runs' keys."""
+        from cnn_anatomy.tracking.keys import run_key
+
+        composed: dict[tuple[str, ...], DictConfig] = {}
+        jobs = []
+        for run in runs:
+            config = composed.get(run.overrides)
+            if config is None:
+                loader = self.context.config_loader
+                config = loader.load_sweep_config(self.composed, list(run.overrides))
+                composed[run.overrides] = config
+            with open_dict(config):
+                config.seed = run.seed
+            jobs.append(Job(run, run_key(config)))
+        return jobs
+
+    def _run(self, asked: Arguments, jobs: list[Job]) -> list[JobReturn]:
+        from mlflow import MlflowClient
+
+        from cnn_anatomy.results.metrics import metric
+        from cnn_anatomy.results.runs import finished
+        from cnn_anatomy.tracking.parent import start_parent
+        from cnn_anatomy.tracking.store import prepare
+
+        for study in asked.studies:
+            for name in study.table.metrics:
+                metric(name)
+        uri = tracking_uri(self.composed.tracking.uri)
+        os.environ["MLFLOW_TRACKING_URI"] = uri  # of the workers, too
+        client = MlflowClient(uri)
+        experiments = {
+            study.name: prepare(uri, study.name, f"{study.question} {study.reading}".strip())
+            for study in asked.studies
+        }
+        done = {name: finished(client, experiment) for name, experiment in experiments.items()}
+        if asked.plan:
+            _print_plan(jobs, done)
+            return []
+        todo: dict[tuple[str, str], Job] = {}
+        for job in jobs:
+            if asked.force or job.key not in done[job.run.study]:
+                todo.setdefault((job.run.study, job.key), job)
+        parents = {
+            name: start_parent(
+                client,
+                experiment,
+                name,
+                [{**j.run._asdict(), "key": j.key} for j in jobs if j.run.study == name],
+                preset=asked.preset,
+            )
+            for name, experiment in experiments.items()
+        }
+        print(f"{len(jobs)} runs: {len(jobs) - len(todo)} done before, {len(todo)} to train")
+        status = "KILLED"
+        try:
+            returns = self._launch(list(todo.values()), client, experiments, parents)
+            failed = [
+                (job, result._return_value)
+                for job, result in zip(todo.values(), returns, strict=True)
+                if result.status != JobStatus.COMPLETED
+            ]
+            status = "FAILED" if failed else "FINISHED"
+        finally:
+            for parent in parents.values():
+                client.set_terminated(parent, status)
+        _print_tables(asked, client, parents)
+        for job, error in failed:
+            reason = " ".join(str(error.__cause__ or error).split())
+            run = job.run
+            print(f"failed: {run.study}: {run.variant} s{run.seed}: {reason}", file=sys.stderr)
+        if failed:
+            raise SystemExit(1)
+        return list(returns)
+
+    def _launch(
+        self,
+        jobs: list[Job],
+        client: Any,
+        experiments: dict[str, str],
+        parents: dict[str, str],
+    ) -> Sequence[JobReturn]:
+        if not jobs:
+            return []
+        from hydra_plugins.study_sweeper.progress import SweepProgress
+
+        follow = {experiments[name]: parent for name, parent in parents.items()}
+        with SweepProgress(client, follow, len(jobs)):
+            batch = [job.overrides(parents[job.run.study]) for job in jobs]
+            return self.launcher.launch(batch, initial_job_idx=0)
+
+
+def _print_plan(jobs: list[Job], done: dict[str, dict[str, str]]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("study", "variant", "seed", "state", "key")
+    for job in jobs:
+        state = "done" if job.key in done[job.run.study] else "missing"
+        table.add_row(job.run.study, job.run.variant, str(job.run.seed), state, job.key)
+    Console().print(table)
+
+
+def _print_tables(asked: Arguments, client: Any, parents: dict[str, str]) -> None:
+    """Publish the studies' own sweeps among the committed results, any other in outputs/."""
+    from rich.console import Console
+
+    from cnn_anatomy.results.page import publish
+    from cnn_anatomy.tracking.parent import describe
+
+    root = RESULTS if asked.preset else REPOSITORY / "outputs" / "results"
+    for study in asked.studies:
+        page = publish(study, client, root, parents[study.name])
+        describe(client, page.parent, page.markdown, page.folder)
+        Console().print(page.terminal)
+        print(f"{study.name}: {page.folder.relative_to(REPOSITORY)}/README.md\n")
