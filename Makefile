@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help test lint format lock clean
+.PHONY: help sweep plan table ui test test-slow lint format lock clean
 export OMP_NUM_THREADS ?= 1
 
 STUDY ?= core
@@ -7,7 +7,7 @@ PORT ?= 5000
 LAUNCHER ?= local
 RUN := .venv/bin/python -m
 SWEEP = $(RUN) cnn_anatomy.train --multirun study=$(STUDY) hydra/launcher=$(LAUNCHER) \
-	$(if $(SEEDS),seeds=$(SEEDS)) $(if $(DATA),data=$(DATA)) $(if $(FORCE),force=true) $(ARGS)
+	$(if $(SEEDS),hydra.sweeper.seeds=$(SEEDS)) $(if $(DATA),data=$(DATA)) $(if $(FORCE),hydra.sweeper.force=true) $(ARGS)
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -18,8 +18,23 @@ help: ## list the targets
 	@.venv/bin/uv pip install --quiet --python .venv/bin/python --no-deps --editable .
 	@touch $@
 
+sweep: .venv/stamp ## train what is missing of STUDY (core, all, a name, a,b) and print its table
+	@$(SWEEP)
+
+plan: .venv/stamp ## show what a sweep would train; takes the same variables
+	@$(SWEEP) hydra.sweeper.plan=true
+
+table: .venv/stamp ## write experiments/results/STUDY/ anew from MLflow
+	@$(RUN) cnn_anatomy.results $(STUDY)
+
+ui: .venv/stamp ## browse the runs at http://127.0.0.1:PORT
+	@MLFLOW_TRACKING_URI=$${MLFLOW_TRACKING_URI:-sqlite:///mlflow.db} $(RUN) mlflow ui --host 127.0.0.1 --port $(PORT)
+
 test: .venv/stamp ## run the fast tests
 	@.venv/bin/pytest -n 2
+
+test-slow: .venv/stamp ## run the slow ones: minutes of real training
+	@.venv/bin/pytest -n 2 -m slow
 
 lint: .venv/stamp ## check style and types
 	@.venv/bin/ruff check && .venv/bin/ruff format --check && .venv/bin/mypy

@@ -5,13 +5,12 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import yaml
 
-from cnn_anatomy.errors import ConfigError
+from cnn_anatomy.errors import ConfigError, did_you_mean
 from cnn_anatomy.paths import REPOSITORY
 
 FOLDER = REPOSITORY / "experiments"
@@ -91,9 +90,9 @@ def load(name: str) -> Study:
         ConfigError: if there is no such study, or its file is not one.
     """
     if name not in names():
-        near = get_close_matches(name, names(), 1)
-        hint = f" (did you mean {near[0]}?)" if near else ""
-        raise ConfigError(f"study={name} is none of {', '.join(names())}{hint}")
+        raise ConfigError(
+            f"study={name} is none of {', '.join(names())}{did_you_mean(name, names())}"
+        )
     return parse(name, FOLDER / f"{name}.yaml")
 
 

@@ -5,31 +5,38 @@ Torch and MLflow take seconds to import, so nothing of them is imported before a
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Any
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
+from hydra.errors import HydraException
 from hydra.types import RunMode
 from omegaconf import DictConfig
+from omegaconf.errors import OmegaConfBaseException
 
+from cnn_anatomy.errors import ConfigError, sentence
 from cnn_anatomy.paths import REPOSITORY
 
 
 @hydra.main(version_base="1.3", config_path=str(REPOSITORY / "conf"), config_name="train")
-def main(config: DictConfig) -> Any:
-    """Train one run; a mistake in the configuration is one sentence and exit status 2."""
+def train(config: DictConfig) -> Any:
+    """Train one run."""
     from cnn_anatomy.training import run
 
     hydra_config = HydraConfig.get()
-    swept = hydra_config.mode == RunMode.MULTIRUN
+    alone = hydra_config.mode == RunMode.RUN
+    return run(config, hydra_config.runtime.choices, progress=alone)
+
+
+def main() -> None:
+    """Train; a mistake in the configuration is one sentence and exit status 2."""
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra lets errors through to here
     try:
-        return run(config, hydra_config.runtime.choices, progress=not swept)
-    except Exception as error:
-        cause = error.__cause__ if error.__cause__ is not None else error
-        if swept or not isinstance(cause, ValueError):
-            raise
-        print(cause, file=sys.stderr)
+        train()
+    except (ConfigError, HydraException, OmegaConfBaseException) as error:
+        print(sentence(error), file=sys.stderr)
         raise SystemExit(2) from None
 
 

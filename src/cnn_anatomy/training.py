@@ -18,6 +18,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from cnn_anatomy.classifier import Classifier
 from cnn_anatomy.data import ImageData
+from cnn_anatomy.errors import ConfigError
 from cnn_anatomy.networks import Network
 from cnn_anatomy.networks.freezing import freeze
 from cnn_anatomy.networks.network import weight_layers
@@ -40,7 +41,7 @@ def run(config: DictConfig, choices: Mapping[str, str], *, progress: bool = True
     `choices` names the option chosen for every axis.
 
     Raises:
-        ConfigError, ValueError: if the configuration makes no sense.
+        ConfigError: if the configuration makes no sense.
         FloatingPointError: if the loss is not finite.
     """
     _quieten()
@@ -189,7 +190,7 @@ def adopt(network: Network, weights: Mapping[str, torch.Tensor]) -> None:
     """Copy a source network's weights and statistics, all but those of its task's classifiers.
 
     Raises:
-        ValueError: if a weight is missing, left over or of another shape.
+        ConfigError: if a weight is missing, left over or of another shape.
     """
     own = network.state_dict()
     wanted = {k for k in own if not k.startswith(TASK)}
@@ -197,7 +198,7 @@ def adopt(network: Network, weights: Mapping[str, torch.Tensor]) -> None:
     odd = sorted(wanted ^ offered.keys())
     odd += [k for k in sorted(wanted & offered.keys()) if own[k].shape != offered[k].shape]
     if odd:
-        raise ValueError(f"transfer.source does not fit this network: {odd[0]} differs")
+        raise ConfigError(f"transfer.source does not fit this network: {odd[0]} differs")
     network.load_state_dict({**own, **offered})
 
 

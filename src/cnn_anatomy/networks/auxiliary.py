@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
+from cnn_anatomy.errors import ConfigError
 from cnn_anatomy.networks.layers import ConvNormAct, Factory
 
 
@@ -68,11 +69,11 @@ class Auxiliary:
         """Return the heads by stage (counted from 1); `channels` are those of every stage.
 
         Raises:
-            ValueError: if a stage is not there.
+            ConfigError: if a stage is not there.
         """
         for stage in self.stages:
             if not 1 <= stage <= len(channels):
-                raise ValueError(
+                raise ConfigError(
                     f"aux.stages={stage} names no stage: this network has 1 to {len(channels)}"
                 )
         return nn.ModuleDict(

@@ -7,6 +7,7 @@ from typing import Any
 
 from torch import nn
 
+from cnn_anatomy.errors import ConfigError
 from cnn_anatomy.networks.inception import Modules
 from cnn_anatomy.networks.layers import Factory
 from cnn_anatomy.networks.network import Network, Stage
@@ -18,13 +19,13 @@ def cifar_resnet(depth: int, width: int = 16, convolutions: int = 2) -> list[Sta
     `convolutions` is how many a block holds: 2 gives depths 6n + 2, a bottleneck's 3 gives 9n + 2.
 
     Raises:
-        ValueError: if the depth is not of that form.
+        ConfigError: if the depth is not of that form.
     """
     step = 3 * convolutions
     blocks, rest = divmod(depth - 2, step)
     if rest or blocks < 1:
         near = max(round((depth - 2) / step), 1)
-        raise ValueError(
+        raise ConfigError(
             f"model.depth={depth} is not {step}n + 2: the nearest that is one is "
             f"{near * step + 2} (of {step + 2}, {2 * step + 2}, {3 * step + 2}, …)"
         )
@@ -39,10 +40,10 @@ def inception_stages(depth: int, width: int = 64) -> list[Stage]:
     """`depth` Inception modules in three stages, each halved before and wider by half.
 
     Raises:
-        ValueError: if depth is below 1.
+        ConfigError: if depth is below 1.
     """
     if depth < 1:
-        raise ValueError(f"inception.depth={depth} is below 1, the least number of modules")
+        raise ConfigError(f"inception.depth={depth} is below 1, the least number of modules")
     counts = [(depth + 2 - k) // 3 for k in range(3)]
     widths = [width, width * 3 // 2, width * 2]
     return [Stage([w] * n, "before") for w, n in zip(widths, counts, strict=True)]
@@ -52,9 +53,9 @@ def no_block(*_: Any, **__: Any) -> nn.Module:
     """Stand for the block of a model whose blocks are Inception modules.
 
     Raises:
-        ValueError: when a model asks for a block after all.
+        ConfigError: when a model asks for a block after all.
     """
-    raise ValueError("block=none has no meaning for this model: choose basic, bottleneck, …")
+    raise ConfigError("block=none has no meaning for this model: choose basic, bottleneck, …")
 
 
 def resnet(*, depth: int, width: int, block: Factory, inception: Modules, **parts: Any) -> Network:
@@ -76,10 +77,10 @@ def inception_network(*, width: int, block: Factory, inception: Modules, **parts
     """Build a GoogLeNet for small images: a 3×3 stem and three pooled stages of modules.
 
     Raises:
-        ValueError: if another block is asked for, or no module.
+        ConfigError: if another block is asked for, or no module.
     """
     if _made(block) is not no_block:
-        raise ValueError(
+        raise ConfigError(
             f"block={getattr(_made(block), '__name__', block)} has no meaning for model=inception, "
             "whose blocks are Inception modules: leave block=none"
         )
@@ -89,7 +90,7 @@ def inception_network(*, width: int, block: Factory, inception: Modules, **parts
 
 def _no_modules(inception: Modules) -> None:
     if inception.depth:
-        raise ValueError(
+        raise ConfigError(
             f"inception.depth={inception.depth} has no meaning for a model without Inception "
             "modules: choose model=inception, or inception=none"
         )

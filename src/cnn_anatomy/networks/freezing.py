@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from cnn_anatomy.errors import ConfigError
 from cnn_anatomy.networks.network import Network, forward_order, weight_layers
 
 
@@ -23,7 +24,7 @@ class Layers:
     """Freeze the first `layers` weight layers in forward order and the norms that follow them.
 
     Raises:
-        ValueError: if the network has fewer layers than that before its classifier.
+        ConfigError: if the network has fewer layers than that before its classifier.
     """
 
     def __init__(self, layers: int) -> None:
@@ -33,7 +34,7 @@ class Layers:
         """Return the leaves that run before weight layer number `layers` + 1."""
         last = len(weight_layers(network, image)) - 1
         if not 0 <= self.layers <= last:
-            raise ValueError(
+            raise ConfigError(
                 f"freeze.layers={self.layers} is out of range: this network has 0 to {last} "
                 "weight layers before its classifier"
             )
@@ -52,7 +53,7 @@ class Stages:
     """Freeze the stem and the first `stages` stages.
 
     Raises:
-        ValueError: if the network has fewer stages.
+        ConfigError: if the network has fewer stages.
     """
 
     def __init__(self, stages: int) -> None:
@@ -61,7 +62,7 @@ class Stages:
     def __call__(self, network: Network, image: Tensor) -> list[nn.Module]:
         """Return the stem and the stages."""
         if not 0 <= self.stages <= len(network.stages):
-            raise ValueError(
+            raise ConfigError(
                 f"freeze.stages={self.stages} is out of range: this network has 0 to "
                 f"{len(network.stages)} stages"
             )

@@ -9,6 +9,7 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from cnn_anatomy.errors import ConfigError
 from cnn_anatomy.networks.auxiliary import Auxiliary
 from cnn_anatomy.networks.layers import ConvNormAct, Factory, Transition
 from cnn_anatomy.networks.pooling import Unpooled
@@ -47,7 +48,7 @@ class Network(nn.Module):
         classes: number of logits.
 
     Raises:
-        ValueError: if the images are too small for the poolings, or an auxiliary head has no stage.
+        ConfigError: if images are too small for the poolings, or an auxiliary head has no stage.
     """
 
     def __init__(
@@ -93,7 +94,7 @@ class Network(nn.Module):
             with torch.no_grad():
                 features = self.eval().features(image)
         except RuntimeError as error:
-            raise ValueError(
+            raise ConfigError(
                 f"images of {size[0]}×{size[1]} pixels are too small for the poolings of "
                 f"{len(stages)} stages"
             ) from error

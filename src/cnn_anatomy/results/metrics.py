@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from difflib import get_close_matches
 
-from cnn_anatomy.errors import ConfigError
+from cnn_anatomy.errors import ConfigError, did_you_mean
 
 
 def highest(value: float) -> float:
@@ -74,9 +73,9 @@ def metric(name: str) -> Metric:
     """
     base, _, step = name.partition("@")
     if base not in METRICS or (step and not step.isdigit()):
-        near = get_close_matches(base, METRICS, 1)
-        hint = f" (did you mean {near[0]}?)" if near else ""
-        raise ConfigError(f"table.metrics={name} is none of {', '.join(METRICS)}{hint}")
+        raise ConfigError(
+            f"table.metrics={name} is none of {', '.join(METRICS)}{did_you_mean(base, METRICS)}"
+        )
     found = METRICS[base]
     if not step:
         return found

@@ -11,17 +11,15 @@ from typing import Any
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.plugins import Plugins
 from hydra.core.utils import JobReturn, JobStatus
-from hydra.errors import HydraException
 from hydra.plugins.launcher import Launcher
 from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, open_dict
-from omegaconf.errors import OmegaConfBaseException
 
-from cnn_anatomy.errors import ConfigError
+from cnn_anatomy.errors import sentence
 from cnn_anatomy.paths import REPOSITORY, RESULTS, tracking_uri
 from cnn_anatomy.studies import Planned
-from hydra_plugins.study_sweeper.arguments import Arguments, parse
+from cnn_anatomy.sweep.arguments import Arguments, parse
 
 
 @dataclass(frozen=True)
@@ -46,11 +44,21 @@ class Job:
 class StudySweeper(Sweeper):
     """Expands `study=a,b` into the runs of their files, or any sweep overrides into their product.
 
-    Of its own it takes `study` (a name, several, `core` or `all`), `seeds` (how many) or `seed`
-    (which), `force=true` (repeat what is done) and `plan=true` (train nothing); every other
-    override goes to every run. All runs of all studies go to the launcher in one call, so that
-    workers import once. A run that fails stops no other; the exit status says that one did.
+    All runs of all studies go to the launcher in one call, so that workers import once. A run
+    that fails stops no other; the exit status says that one did.
+
+    Args:
+        seeds: how many of every variant, if not what the study says.
+        force: repeat what is done.
+        plan: show what is done and what is not, and train nothing.
     """
+
+    def __init__(
+        self, *, seeds: int | None = None, force: bool = False, plan: bool = False
+    ) -> None:
+        self.seeds = seeds
+        self.force = force
+        self.plan = plan
 
     def setup(
         self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
@@ -63,15 +71,11 @@ class StudySweeper(Sweeper):
         )
 
     def sweep(self, arguments: list[str]) -> list[JobReturn]:
-        """Run the sweep; exit status 2 for a mistake, 1 if a run failed."""
+        """Run the sweep; exit status 1 if a run failed."""
         parser = OverridesParser.create(config_loader=self.context.config_loader)
-        try:
-            asked = parse(parser.parse_overrides(arguments))
-            jobs = self._keyed(asked.runs)
-            return self._run(asked, jobs)
-        except (ConfigError, HydraException, OmegaConfBaseException) as error:
-            print(" ".join(str(error).split()), file=sys.stderr)
-            raise SystemExit(2) from None
+        asked = parse(parser.parse_overrides(arguments), self.seeds)
+        jobs = self._keyed(asked.runs)
+        return self._run(asked, jobs)
 
     def _keyed(self, runs: Sequence[Planned]) -> list[Job]:
         """Compose every variant, once for all its seeds, and find the runs' keys."""
@@ -109,12 +113,12 @@ class StudySweeper(Sweeper):
             for study in asked.studies
         }
         done = {name: finished(client, experiment) for name, experiment in experiments.items()}
-        if asked.plan:
+        if self.plan:
             _print_plan(jobs, done)
             return []
         todo: dict[tuple[str, str], Job] = {}
         for job in jobs:
-            if asked.force or job.key not in done[job.run.study]:
+            if self.force or job.key not in done[job.run.study]:
                 todo.setdefault((job.run.study, job.key), job)
         parents = {
             name: start_parent(
@@ -141,9 +145,11 @@ class StudySweeper(Sweeper):
                 client.set_terminated(parent, status)
         _print_tables(asked, client, parents)
         for job, error in failed:
-            reason = " ".join(str(error.__cause__ or error).split())
             run = job.run
-            print(f"failed: {run.study}: {run.variant} s{run.seed}: {reason}", file=sys.stderr)
+            print(
+                f"failed: {run.study}: {run.variant} s{run.seed}: {sentence(error)}",
+                file=sys.stderr,
+            )
         if failed:
             raise SystemExit(1)
         return list(returns)
@@ -157,7 +163,7 @@ class StudySweeper(Sweeper):
     ) -> Sequence[JobReturn]:
         if not jobs:
             return []
-        from hydra_plugins.study_sweeper.progress import SweepProgress
+        from cnn_anatomy.sweep.progress import SweepProgress
 
         follow = {experiments[name]: parent for name, parent in parents.items()}
         with SweepProgress(client, follow, len(jobs)):

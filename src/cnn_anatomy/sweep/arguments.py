@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hydra.core.override_parser.types import Override
@@ -15,33 +15,28 @@ METRICS = ("test/accuracy", "gap/accuracy", "gradient/decay", "params/total", "m
 
 @dataclass(frozen=True)
 class Arguments:
-    """The studies, the runs of all, and what to do with them.
+    """The studies, and the runs of all.
 
     Args:
         studies: those named by `study=`, or one made of the swept overrides.
-        runs: every run, `common` overrides included.
+        runs: every run, the overrides common to all included.
         preset: whether this is the studies' own sweep, as their files have it.
-        force: repeat what is done.
-        plan: train nothing.
     """
 
     studies: tuple[Study, ...]
     runs: tuple[Planned, ...]
     preset: bool
-    force: bool
-    plan: bool
 
 
-def parse(overrides: Sequence[Override]) -> Arguments:
-    """Sort the sweeper's own words (`study seeds seed force plan`) from every run's overrides.
+def parse(overrides: Sequence[Override], seeds: int | None) -> Arguments:
+    """Sort `study` and `seed` from the overrides of every run; `seeds` is how many of each.
 
     Raises:
         ConfigError: if one of them has no meaning.
     """
-    words = ("study", "seeds", "seed", "force", "plan")
-    own = {o.key_or_group: o for o in overrides if o.key_or_group in words}
-    rest = [o for o in overrides if o.key_or_group not in words]
-    seeds = _seeds(own)
+    own = {o.key_or_group: o for o in overrides if o.key_or_group in ("study", "seed")}
+    rest = [o for o in overrides if o.key_or_group not in own]
+    chosen = _seeds(own.get("seed"), seeds)
     if "study" in own:
         studies = select(own["study"].get_value_element_as_str())
         swept = [o for o in rest if o.is_sweep_override()]
@@ -53,13 +48,11 @@ def parse(overrides: Sequence[Override]) -> Arguments:
         common = tuple(str(o.input_line) for o in rest)
     else:
         studies, common = [_adhoc(rest)], ()
-    runs = [r for study in studies for r in study.runs(seeds)]
+    runs = [r for study in studies for r in study.runs(chosen)]
     return Arguments(
         studies=tuple(studies),
         runs=tuple(r._replace(overrides=(*r.overrides, *common)) for r in runs),
-        preset="study" in own and not rest and seeds is None,
-        force=_flag(own, "force"),
-        plan=_flag(own, "plan"),
+        preset="study" in own and not rest and chosen is None,
     )
 
 
@@ -76,24 +69,12 @@ def _adhoc(overrides: Sequence[Override]) -> Study:
     return Study("adhoc", "", "", Table(rows, METRICS), fixed, grid, variants, seeds=1)
 
 
-def _seeds(own: Mapping[str, Override]) -> Sequence[int] | None:
-    if "seeds" in own:
-        count = own["seeds"].value()
-        if not isinstance(count, int) or count < 1:
-            raise ConfigError(f"seeds={count} is no whole number from 1 up")
-        return range(count)
-    if "seed" in own:
-        texts = own["seed"].get_value_element_as_str().split(",")
+def _seeds(seed: Override | None, seeds: int | None) -> Sequence[int] | None:
+    if seed is not None:
+        texts = seed.get_value_element_as_str().split(",")
         if not all(t.strip().isdigit() for t in texts):
             raise ConfigError(f"seed={','.join(texts)} is no whole number from 0 up, nor a list")
         return [int(t) for t in texts]
-    return None
-
-
-def _flag(own: Mapping[str, Override], name: str) -> bool:
-    if name not in own:
-        return False
-    value = own[name].value()
-    if not isinstance(value, bool):
-        raise ConfigError(f"{name}={value} is neither true nor false")
-    return value
+    if seeds is not None and seeds < 1:
+        raise ConfigError(f"hydra.sweeper.seeds={seeds} is below 1")
+    return None if seeds is None else range(seeds)
