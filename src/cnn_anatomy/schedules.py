@@ -13,6 +13,13 @@ def cosine(optimizer: Optimizer, steps: int) -> LRScheduler:
     return CosineAnnealingLR(optimizer, T_max=steps)
 
 
-def one_cycle(optimizer: Optimizer, steps: int, **settings: Any) -> LRScheduler:
-    """Warm up, then anneal (Smith & Topin 2018); `settings` are OneCycleLR's."""
-    return OneCycleLR(optimizer, total_steps=steps, **settings)
+def one_cycle(
+    optimizer: Optimizer, steps: int, pct_start: float = 0.25, **settings: Any
+) -> LRScheduler:
+    """Warm up for `pct_start` of the steps, then anneal (Smith & Topin 2018).
+
+    `settings` are OneCycleLR's, which divides by zero where the warm-up is one step: it gets more.
+    """
+    if pct_start * steps == 1:
+        pct_start *= 1.5
+    return OneCycleLR(optimizer, total_steps=steps, pct_start=pct_start, **settings)

@@ -118,8 +118,8 @@ def parse(name: str, path: Path) -> Study:
             reading=str(raw["reading"]),
             table=Table(tuple(raw["table"]["rows"]), tuple(raw["table"]["metrics"])),
             overrides=tuple(raw.get("overrides", ())),
-            grid=dict(raw.get("grid", {})),
-            variants={k: tuple(v) for k, v in raw.get("variants", {}).items()},
+            grid={k: _listed(k, v) for k, v in raw.get("grid", {}).items()},
+            variants={k: tuple(_listed(k, v)) for k, v in raw.get("variants", {}).items()},
             seeds=int(raw.get("seeds", 3)),
         )
     except KeyError as error:
@@ -129,3 +129,9 @@ def parse(name: str, path: Path) -> Study:
     if study.seeds < 1 or not study.runs([0]):
         raise ConfigError(f"{path.name} sweeps nothing: it needs a grid or variants, and seeds ≥ 1")
     return study
+
+
+def _listed(key: str, value: Any) -> list[Any]:
+    if not isinstance(value, list):
+        raise TypeError(f"{key} holds {value!r}, not a list")
+    return value

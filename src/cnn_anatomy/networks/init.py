@@ -29,3 +29,7 @@ def small(module: nn.Module, std: float = 0.01) -> None:
 def _finish(module: nn.Module) -> None:
     if isinstance(module, nn.Conv2d | nn.Linear) and module.bias is not None:
         nn.init.zeros_(module.bias)
+
+
+def default(module: nn.Module) -> None:
+    """Leave PyTorch's own: uniform within ±1/√fan-in (of the form of LeCun et al. 1998)."""

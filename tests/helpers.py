@@ -1,0 +1,20 @@
+"""The real configuration, at a size of seconds."""
+
+from hydra import compose, initialize_config_dir
+
+from cnn_anatomy.paths import REPOSITORY
+
+SMALL = (
+    "model.width=4",
+    "data.source.train=40",
+    "data.source.val=20",
+    "data.source.test=20",
+    "data.batch_size=20",
+    "trainer.max_epochs=1",
+)
+
+
+def composed(*overrides):
+    """Compose conf/train.yaml with `overrides`."""
+    with initialize_config_dir(str(REPOSITORY / "conf"), version_base="1.3"):
+        return compose("train", list(overrides))
