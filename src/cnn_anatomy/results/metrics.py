@@ -47,7 +47,7 @@ METRICS = {
     "val/accuracy": Metric("val. accuracy (%)", 100, 1, rank=highest),
     "train/accuracy": Metric("train accuracy, augmented (%)", 100, 1, rank=highest),
     "train/clean_accuracy": Metric("train accuracy (%)", 100, 1, rank=highest),
-    "gap/accuracy": Metric("train − test (points)", 100, 1, rank=nearest_zero),
+    "gap/accuracy": Metric("train − test (points)", 100, 1),
     "test/loss": Metric("test loss", 1, 3, rank=lowest),
     "train/loss": Metric("train loss", 1, 3, rank=lowest),
     "val/loss": Metric("val. loss", 1, 3, rank=lowest),

@@ -84,10 +84,14 @@ def comma_separated(table: PaperTable) -> str:
 def terminal(table: PaperTable) -> rich.table.Table:
     """Return a table that rich prints."""
     shown = rich.table.Table(title=f"{table.study}: {table.caption}", title_justify="left")
+    rows = [_terminal_cells(row) for row in table.rows]
     for i, head in enumerate(table.header):
-        shown.add_column(head, justify="left" if i < len(table.labels) else "right")
-    for row in table.rows:
-        shown.add_row(*_terminal_cells(row))
+        widest = max(row[i].cell_len for row in rows)
+        shown.add_column(
+            head, justify="left" if i < len(table.labels) else "right", min_width=widest
+        )
+    for cells in rows:
+        shown.add_row(*cells)
     return shown
 
 

@@ -18,7 +18,7 @@ def prepare(uri: str, study: str, note: str = "") -> str:
     artifacts lie in `mlartifacts/` beside the file. Creation is behind a lock, as MLflow's own
     races between processes.
     """
-    logging.getLogger("mlflow.store.db").setLevel(logging.WARNING)
+    logging.getLogger("mlflow.store.db.utils").setLevel(logging.WARNING)
     if not uri.startswith("sqlite:///"):
         return _experiment(MlflowClient(uri), study, note, None)
     path = Path(uri.removeprefix("sqlite:///")).resolve()
