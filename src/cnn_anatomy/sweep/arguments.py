@@ -38,7 +38,7 @@ def parse(overrides: Sequence[Override], seeds: int | None) -> Arguments:
     rest = [o for o in overrides if o.key_or_group not in own]
     chosen = _seeds(own.get("seed"), seeds)
     if "study" in own:
-        studies = select(own["study"].get_value_element_as_str())
+        studies = select(",".join(_values(own["study"])))
         swept = [o for o in rest if o.is_sweep_override()]
         if swept:
             raise ConfigError(
@@ -71,10 +71,17 @@ def _adhoc(overrides: Sequence[Override]) -> Study:
 
 def _seeds(seed: Override | None, seeds: int | None) -> Sequence[int] | None:
     if seed is not None:
-        texts = seed.get_value_element_as_str().split(",")
+        texts = _values(seed)
         if not all(t.strip().isdigit() for t in texts):
             raise ConfigError(f"seed={','.join(texts)} is no whole number from 0 up, nor a list")
         return [int(t) for t in texts]
     if seeds is not None and seeds < 1:
         raise ConfigError(f"hydra.sweeper.seeds={seeds} is below 1")
     return None if seeds is None else range(seeds)
+
+
+def _values(override: Override) -> list[str]:
+    """Return the values of `key=a,b`, or the one of `key=a`."""
+    if override.is_sweep_override():
+        return [str(v) for v in override.sweep_string_iterator()]
+    return [override.get_value_element_as_str()]

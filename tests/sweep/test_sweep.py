@@ -1,0 +1,144 @@
+"""A real sweep of two tiny runs in a subprocess: what MLflow holds of it, and what it prints."""
+
+import json
+import os
+import subprocess
+import sys
+from types import SimpleNamespace
+
+import pandas as pd
+import pytest
+from helpers import SMALL
+from mlflow import MlflowClient
+from omegaconf import OmegaConf
+
+from cnn_anatomy.paths import REPOSITORY
+
+PARAMS = {
+    *("model", "data", "block", "pooling", "skip", "inception", "aux", "freeze", "head", "norm"),
+    *("activation", "init", "model.depth", "model.width", "inception.depth", "aux.weight"),
+    *("freeze.layers", "trainer.max_epochs", "seed"),
+}
+TAGS = {"study", "variant", "key", "mlflow.parentRunId", "mlflow.source.git.commit", "host", "pid"}
+METRICS = {
+    *(f"{split}/{what}" for split in ("train", "val", "test") for what in ("loss", "accuracy")),
+    *("gap/accuracy", "params/total", "params/trainable", "params/head", "macs"),
+    *("gradient/first", "gradient/last", "gradient/decay"),
+    *("gradient/stage_1", "gradient/stage_2", "gradient/stage_3"),
+    *("consistency/shift", "speed/images_per_second"),
+}
+ARTIFACTS = {"config.yaml", "gradients.parquet", "gradients.png"}
+
+
+def command(folder, *arguments, store="sqlite:///{}/store/mlflow.db"):
+    """Run the real command with a store of its own."""
+    environment = {
+        **os.environ,
+        "MLFLOW_TRACKING_URI": store.format(folder),
+        "CNN_ANATOMY_CACHE": str(folder / "cache"),
+        "OMP_NUM_THREADS": "1",
+        "WORKERS": "1",
+    }
+    call = [sys.executable, "-m", "cnn_anatomy.train", *arguments]
+    return subprocess.run(
+        call, cwd=folder, env=environment, capture_output=True, text=True, check=False, timeout=300
+    )
+
+
+@pytest.fixture(scope="module")
+def sweep(tmp_path_factory):
+    """Sweep one healthy variant and one that has no meaning, and the healthy one once more."""
+    folder = tmp_path_factory.mktemp("sweep")
+    words = ["--multirun", "pooling=max", "model.depth=8,9", *SMALL]
+    first = command(folder, *words)
+    again = command(folder, "--multirun", "pooling=max", "model.depth=8", "seed=0,1", *SMALL)
+    client = MlflowClient(f"sqlite:///{folder}/store/mlflow.db")
+    experiment = client.get_experiment_by_name("adhoc")
+    runs = client.search_runs([experiment.experiment_id])
+    children = [r for r in runs if r.data.tags["kind"] == "run"]
+    parents = sorted(
+        (r for r in runs if r.data.tags["kind"] == "sweep"), key=lambda r: r.info.start_time
+    )
+    return SimpleNamespace(
+        folder=folder, first=first, again=again, client=client, children=children, parents=parents
+    )
+
+
+def test_every_child_carries_the_contract(sweep):
+    assert len(sweep.children) == 2, sweep.first.stderr
+    parents = {p.info.run_id for p in sweep.parents}
+    for run in sweep.children:
+        assert run.info.status == "FINISHED"
+        assert run.data.params.keys() >= PARAMS
+        assert run.data.tags.keys() >= TAGS
+        assert run.data.metrics.keys() >= METRICS
+        assert run.data.tags["mlflow.parentRunId"] in parents
+        artifacts = {f.path for f in sweep.client.list_artifacts(run.info.run_id)}
+        assert artifacts >= ARTIFACTS
+        contexts = {i.tags[0].value: i.dataset.digest for i in run.inputs.dataset_inputs}
+        assert contexts.keys() == {"training", "validation", "test"}
+        assert len(set(contexts.values())) == 3
+
+
+def test_the_gradient_is_logged_untrained_and_after_each_epoch(sweep):
+    run = sweep.children[0].info.run_id
+    steps = [m.step for m in sweep.client.get_metric_history(run, "gradient/decay")]
+    assert steps == [0, 2]
+    folder = sweep.client.download_artifacts(run, "", str(sweep.folder))
+    frame = pd.read_parquet(f"{folder}/gradients.parquet")
+    assert set(frame.layer) == set(range(8))
+    config = OmegaConf.load(f"{folder}/config.yaml")
+    assert config.model.depth == 8
+    assert config.trainer.max_epochs == 1
+
+
+def test_a_failure_stops_no_other_and_is_told(sweep):
+    assert sweep.first.returncode == 1
+    assert "model.depth=9 is not 6n + 2" in sweep.first.stderr
+    assert [p.info.status for p in sweep.parents] == ["FAILED", "FINISHED"]
+    assert "0 of 1" in sweep.first.stdout  # the table marks the hole
+
+
+def test_what_is_done_is_not_trained_again(sweep):
+    assert sweep.again.returncode == 0, sweep.again.stderr
+    assert "2 runs: 1 done before, 1 to train" in sweep.again.stdout
+    assert len({r.data.tags["key"] for r in sweep.children}) == 2
+
+
+def test_the_parent_holds_plan_and_table(sweep):
+    last = sweep.parents[-1]
+    note = last.data.tags["mlflow.note.content"]
+    assert "| pooling |" in note or "| model.depth |" in note
+    folder = sweep.client.download_artifacts(last.info.run_id, "", str(sweep.folder))
+    planned = json.loads(open(f"{folder}/plan.json").read())["runs"]  # noqa: PTH123, SIM115
+    assert {r["key"] for r in planned} == {r.data.tags["key"] for r in sweep.children}
+
+
+def test_the_store_lets_readers_read_while_one_writes(sweep):
+    import sqlite3
+
+    with sqlite3.connect(sweep.folder / "store" / "mlflow.db") as database:
+        assert database.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--multirun", "study=skp"], "study=skp is none of"),
+        (["--multirun", "study=skip", "pooling=blurmax"], "did you mean blur_max?"),
+        (["--multirun", "study=skip", "poolng=max"], "Could not override 'poolng'"),
+        (["model.depth=9"], "model.depth=9 is not 6n + 2: the nearest that is one is 8"),
+    ],
+)
+def test_a_mistake_is_one_sentence(tmp_path, arguments, said):
+    done = command(tmp_path, *arguments, *SMALL)
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "store").exists()  # nothing left behind
+
+
+def test_make_lists_its_targets():
+    listed = subprocess.run(["make"], cwd=REPOSITORY, capture_output=True, text=True, check=True)
+    for target in ("sweep", "plan", "table", "ui", "test", "lint", "clean"):
+        assert f"make {target} " in listed.stdout
