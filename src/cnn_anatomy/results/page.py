@@ -71,7 +71,9 @@ def _page(study: Study, sweep: Sweep, table: PaperTable, drawn: list[tuple[str, 
     runs = sweep.runs
     seeds = runs.seed.nunique()
     done = len(sweep.finished)
-    commits = ", ".join(sorted({c[:8] for c in sweep.finished.commit})) or "none"
+    commits = (
+        ", ".join(sorted({c[:8] + "+" * c.endswith("+") for c in sweep.finished.commit})) or "none"
+    )
     holes = "" if done == len(runs) else f" **{len(runs) - done} of them are missing.**"
     data = ", ".join(sorted(set(sweep.finished.get("params.data", [])))) or "none"
     command = f"make sweep STUDY={study.name}" if study.question else "python -m cnn_anatomy.train"

@@ -44,6 +44,8 @@ def _experiment(client: MlflowClient, name: str, note: str, artifacts: str | Non
             if found is None:
                 raise
             experiment = found.experiment_id  # another process was first
+    # Without it the UI shows the experiment as one of language models.
+    client.set_experiment_tag(experiment, "mlflow.experimentKind", "custom_model_development")
     if note:
         client.set_experiment_tag(experiment, "mlflow.note.content", note)
     return experiment

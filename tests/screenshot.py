@@ -1,0 +1,118 @@
+"""Pictures of the MLflow UI, from a real server in a headless browser.
+
+The command: python tests/screenshot.py STUDY FILE
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from mlflow import MlflowClient
+from selenium import webdriver
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support.ui import WebDriverWait
+
+from cnn_anatomy.paths import tracking_uri
+
+
+@contextmanager
+def server(uri: str) -> Iterator[str]:
+    """Serve the store `uri` on a free port of 127.0.0.1; yield the address."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    words = ["ui", "--backend-store-uri", uri, "--host", "127.0.0.1", "--port", str(port)]
+    with subprocess.Popen(
+        [sys.executable, "-m", "mlflow", *words],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    ) as process:
+        try:
+            address = f"http://127.0.0.1:{port}"
+            _wait_for(address, process)
+            yield address
+        finally:
+            os.killpg(process.pid, signal.SIGTERM)
+
+
+@contextmanager
+def browser(width: int = 1600, height: int = 900) -> Iterator[webdriver.Chrome]:
+    """Yield a headless Chromium."""
+    options = webdriver.ChromeOptions()
+    for word in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage"):
+        options.add_argument(word)
+    options.add_argument(f"--window-size={width},{height}")
+    options.binary_location = "/usr/bin/chromium"
+    service = webdriver.ChromeService("/usr/bin/chromedriver")
+    driver = webdriver.Chrome(options=options, service=service)
+    try:
+        yield driver
+    finally:
+        driver.quit()
+
+
+def runs_table(
+    driver: webdriver.Chrome, address: str, experiment: str, columns: Sequence[str] = ()
+) -> None:
+    """Open the experiment's table of runs, parents unfolded; `columns` are toggled."""
+
+    def press(xpath: str) -> None:
+        found = WebDriverWait(driver, 60).until(lambda d: d.find_element(By.XPATH, xpath))
+        driver.execute_script("arguments[0].click()", found)
+
+    driver.get(f"{address}/#/experiments/{experiment}/runs")
+    press("//button[contains(., 'Expand rows')]")
+    for close in driver.find_elements(By.XPATH, "//button[@aria-label='Close']"):
+        driver.execute_script("arguments[0].click()", close)  # the assistant's panel
+    if columns:
+        press("//button[contains(., 'Columns')]")
+        box = WebDriverWait(driver, 30).until(
+            lambda d: d.find_element(By.XPATH, "//input[@placeholder='Search columns']")
+        )
+        for column in columns:
+            box.send_keys(Keys.CONTROL, "a")
+            box.send_keys(column)
+            press(f"//div[@role='dialog']//*[text()='{column}']")
+        box.send_keys(Keys.ESCAPE)
+
+
+def _wait_for(address: str, process: subprocess.Popen[bytes]) -> None:
+    for _ in range(120):
+        try:
+            with urllib.request.urlopen(f"{address}/health", timeout=2):
+                return
+        except OSError:
+            if process.poll() is not None:
+                raise RuntimeError(f"mlflow ended with status {process.returncode}") from None
+            time.sleep(0.5)
+    raise RuntimeError(f"{address} did not answer within a minute")
+
+
+def main() -> None:
+    """Take the picture."""
+    study, file = sys.argv[1:]
+    client = MlflowClient(tracking_uri())
+    experiment = client.get_experiment_by_name(study)
+    assert experiment is not None, f"no runs of {study}: make sweep STUDY={study}"
+    with server(tracking_uri()) as address, browser() as driver:
+        hidden = ("Dataset", "Source", "Models")
+        shown = ("model.depth", "skip", "norm", "test/accuracy", "gradient/decay", "params/total")
+        runs_table(driver, address, experiment.experiment_id, (*hidden, *shown))
+        time.sleep(3)
+        Path(file).parent.mkdir(parents=True, exist_ok=True)
+        driver.save_screenshot(file)
+
+
+if __name__ == "__main__":
+    main()
