@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help sweep plan table ui test test-slow lint format lock clean
+.PHONY: help sweep plan table ui screenshot test test-slow lint format lock clean
 export OMP_NUM_THREADS ?= 1
 
 STUDY ?= core
@@ -29,6 +29,9 @@ table: .venv/stamp ## write experiments/results/STUDY/ anew from MLflow
 
 ui: .venv/stamp ## browse the runs at http://127.0.0.1:PORT
 	@MLFLOW_TRACKING_URI=$${MLFLOW_TRACKING_URI:-sqlite:///mlflow.db} $(RUN) mlflow ui --host 127.0.0.1 --port $(PORT)
+
+screenshot: .venv/stamp ## photograph the MLflow UI's table of the skip study (needs Chromium)
+	@.venv/bin/python tests/screenshot.py skip docs/mlflow-ui.png
 
 test: .venv/stamp ## run the fast tests
 	@.venv/bin/pytest -n 2

@@ -63,16 +63,20 @@ def browser(width: int = 1600, height: int = 900) -> Iterator[webdriver.Chrome]:
 
 
 def runs_table(
-    driver: webdriver.Chrome, address: str, experiment: str, columns: Sequence[str] = ()
+    driver: webdriver.Chrome,
+    address: str,
+    experiment: str,
+    parent: str,
+    columns: Sequence[str] = (),
 ) -> None:
-    """Open the experiment's table of runs, parents unfolded; `columns` are toggled."""
+    """Open the experiment's table of runs, `parent` unfolded; `columns` are toggled."""
 
     def press(xpath: str) -> None:
         found = WebDriverWait(driver, 60).until(lambda d: d.find_element(By.XPATH, xpath))
         driver.execute_script("arguments[0].click()", found)
 
     driver.get(f"{address}/#/experiments/{experiment}/runs")
-    press("//button[contains(., 'Expand rows')]")
+    press(f"(//a[text()='{parent}']/ancestor::div[contains(@class, 'ag-cell')])[1]//button")
     for close in driver.find_elements(By.XPATH, "//button[@aria-label='Close']"):
         driver.execute_script("arguments[0].click()", close)  # the assistant's panel
     if columns:
@@ -108,7 +112,8 @@ def main() -> None:
     with server(tracking_uri()) as address, browser() as driver:
         hidden = ("Dataset", "Source", "Models")
         shown = ("model.depth", "skip", "norm", "test/accuracy", "gradient/decay", "params/total")
-        runs_table(driver, address, experiment.experiment_id, (*hidden, *shown))
+        columns = (*hidden, *shown)
+        runs_table(driver, address, experiment.experiment_id, f"sweep of {study}", columns)
         time.sleep(3)
         Path(file).parent.mkdir(parents=True, exist_ok=True)
         driver.save_screenshot(file)

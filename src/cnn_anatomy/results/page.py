@@ -71,9 +71,7 @@ def _page(study: Study, sweep: Sweep, table: PaperTable, drawn: list[tuple[str, 
     runs = sweep.runs
     seeds = runs.seed.nunique()
     done = len(sweep.finished)
-    commits = (
-        ", ".join(sorted({c[:8] + "+" * c.endswith("+") for c in sweep.finished.commit})) or "none"
-    )
+    commits = ", ".join(sorted(set(sweep.finished.commit.map(_short)))) or "none"
     holes = "" if done == len(runs) else f" **{len(runs) - done} of them are missing.**"
     data = ", ".join(sorted(set(sweep.finished.get("params.data", [])))) or "none"
     command = f"make sweep STUDY={study.name}" if study.question else "python -m cnn_anatomy.train"
@@ -92,3 +90,8 @@ def _page(study: Study, sweep: Sweep, table: PaperTable, drawn: list[tuple[str, 
         "[LaTeX](table.tex) and [CSV](table.csv).",
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _short(commit: str) -> str:
+    """Return eight digits of a commit, and the mark of a changed tree."""
+    return commit[:8] + ("+" if commit.endswith("+") else "")

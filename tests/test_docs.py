@@ -1,0 +1,38 @@
+"""Documents say what the results say, and point at what is there."""
+
+import re
+
+import pytest
+
+from cnn_anatomy.paths import REPOSITORY, RESULTS
+from cnn_anatomy.studies import CORE
+
+DOCUMENTS = [*REPOSITORY.glob("*.md"), *RESULTS.glob("*/README.md")]
+
+
+@pytest.mark.parametrize("study", CORE)
+def test_every_core_study_has_its_results(study):
+    names = {path.name for path in (RESULTS / study).iterdir()}
+    assert names >= {"README.md", "table.md", "table.tex", "table.csv", "runs.json"}
+    table = (RESULTS / study / "table.md").read_text()
+    assert table in (RESULTS / study / "README.md").read_text()
+
+
+def test_the_tables_of_the_readme_are_those_of_the_results():
+    readme = (REPOSITORY / "README.md").read_text()
+    assert (RESULTS / "skip" / "table.md").read_text() in readme
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda p: str(p.relative_to(REPOSITORY)))
+def test_links_lead_somewhere(document):
+    for target in re.findall(r"\]\(([^)#]+)\)", document.read_text()):
+        if not target.startswith("http"):
+            assert (document.parent / target).exists(), target
+
+
+def test_the_axes_of_the_readme_are_those_of_the_configuration():
+    readme = (REPOSITORY / "README.md").read_text()
+    for axis in ("model", "block", "pooling", "skip", "norm", "head", "aux", "freeze", "inception"):
+        for option in (REPOSITORY / "conf" / axis).glob("*.yaml"):
+            row = next(line for line in readme.splitlines() if line.startswith(f"| `{axis}` |"))
+            assert f"`{option.stem}`" in row, (axis, option.stem)

@@ -1,0 +1,46 @@
+"""The MLflow UI shows a sweep as it should, in a real browser."""
+
+import shutil
+
+import pytest
+from screenshot import browser, runs_table, server
+from selenium.webdriver.common.by import By
+from selenium.webdriver.support.ui import WebDriverWait
+
+from cnn_anatomy.tracking.parent import start_parent
+from cnn_anatomy.tracking.run import tracked
+from cnn_anatomy.tracking.store import prepare
+
+pytestmark = pytest.mark.skipif(
+    not (shutil.which("chromium") and shutil.which("chromedriver")), reason="no Chromium here"
+)
+
+
+def test_runs_are_nested_under_their_sweep(tmp_path):
+    from mlflow import MlflowClient
+
+    uri = f"sqlite:///{tmp_path}/mlflow.db"
+    experiment = prepare(uri, "skip", "Does a skip help?")
+    client = MlflowClient(uri)
+    parent = start_parent(client, experiment, "skip", [], preset=True)
+    for seed in range(2):
+        with tracked(
+            uri,
+            experiment,
+            name=f"skip=none s{seed}",
+            tags={"study": "skip", "kind": "run"},
+            params={"skip": "none", "seed": seed},
+            parent=parent,
+        ) as logger:
+            logger.log_metrics({"test/accuracy": 0.5 + seed / 10})
+    client.set_terminated(parent)
+    with server(uri) as address, browser() as driver:
+        runs_table(driver, address, experiment, "sweep of skip", ["test/accuracy"])
+        WebDriverWait(driver, 30).until(
+            lambda d: d.find_elements(By.LINK_TEXT, "skip=none s1"), "children are not shown"
+        )
+        text = driver.find_element(By.TAG_NAME, "body").text
+        assert "Does a skip help?" in text
+        assert "0.6" in text
+        severe = [e for e in driver.get_log("browser") if e["level"] == "SEVERE"]
+        assert not [e for e in severe if address not in e["message"]]  # nothing left the machine
