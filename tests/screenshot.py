@@ -76,7 +76,7 @@ def runs_table(
         driver.execute_script("arguments[0].click()", found)
 
     driver.get(f"{address}/#/experiments/{experiment}/runs")
-    press(f"(//a[text()='{parent}']/ancestor::div[contains(@class, 'ag-cell')])[1]//button")
+    press(f"(//*[text()='{parent}']/ancestor::div[@role='gridcell'])[1]//button")
     for close in driver.find_elements(By.XPATH, "//button[@aria-label='Close']"):
         driver.execute_script("arguments[0].click()", close)  # the assistant's panel
     if columns:
