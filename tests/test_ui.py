@@ -39,7 +39,7 @@ def test_runs_are_nested_under_their_sweep(tmp_path):
         WebDriverWait(driver, 30).until(
             lambda d: d.find_elements(By.XPATH, "//*[text()='skip=none s1']"), "no children"
         )
-        assert "Does a skip help?" in driver.page_source
+        WebDriverWait(driver, 30).until(lambda d: "Does a skip help?" in d.page_source, "no note")
         assert "0.6" in driver.find_element(By.TAG_NAME, "body").text
         severe = [e for e in driver.get_log("browser") if e["level"] == "SEVERE"]
         assert not [e for e in severe if address not in e["message"]]  # nothing left the machine
