@@ -27,7 +27,10 @@ def train(config: DictConfig) -> Any:
 
     hydra_config = HydraConfig.get()
     alone = hydra_config.mode == RunMode.RUN
-    return run(config, hydra_config.runtime.choices, progress=alone)
+    accuracy = run(config, hydra_config.runtime.choices, progress=alone)
+    if alone:
+        print(f"test accuracy {accuracy:.1%}; the run is in MLflow's experiment {config.study}")
+    return accuracy
 
 
 def main() -> None:

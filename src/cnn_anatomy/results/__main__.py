@@ -5,11 +5,11 @@ from __future__ import annotations
 import sys
 
 from mlflow import MlflowClient
-from rich.console import Console
 
 from cnn_anatomy.errors import ConfigError
 from cnn_anatomy.paths import RESULTS, tracking_uri
 from cnn_anatomy.results.page import publish
+from cnn_anatomy.results.render import show
 from cnn_anatomy.studies import select
 from cnn_anatomy.tracking.parent import describe
 
@@ -21,7 +21,7 @@ def main() -> None:
         for study in select(",".join(sys.argv[1:]) or "core"):
             page = publish(study, client, RESULTS)
             describe(client, page.parent, page.markdown, page.folder)
-            Console().print(page.terminal)
+            show(page.table)
     except ConfigError as error:
         print(error, file=sys.stderr)
         raise SystemExit(2) from None

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mlflow import MlflowClient
-from rich.console import RenderableType
 
 from cnn_anatomy.results import figures, render
 from cnn_anatomy.results.runs import Sweep, gradients, read
@@ -17,12 +16,12 @@ from cnn_anatomy.studies import Study
 
 @dataclass(frozen=True)
 class Page:
-    """A study's page as written to `folder`, and its table for the terminal."""
+    """A study's page as written to `folder`, and its table."""
 
     folder: Path
     parent: str
     markdown: str
-    terminal: RenderableType
+    table: PaperTable
 
 
 def publish(study: Study, client: MlflowClient, root: Path, parent: str | None = None) -> Page:
@@ -47,7 +46,7 @@ def publish(study: Study, client: MlflowClient, root: Path, parent: str | None =
     drawn = _draw(sweep, client, folder)
     page = _page(study, sweep, table, drawn)
     (folder / "README.md").write_text(page)
-    return Page(folder, sweep.parent, page, render.terminal(table))
+    return Page(folder, sweep.parent, page, table)
 
 
 def _draw(sweep: Sweep, client: MlflowClient, folder: Path) -> list[tuple[str, str]]:

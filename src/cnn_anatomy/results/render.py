@@ -7,6 +7,7 @@ import io
 import re
 
 import rich.table
+from rich.console import Console
 from rich.text import Text
 
 from cnn_anatomy.results.table import PaperTable, Row
@@ -93,6 +94,14 @@ def terminal(table: PaperTable) -> rich.table.Table:
     for cells in rows:
         shown.add_row(*cells)
     return shown
+
+
+def show(table: PaperTable) -> None:
+    """Print a table; where there is no terminal to ask, 140 columns wide."""
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=140)
+    console.print(terminal(table))
 
 
 def tex(text: str) -> str:

@@ -184,14 +184,13 @@ def _print_plan(jobs: list[Job], done: dict[str, dict[str, str]]) -> None:
 
 def _print_tables(asked: Arguments, client: Any, parents: dict[str, str]) -> None:
     """Publish the studies' own sweeps among the committed results, any other in outputs/."""
-    from rich.console import Console
-
     from cnn_anatomy.results.page import publish
+    from cnn_anatomy.results.render import show
     from cnn_anatomy.tracking.parent import describe
 
     root = RESULTS if asked.preset else REPOSITORY / "outputs" / "results"
     for study in asked.studies:
         page = publish(study, client, root, parents[study.name])
         describe(client, page.parent, page.markdown, page.folder)
-        Console().print(page.terminal)
+        show(page.table)
         print(f"{study.name}: {page.folder.relative_to(REPOSITORY)}/README.md\n")
