@@ -5,7 +5,7 @@ import re
 import pytest
 
 from cnn_anatomy.paths import REPOSITORY, RESULTS
-from cnn_anatomy.studies import CORE
+from cnn_anatomy.studies import CORE, load, names
 
 DOCUMENTS = [*REPOSITORY.glob("*.md"), *RESULTS.glob("*/README.md")]
 
@@ -36,3 +36,12 @@ def test_the_axes_of_the_readme_are_those_of_the_configuration():
         for option in (REPOSITORY / "conf" / axis).glob("*.yaml"):
             row = next(line for line in readme.splitlines() if line.startswith(f"| `{axis}` |"))
             assert f"`{option.stem}`" in row, (axis, option.stem)
+
+
+def test_every_claim_is_in_the_ledger_with_the_verdict_of_its_page():
+    ledger = (RESULTS / "README.md").read_text()
+    for study in names():
+        page = (RESULTS / study / "README.md").read_text()
+        for claim in load(study).claims:
+            (row,) = [x for x in ledger.splitlines() if f"[{claim.id}]({study}/README.md)" in x]
+            assert row.replace(f"[{claim.id}]({study}/README.md)", claim.id) in page

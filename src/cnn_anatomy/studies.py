@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 
 import yaml
 
+from cnn_anatomy import claims
+from cnn_anatomy.claims import Claim
 from cnn_anatomy.errors import ConfigError, did_you_mean
 from cnn_anatomy.paths import REPOSITORY
 
@@ -36,7 +38,7 @@ class Planned(NamedTuple):
 
 @dataclass(frozen=True)
 class Study:
-    """A question, the axes it sweeps, its seeds and its table.
+    """A question, the axes it sweeps, its seeds, its table, and the claims that it decides.
 
     `grid` maps an override's key to its values (their product are the variants); `variants` names
     further ones by their overrides; `overrides` are common to all.
@@ -50,6 +52,12 @@ class Study:
     grid: Mapping[str, Sequence[Any]] = field(default_factory=dict)
     variants: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     seeds: int = 3
+    claims: tuple[Claim, ...] = ()
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """Return every metric that its table or its claims need."""
+        return tuple(dict.fromkeys([*self.table.metrics, *(c.metric for c in self.claims)]))
 
     def runs(self, seeds: Sequence[int] | None = None) -> list[Planned]:
         """Return every run that the study plans; the first seed of all variants comes first."""
@@ -106,7 +114,7 @@ def parse(name: str, path: Path) -> Study:
         raw = yaml.safe_load(path.read_text())
     except yaml.YAMLError as error:
         raise ConfigError(f"{path.name} is no YAML: {' '.join(str(error).split())}") from error
-    known = {"question", "reading", "overrides", "grid", "variants", "seeds", "table"}
+    known = {"question", "reading", "overrides", "grid", "variants", "seeds", "table", "claims"}
     if not isinstance(raw, dict):
         raise ConfigError(f"{path.name} holds no keys: it needs {', '.join(sorted(known))}")
     for key in raw.keys() - known:
@@ -121,9 +129,12 @@ def parse(name: str, path: Path) -> Study:
             grid={k: _listed(k, v) for k, v in raw.get("grid", {}).items()},
             variants={k: tuple(_listed(k, v)) for k, v in raw.get("variants", {}).items()},
             seeds=int(raw.get("seeds", 3)),
+            claims=tuple(map(claims.parse, raw.get("claims", []))),
         )
     except KeyError as error:
         raise ConfigError(f"{path.name} lacks the key {error.args[0]}") from error
+    except ConfigError as error:
+        raise ConfigError(f"{path.name}: {error}") from error
     except (TypeError, ValueError, AttributeError) as error:
         raise ConfigError(f"{path.name} is malformed: {error}") from error
     if study.seeds < 1 or not study.runs([0]):

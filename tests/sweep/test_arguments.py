@@ -21,7 +21,8 @@ def test_a_study_alone_is_its_preset():
 @pytest.mark.parametrize("change", ["data=digits", "trainer.max_epochs=1", "seed=4"])
 def test_an_override_makes_it_another_sweep(change):
     assert not parsed("study=skip", change).preset
-    assert not parsed("study=skip", seeds=5).preset
+    assert not parsed("study=skip", seeds=2).preset
+    assert parsed("study=skip", seeds=5).preset  # more of the same
 
 
 def test_an_override_goes_to_every_run_after_the_studys_own():

@@ -18,8 +18,7 @@ def main() -> None:
     """Write and print the tables; a mistake is one sentence and exit status 2."""
     client = MlflowClient(tracking_uri())
     try:
-        for study in select(",".join(sys.argv[1:]) or "core"):
-            page = publish(study, client, RESULTS)
+        for page in publish(select(",".join(sys.argv[1:]) or "core"), client, RESULTS):
             describe(client, page.parent, page.markdown, page.folder)
             show(page.table)
     except ConfigError as error:

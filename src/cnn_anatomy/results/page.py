@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from mlflow import MlflowClient
 
-from cnn_anatomy.results import figures, render
+from cnn_anatomy.results import figures, ledger, render
 from cnn_anatomy.results.runs import Sweep, gradients, read
 from cnn_anatomy.results.table import PaperTable, build
+from cnn_anatomy.results.verdicts import Verdict
 from cnn_anatomy.studies import Study
 
 
@@ -24,15 +26,34 @@ class Page:
     table: PaperTable
 
 
-def publish(study: Study, client: MlflowClient, root: Path, parent: str | None = None) -> Page:
-    """Write README.md, table.md, table.tex, table.csv, runs.json and the figures to root/<study>/.
+def publish(
+    studies: Sequence[Study],
+    client: MlflowClient,
+    root: Path,
+    parents: Mapping[str, str] | None = None,
+) -> list[Page]:
+    """Write every study's page to root/<study>/, and the ledger of all claims to root/README.md.
 
-    The sweep is `parent`, or the study's latest with its own settings.
+    A page is README.md, table.md, table.tex, table.csv, runs.json and the figures. The sweep is
+    the study's among `parents`, or its latest with its own settings.
 
     Raises:
-        ConfigError: if there is no such sweep, or the table asks for an unknown metric.
+        ConfigError: if there is no such sweep, or a table or claim asks for what is not there.
     """
-    sweep = read(client, study.name, study.table.metrics, parent)
+    parents = parents or {}
+    sweeps = [(s, read(client, s.name, s.metrics, parents.get(s.name))) for s in studies]
+    verdicts = ledger.gather(client, sweeps)
+    if verdicts:
+        ledger.write(verdicts, root)
+    return [
+        _publish(study, sweep, [v for v in verdicts if v.study == study.name], client, root)
+        for study, sweep in sweeps
+    ]
+
+
+def _publish(
+    study: Study, sweep: Sweep, verdicts: Sequence[Verdict], client: MlflowClient, root: Path
+) -> Page:
     table = build(study, sweep)
     folder = root / study.name
     folder.mkdir(parents=True, exist_ok=True)
@@ -44,7 +65,7 @@ def publish(study: Study, client: MlflowClient, root: Path, parent: str | None =
         json.dumps(traced.to_dict("records"), indent=1, ensure_ascii=False) + "\n"
     )
     drawn = _draw(sweep, client, folder)
-    page = _page(study, sweep, table, drawn)
+    page = _page(study, sweep, table, verdicts, drawn)
     (folder / "README.md").write_text(page)
     return Page(folder, sweep.parent, page, table)
 
@@ -66,7 +87,13 @@ def _draw(sweep: Sweep, client: MlflowClient, folder: Path) -> list[tuple[str, s
     ]
 
 
-def _page(study: Study, sweep: Sweep, table: PaperTable, drawn: list[tuple[str, str]]) -> str:
+def _page(
+    study: Study,
+    sweep: Sweep,
+    table: PaperTable,
+    verdicts: Sequence[Verdict],
+    drawn: list[tuple[str, str]],
+) -> str:
     runs = sweep.runs
     seeds = runs.seed.nunique()
     done = len(sweep.finished)
@@ -85,6 +112,7 @@ def _page(study: Study, sweep: Sweep, table: PaperTable, drawn: list[tuple[str, 
         render.markdown(table).rstrip(),
         "Mean ± standard deviation over n seeds; the best of a column is bold.",
         *(f"![{caption}]({file})" for file, caption in drawn),
+        *(("## Verdicts", ledger.table(verdicts).rstrip(), ledger.NOTE) if verdicts else ()),
         "The runs behind every cell are in [runs.json](runs.json); the table is also there as "
         "[LaTeX](table.tex) and [CSV](table.csv).",
     ]

@@ -20,7 +20,7 @@ class Arguments:
     Args:
         studies: those named by `study=`, or one made of the swept overrides.
         runs: every run, the overrides common to all included.
-        preset: whether this is the studies' own sweep, as their files have it.
+        preset: whether this is the studies' own sweep, as their files have it or with more seeds.
     """
 
     studies: tuple[Study, ...]
@@ -52,8 +52,13 @@ def parse(overrides: Sequence[Override], seeds: int | None) -> Arguments:
     return Arguments(
         studies=tuple(studies),
         runs=tuple(r._replace(overrides=(*r.overrides, *common)) for r in runs),
-        preset="study" in own and not rest and chosen is None,
+        preset="study" in own and not rest and all(_enough(s, chosen) for s in studies),
     )
+
+
+def _enough(study: Study, seeds: Sequence[int] | None) -> bool:
+    """Return whether `seeds` are the study's own, or those and more."""
+    return seeds is None or set(range(study.seeds)) <= set(seeds)
 
 
 def _adhoc(overrides: Sequence[Override]) -> Study:

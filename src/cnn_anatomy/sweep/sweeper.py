@@ -103,7 +103,7 @@ class StudySweeper(Sweeper):
         from cnn_anatomy.tracking.store import prepare
 
         for study in asked.studies:
-            for name in study.table.metrics:
+            for name in study.metrics:
                 metric(name)
         uri = tracking_uri(self.composed.tracking.uri)
         os.environ["MLFLOW_TRACKING_URI"] = uri  # of the workers, too
@@ -189,8 +189,7 @@ def _print_tables(asked: Arguments, client: Any, parents: dict[str, str]) -> Non
     from cnn_anatomy.tracking.parent import describe
 
     root = RESULTS if asked.preset else REPOSITORY / "outputs" / "results"
-    for study in asked.studies:
-        page = publish(study, client, root, parents[study.name])
+    for page in publish(asked.studies, client, root, parents):
         describe(client, page.parent, page.markdown, page.folder)
         show(page.table)
-        print(f"{study.name}: {page.folder.relative_to(REPOSITORY)}/README.md\n")
+        print(f"{page.folder.name}: {page.folder.relative_to(REPOSITORY)}/README.md\n")
