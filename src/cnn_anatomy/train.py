@@ -41,6 +41,8 @@ def main() -> None:
     except (ConfigError, HydraException, OmegaConfBaseException) as error:
         print(sentence(error), file=sys.stderr)
         raise SystemExit(2) from None
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None
 
 
 if __name__ == "__main__":

@@ -45,7 +45,7 @@ class Verdict:
         if d is None:
             return "inconclusive"
         if self.exact:
-            return "supported" if d.low >= matters > 0 else "refuted"
+            return "supported" if d.mean >= matters > 0 else "refuted"
         if self.p is None or self.p > ALPHA:
             return "inconclusive"
         if d.low > 0 and d.mean >= matters:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -98,8 +99,10 @@ class StudySweeper(Sweeper):
         from mlflow import MlflowClient
 
         from cnn_anatomy.results.metrics import metric
-        from cnn_anatomy.results.runs import finished
+        from cnn_anatomy.results.runs import children, finished
+        from cnn_anatomy.sweep.plan import entries, show
         from cnn_anatomy.tracking.parent import start_parent
+        from cnn_anatomy.tracking.process import close_orphans
         from cnn_anatomy.tracking.store import prepare
 
         for study in asked.studies:
@@ -112,10 +115,15 @@ class StudySweeper(Sweeper):
             study.name: prepare(uri, study.name, f"{study.question} {study.reading}".strip())
             for study in asked.studies
         }
-        done = {name: finished(client, experiment) for name, experiment in experiments.items()}
         if self.plan:
-            _print_plan(jobs, done)
+            planned = [(job.run, job.key) for job in jobs]
+            runs = {name: list(children(client, e)) for name, e in experiments.items()}
+            show(entries(planned, runs), _workers(self.launcher))
             return []
+        for experiment in experiments.values():
+            for name in close_orphans(client, experiment):
+                print(f"closed: {name}, whose process is gone")
+        done = {name: finished(client, experiment) for name, experiment in experiments.items()}
         todo: dict[tuple[str, str], Job] = {}
         for job in jobs:
             if self.force or job.key not in done[job.run.study]:
@@ -132,6 +140,7 @@ class StudySweeper(Sweeper):
         }
         print(f"{len(jobs)} runs: {len(jobs) - len(todo)} done before, {len(todo)} to train")
         status = "KILLED"
+        signal.signal(signal.SIGTERM, _stop)
         try:
             returns = self._launch(list(todo.values()), client, experiments, parents)
             failed = [
@@ -140,9 +149,13 @@ class StudySweeper(Sweeper):
                 if result.status != JobStatus.COMPLETED
             ]
             status = "FAILED" if failed else "FINISHED"
+        except KeyboardInterrupt:
+            print("stopped: what is done is kept, the same command goes on", file=sys.stderr)
+            raise
         finally:
-            for parent in parents.values():
+            for name, parent in parents.items():
                 client.set_terminated(parent, status)
+                close_orphans(client, experiments[name])
         _print_tables(asked, client, parents)
         for job, error in failed:
             run = job.run
@@ -171,15 +184,15 @@ class StudySweeper(Sweeper):
             return self.launcher.launch(batch, initial_job_idx=0)
 
 
-def _print_plan(jobs: list[Job], done: dict[str, dict[str, str]]) -> None:
-    from rich.console import Console
-    from rich.table import Table
+def _stop(number: int, frame: object) -> None:
+    """End on SIGTERM, which schedulers send, as on Ctrl-C."""
+    raise KeyboardInterrupt
 
-    table = Table("study", "variant", "seed", "state", "key")
-    for job in jobs:
-        state = "done" if job.key in done[job.run.study] else "missing"
-        table.add_row(job.run.study, job.run.variant, str(job.run.seed), state, job.key)
-    Console().print(table)
+
+def _workers(launcher: Launcher) -> int:
+    """Return how many runs are trained at once; −1 is one for each core, as joblib has it."""
+    count = int(launcher.joblib.get("n_jobs", 1)) if hasattr(launcher, "joblib") else 1
+    return count if count > 0 else (os.cpu_count() or 1)
 
 
 def _print_tables(asked: Arguments, client: Any, parents: dict[str, str]) -> None:

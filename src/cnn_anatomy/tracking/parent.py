@@ -8,6 +8,8 @@ from typing import Any
 
 from mlflow import MlflowClient
 
+from cnn_anatomy.tracking.process import identity
+
 
 def start_parent(
     client: MlflowClient,
@@ -21,7 +23,13 @@ def start_parent(
 
     `preset` says that the sweep is the study's own, with no override from outside.
     """
-    tags = {"kind": "sweep", "study": study, "preset": str(preset).lower(), "mlflow.user": "sweep"}
+    tags = {
+        "kind": "sweep",
+        "study": study,
+        "preset": str(preset).lower(),
+        "mlflow.user": "sweep",
+        **identity(),
+    }
     parent = client.create_run(experiment, run_name=f"sweep of {study}", tags=tags)
     client.log_dict(parent.info.run_id, {"study": study, "runs": list(runs)}, "plan.json")
     return parent.info.run_id

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, InputTag, Param
 
 from cnn_anatomy.paths import REPOSITORY
+from cnn_anatomy.tracking.process import identity
 
 
 class RunLogger(MLFlowLogger):
@@ -47,8 +47,7 @@ def tracked(
         "mlflow.source.git.commit": commit(),
         "mlflow.source.name": "cnn_anatomy.train",
         "mlflow.user": os.environ.get("USER", "unknown"),
-        "host": socket.gethostname(),
-        "pid": str(os.getpid()),
+        **identity(),
     }
     if parent:
         every["mlflow.parentRunId"] = parent

@@ -1,0 +1,44 @@
+"""Which process writes a run, and what becomes of a run whose process is gone."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Mapping
+
+import psutil
+from mlflow import MlflowClient
+
+PAGE = 1000
+
+
+def identity() -> dict[str, str]:
+    """Return the tags that tell this process from every other: host, pid and its start."""
+    started = psutil.Process().create_time()
+    return {"host": socket.gethostname(), "pid": str(os.getpid()), "process.started": f"{started}"}
+
+
+def is_gone(tags: Mapping[str, str]) -> bool:
+    """Return whether the process of `tags` was one of this host and is no more."""
+    if tags.get("host") != socket.gethostname() or "pid" not in tags:
+        return False
+    try:
+        process = psutil.Process(int(tags["pid"]))
+        if process.status() == psutil.STATUS_ZOMBIE:
+            return True
+        started = float(tags.get("process.started", process.create_time()))
+        return abs(process.create_time() - started) > 1  # another process has its number
+    except psutil.NoSuchProcess:
+        return True
+
+
+def close_orphans(client: MlflowClient, experiment: str) -> list[str]:
+    """End as KILLED every RUNNING run of this host whose process is gone; return their names."""
+    closed = []
+    running = client.search_runs([experiment], "attributes.status = 'RUNNING'", max_results=PAGE)
+    for run in running:
+        if is_gone(run.data.tags):
+            client.set_tag(run.info.run_id, "reason", "its process ended without a word")
+            client.set_terminated(run.info.run_id, "KILLED")
+            closed.append(run.info.run_name)
+    return closed
