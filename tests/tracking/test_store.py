@@ -1,0 +1,146 @@
+"""The store under several processes at once, and runs whose process is gone."""
+
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from mlflow import MlflowClient
+from mlflow.entities import Metric
+
+from cnn_anatomy.tracking.process import close_orphans, identity, is_gone
+from cnn_anatomy.tracking.run import tracked
+from cnn_anatomy.tracking.store import prepare
+
+WRITERS, BATCHES = 8, 1000
+
+
+@pytest.fixture
+def uri(tmp_path):
+    return f"sqlite:///{tmp_path}/mlflow.db"
+
+
+def test_the_status_says_how_a_run_ended(uri):
+    experiment = prepare(uri, "s")
+    client = MlflowClient(uri)
+    endings = {"FINISHED": None, "FAILED": RuntimeError("odd"), "KILLED": KeyboardInterrupt()}
+    for status, error in endings.items():
+        try:
+            with tracked(uri, experiment, name=status, tags={}, params={}):
+                if error is not None:
+                    raise error
+        except (RuntimeError, KeyboardInterrupt):
+            pass
+    runs = {r.info.run_name: r for r in client.search_runs([experiment])}
+    assert {name: run.info.status for name, run in runs.items()} == {k: k for k in endings}
+    assert runs["FAILED"].data.tags["reason"] == "RuntimeError: odd"
+
+
+def test_a_run_whose_process_was_killed_is_closed_and_a_living_one_is_not(uri):
+    experiment = prepare(uri, "s")
+    code = (
+        "import time; from cnn_anatomy.tracking.run import tracked\n"
+        f"with tracked({uri!r}, {experiment!r}, name='dead', tags={{}}, params={{}}):\n"
+        "    print('open', flush=True); time.sleep(60)"
+    )
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"open\n"
+        process.kill()
+    client = MlflowClient(uri)
+    with tracked(uri, experiment, name="alive", tags={}, params={}):
+        assert close_orphans(client, experiment) == ["dead"]
+        assert close_orphans(client, experiment) == []
+    found = {r.info.run_name: r.info.status for r in client.search_runs([experiment])}
+    assert found == {"dead": "KILLED", "alive": "FINISHED"}
+
+
+def test_only_a_process_of_this_host_can_be_known_to_be_gone():
+    me = identity()
+    assert not is_gone(me)
+    assert is_gone({**me, "process.started": "0"})  # its number was given to another
+    assert is_gone({**me, "pid": "4194303"})
+    assert not is_gone({**me, "host": "elsewhere", "pid": "4194303"})
+    assert not is_gone({})
+
+
+def _prepare(uri):
+    return prepare(uri, "together")
+
+
+def test_processes_that_start_at_once_share_one_store(uri):
+    with multiprocessing.get_context("spawn").Pool(4) as pool:
+        assert len(set(pool.map(_prepare, [uri] * 4))) == 1
+
+
+def _write(task):
+    uri, experiment, writer = task
+    client = MlflowClient(uri)
+    run = client.create_run(experiment, run_name=str(writer)).info.run_id
+    for step in range(BATCHES):
+        client.log_batch(run, [Metric("a", step, 0, step), Metric("b", -step, 0, step)])
+    return run
+
+
+@pytest.mark.slow
+def test_eight_writers_lose_nothing(uri):
+    experiment = prepare(uri, "s")
+    tasks = [(uri, experiment, writer) for writer in range(WRITERS)]
+    with multiprocessing.get_context("spawn").Pool(WRITERS) as pool:
+        runs = pool.map(_write, tasks)
+    client = MlflowClient(uri)
+    for run in runs:
+        for name, sign in (("a", 1), ("b", -1)):
+            history = client.get_metric_history(run, name)
+            assert sorted(m.step for m in history) == list(range(BATCHES))
+            assert all(m.value == sign * m.step for m in history)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["ctrl-c", "sigterm"])
+def test_a_stopped_sweep_leaves_no_run_running_and_goes_on(tmp_path, number):
+    from helpers import SMALL
+
+    uri = f"sqlite:///{tmp_path}/mlflow.db"
+    words = ["--multirun", "pooling=max", "model.depth=8", "seed=0", *SMALL]
+    call = [sys.executable, "-m", "cnn_anatomy.train", *words]
+    environment = {
+        **os.environ,
+        "MLFLOW_TRACKING_URI": uri,
+        "CNN_ANATOMY_CACHE": str(tmp_path / "cache"),
+        "WORKERS": "2",  # more than one: a pool of processes
+    }
+    long = [*call, "trainer.max_epochs=2000"]
+    with subprocess.Popen(
+        long,
+        env=environment,
+        cwd=tmp_path,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        client = MlflowClient(uri)
+        for _ in range(120):
+            time.sleep(0.5)
+            if (tmp_path / "mlflow.db").exists() and _statuses(client, "run") == ["RUNNING"]:
+                break
+        time.sleep(2)
+        if number == signal.SIGINT:
+            os.killpg(process.pid, number)  # as a terminal does
+        else:
+            process.send_signal(number)
+        _, told = process.communicate(timeout=60)
+    assert process.returncode not in (0, None)
+    assert "the same command goes on" in told
+    assert _statuses(client, "run") == ["KILLED"]
+    assert _statuses(client, "sweep") == ["KILLED"]
+
+
+def _statuses(client, kind):
+    experiment = client.get_experiment_by_name("adhoc")
+    if experiment is None:
+        return []
+    runs = client.search_runs([experiment.experiment_id], f"tags.kind = '{kind}'")
+    return [r.info.status for r in runs]
