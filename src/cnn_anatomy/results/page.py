@@ -100,7 +100,7 @@ def _page(
     commits = ", ".join(sorted(set(sweep.finished.commit.map(_short)))) or "none"
     holes = "" if done == len(runs) else f" **{len(runs) - done} of them are missing.**"
     data = ", ".join(sorted(set(sweep.finished.get("params.data", [])))) or "none"
-    command = f"make sweep STUDY={study.name}" if study.question else "python -m cnn_anatomy.train"
+    more = f" SEEDS={seeds}" if seeds != study.seeds else ""
     parts = [
         f"# {study.name}",
         study.question,
@@ -108,7 +108,7 @@ def _page(
         f"{len(runs)} runs, {seeds} seeds each variant, on {data}.{holes} Commit {commits}. "
         "A small network trained briefly: the numbers compare the rows with each other, "
         "not with a published figure.",
-        f"```\n{command}\n```" if study.question else "",
+        f"```\nmake sweep STUDY={study.name}{more}\n```" if study.question else "",
         render.markdown(table).rstrip(),
         "Mean ± standard deviation over n seeds; the best of a column is bold.",
         *(f"![{caption}]({file})" for file, caption in drawn),
