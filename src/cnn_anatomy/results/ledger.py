@@ -11,7 +11,7 @@ from mlflow import MlflowClient
 from cnn_anatomy.errors import ConfigError
 from cnn_anatomy.results.metrics import metric
 from cnn_anatomy.results.runs import Sweep, read
-from cnn_anatomy.results.verdicts import Verdict, correct, judge
+from cnn_anatomy.results.verdicts import Verdict, correct, judge, untried
 from cnn_anatomy.studies import Study, load, names
 
 HEADER = ("claim", "compared", "means", "difference for the claim [95 %]", "n", "d", "p", "verdict")
@@ -30,17 +30,16 @@ def gather(client: MlflowClient, sweeps: Sequence[tuple[Study, Sweep]]) -> list[
     A study that is not among `sweeps` is judged by its latest own sweep, if there is one.
     """
     known = {study.name: (study, sweep) for study, sweep in sweeps}
-    for name in names():
-        study = load(name)
-        if name not in known and study.claims:
+    found: list[Verdict] = []
+    for study in (load(name) for name in names()):
+        if study.name not in known and study.claims:
             try:
-                known[name] = study, read(client, name, study.metrics)
+                known[study.name] = study, read(client, study.name, study.metrics)
             except ConfigError:
-                continue  # never swept
-    found = [
-        v for name in sorted(known) for v in judge(name, known[name][0].claims, known[name][1])
-    ]
-    return correct(found)
+                found += untried(study.name, study.claims)  # never swept
+    for name, (study, sweep) in known.items():
+        found += judge(name, study.claims, sweep)
+    return correct(sorted(found, key=lambda v: v.study))
 
 
 def table(verdicts: Sequence[Verdict], *, link: bool = False) -> str:

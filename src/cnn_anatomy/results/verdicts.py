@@ -78,6 +78,12 @@ def judge(study: str, claims: Sequence[Claim], sweep: Sweep) -> list[Verdict]:
     return [_judge(study, claim, sweep) for claim in claims]
 
 
+def untried(study: str, claims: Sequence[Claim]) -> list[Verdict]:
+    """Return what can be said of claims that no run was made for: nothing."""
+    nan = float("nan")
+    return [Verdict(study, c, metric(c.metric).exact, nan, nan, None) for c in claims]
+
+
 def correct(verdicts: Sequence[Verdict]) -> list[Verdict]:
     """Correct the p-values of all that are not exact for their number."""
     tested = [v for v in verdicts if not v.exact and v.difference is not None]
