@@ -104,6 +104,7 @@ def test_a_stopped_sweep_leaves_no_run_running_and_goes_on(tmp_path, number):
     from helpers import SMALL
 
     uri = f"sqlite:///{tmp_path}/mlflow.db"
+    prepare(uri, "adhoc")  # else this process and the sweep both make the schema, and one fails
     words = ["--multirun", "pooling=max", "model.depth=8", "seed=0", *SMALL]
     call = [sys.executable, "-m", "cnn_anatomy.train", *words]
     environment = {
@@ -124,7 +125,7 @@ def test_a_stopped_sweep_leaves_no_run_running_and_goes_on(tmp_path, number):
         client = MlflowClient(uri)
         for _ in range(120):
             time.sleep(0.5)
-            if (tmp_path / "mlflow.db").exists() and _statuses(client, "run") == ["RUNNING"]:
+            if _statuses(client, "run") == ["RUNNING"]:
                 break
         time.sleep(2)
         if number == signal.SIGINT:
