@@ -88,7 +88,8 @@ def _line(verdict: Verdict, link: bool) -> str:
 
 
 def _side(params: object) -> str:
-    assert isinstance(params, dict)
+    if not isinstance(params, dict):
+        return str(params)
     return ", ".join(str(v) if k == "variant" else f"{k}={v}" for k, v in params.items())
 
 
