@@ -7,6 +7,7 @@ from omegaconf import OmegaConf
 
 from cnn_anatomy.errors import ConfigError
 from cnn_anatomy.networks import Network
+from cnn_anatomy.results.figures import check
 from cnn_anatomy.results.metrics import metric
 from cnn_anatomy.studies import CORE, Study, Table, load, names, parse, select
 from cnn_anatomy.training import build
@@ -47,6 +48,16 @@ def test_words_for_several_studies():
             "sweeps nothing",
         ),
         (
+            "question: a\nreading: b\ntable: {rows: [], metrics: [], baseline: skip=non}\n"
+            "grid: {skip: [none]}\n",
+            "table.baseline=skip=non is none of skip=none .*did you mean",
+        ),
+        (
+            "question: a\nreading: b\ntable: {rows: [], metrics: []}\ngrid: {skip: [a]}\n"
+            "figures: [3]\n",
+            "figures holds 3, neither a name",
+        ),
+        (
             "question: a\nreading: b\ntable: {rows: [], metrics: []}\ngrid: {skip: 3}\n",
             "malformed",
         ),
@@ -69,6 +80,7 @@ def test_a_malformed_file_is_refused_in_one_sentence(tmp_path, text, said):
 def test_every_variant_of_every_study_builds(name, small):
     study = load(name)
     assert study.seeds >= 3
+    check(study)
     for column in study.table.metrics:
         metric(column)
     for run in study.runs([0]):

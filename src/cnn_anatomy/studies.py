@@ -21,10 +21,24 @@ CORE = ("pooling", "skip", "inception", "aux", "freeze")
 
 @dataclass(frozen=True)
 class Table:
-    """Which params name a table's rows, and which metrics are its columns."""
+    """Which params name a table's rows, which metrics are its columns, what rows are held against.
+
+    `baseline` is a variant's name: the first metric gets a column of paired differences to it.
+    """
 
     rows: tuple[str, ...]
     metrics: tuple[str, ...]
+    baseline: str | None = None
+
+
+class Figure(NamedTuple):
+    """A figure's name (see `results.figures`) and its settings."""
+
+    name: str
+    settings: Mapping[str, Any] = {}
+
+
+FIGURES = (Figure("accuracy"), Figure("gradients"))
 
 
 class Planned(NamedTuple):
@@ -41,7 +55,8 @@ class Study:
     """A question, the axes it sweeps, its seeds, its table, and the claims that it decides.
 
     `grid` maps an override's key to its values (their product are the variants); `variants` names
-    further ones by their overrides; `overrides` are common to all.
+    further ones by their overrides; `overrides` are common to all. `limits` says what the study
+    does not show.
     """
 
     name: str
@@ -53,6 +68,8 @@ class Study:
     variants: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     seeds: int = 3
     claims: tuple[Claim, ...] = ()
+    figures: tuple[Figure, ...] = FIGURES
+    limits: str = ""
 
     @property
     def metrics(self) -> tuple[str, ...]:
@@ -115,6 +132,7 @@ def parse(name: str, path: Path) -> Study:
     except yaml.YAMLError as error:
         raise ConfigError(f"{path.name} is no YAML: {' '.join(str(error).split())}") from error
     known = {"question", "reading", "overrides", "grid", "variants", "seeds", "table", "claims"}
+    known |= {"figures", "limits"}
     if not isinstance(raw, dict):
         raise ConfigError(f"{path.name} holds no keys: it needs {', '.join(sorted(known))}")
     for key in raw.keys() - known:
@@ -124,12 +142,18 @@ def parse(name: str, path: Path) -> Study:
             name=name,
             question=str(raw["question"]),
             reading=str(raw["reading"]),
-            table=Table(tuple(raw["table"]["rows"]), tuple(raw["table"]["metrics"])),
+            table=Table(
+                tuple(raw["table"]["rows"]),
+                tuple(raw["table"]["metrics"]),
+                raw["table"].get("baseline"),
+            ),
             overrides=tuple(raw.get("overrides", ())),
             grid={k: _listed(k, v) for k, v in raw.get("grid", {}).items()},
             variants={k: tuple(_listed(k, v)) for k, v in raw.get("variants", {}).items()},
             seeds=int(raw.get("seeds", 3)),
             claims=tuple(map(claims.parse, raw.get("claims", []))),
+            figures=tuple(map(_figure, raw["figures"])) if "figures" in raw else FIGURES,
+            limits=str(raw.get("limits", "")),
         )
     except KeyError as error:
         raise ConfigError(f"{path.name} lacks the key {error.args[0]}") from error
@@ -139,7 +163,23 @@ def parse(name: str, path: Path) -> Study:
         raise ConfigError(f"{path.name} is malformed: {error}") from error
     if study.seeds < 1 or not study.runs([0]):
         raise ConfigError(f"{path.name} sweeps nothing: it needs a grid or variants, and seeds ≥ 1")
+    variants = [run.variant for run in study.runs([0])]
+    baseline = study.table.baseline
+    if baseline is not None and baseline not in variants:
+        raise ConfigError(
+            f"{path.name}: table.baseline={baseline} is none of {', '.join(variants)}"
+            f"{did_you_mean(str(baseline), variants)}"
+        )
     return study
+
+
+def _figure(raw: Any) -> Figure:
+    if isinstance(raw, dict) and len(raw) == 1:
+        ((name, settings),) = raw.items()
+        return Figure(str(name), dict(settings or {}))
+    if not isinstance(raw, str):
+        raise TypeError(f"figures holds {raw!r}, neither a name nor one name with its settings")
+    return Figure(raw)
 
 
 def _listed(key: str, value: Any) -> list[Any]:

@@ -203,6 +203,6 @@ def _print_tables(asked: Arguments, client: Any, parents: dict[str, str]) -> Non
 
     root = RESULTS if asked.preset else REPOSITORY / "outputs" / "results"
     for page in publish(asked.studies, client, root, parents):
-        describe(client, page.parent, page.markdown, page.folder)
+        describe(client, page.parent, page.note, page.folder)
         show(page.table)
         print(f"{page.folder.name}: {page.folder.relative_to(REPOSITORY)}/README.md\n")
