@@ -16,6 +16,7 @@ from cnn_anatomy.errors import ConfigError, did_you_mean
 from cnn_anatomy.paths import REPOSITORY
 
 FOLDER = REPOSITORY / "experiments"
+TABLE = ("rows", "metrics")
 CORE = ("pooling", "skip", "inception", "aux", "freeze")
 
 
@@ -111,8 +112,8 @@ def parse(name: str, path: Path) -> Study:
         ConfigError: if it is malformed, naming the key.
     """
     try:
-        raw = yaml.safe_load(path.read_text())
-    except yaml.YAMLError as error:
+        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path.name} is no YAML: {' '.join(str(error).split())}") from error
     known = {"question", "reading", "overrides", "grid", "variants", "seeds", "table", "claims"}
     if not isinstance(raw, dict):
@@ -124,11 +125,17 @@ def parse(name: str, path: Path) -> Study:
             name=name,
             question=str(raw["question"]),
             reading=str(raw["reading"]),
-            table=Table(tuple(raw["table"]["rows"]), tuple(raw["table"]["metrics"])),
-            overrides=tuple(raw.get("overrides", ())),
-            grid={k: _listed(k, v) for k, v in raw.get("grid", {}).items()},
-            variants={k: tuple(_listed(k, v)) for k, v in raw.get("variants", {}).items()},
-            seeds=int(raw.get("seeds", 3)),
+            table=Table(*(_texts(f"table.{k}", _mapped("table", raw["table"])[k]) for k in TABLE)),
+            overrides=_settings("overrides", raw.get("overrides", [])),
+            grid={
+                str(k): _listed(f"grid.{k}", v)
+                for k, v in _mapped("grid", raw.get("grid", {})).items()
+            },
+            variants={
+                str(k): _settings(f"variants.{k}", v)
+                for k, v in _mapped("variants", raw.get("variants", {})).items()
+            },
+            seeds=raw.get("seeds", 3),
             claims=tuple(map(claims.parse, raw.get("claims", []))),
         )
     except KeyError as error:
@@ -137,12 +144,37 @@ def parse(name: str, path: Path) -> Study:
         raise ConfigError(f"{path.name}: {error}") from error
     except (TypeError, ValueError, AttributeError) as error:
         raise ConfigError(f"{path.name} is malformed: {error}") from error
-    if study.seeds < 1 or not study.runs([0]):
-        raise ConfigError(f"{path.name} sweeps nothing: it needs a grid or variants, and seeds ≥ 1")
+    if not isinstance(study.seeds, int) or isinstance(study.seeds, bool) or study.seeds < 1:
+        raise ConfigError(f"{path.name}: seeds={study.seeds} is no whole number from 1 up")
+    if not study.runs([0]):
+        raise ConfigError(f"{path.name} sweeps nothing: it needs a grid or variants")
     return study
+
+
+def _mapped(key: str, value: Any) -> dict[Any, Any]:
+    if not isinstance(value, dict):
+        raise ConfigError(f"{key} holds {value!r}, not keys with values")
+    return value
 
 
 def _listed(key: str, value: Any) -> list[Any]:
     if not isinstance(value, list):
-        raise TypeError(f"{key} holds {value!r}, not a list")
+        raise ConfigError(f"{key} holds {value!r}, not a list")
+    if not value:
+        raise ConfigError(f"{key} is empty: it needs one value or more")
     return value
+
+
+def _texts(key: str, value: Any) -> tuple[str, ...]:
+    odd = next((v for v in _listed(key, value) if not isinstance(v, str)), None)
+    if odd is not None:
+        raise ConfigError(f"{key} holds {odd!r}, not a name")
+    return tuple(value)
+
+
+def _settings(key: str, value: Any) -> tuple[str, ...]:
+    """Return a list of overrides, which may be empty."""
+    for word in _texts(key, value) if value else []:
+        if "=" not in word and not word.startswith("~"):
+            raise ConfigError(f"{key} holds {word}, no override of the form key=value")
+    return tuple(value or ())

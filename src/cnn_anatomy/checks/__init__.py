@@ -81,7 +81,8 @@ def _problems(config: DictConfig, choices: Mapping[str, str]) -> Iterator[str]:
             yield f"{key}={config._get_node(key)} is no option: {_offered(key)}"
     for key in config:
         if key not in axes:
-            yield f"{key} is no key: {', '.join(axes)} are{did_you_mean(str(key), axes)}"
+            hint = did_you_mean(str(key), axes)
+            yield f"{key} is no key: the top level takes {', '.join(sorted(axes))}{hint}"
     found = []
     if all(isinstance(config._get_node(k), DictConfig) for k in groups):
         for key in axes:
@@ -143,8 +144,8 @@ def _node(parent: DictConfig, key: str, path: str, option: Any) -> Iterator[str]
             continue
         where = f"{path}.{below}"
         if offered is not None and (known or not target) and below not in offered:
-            listed = ", ".join(sorted(offered)) or "no key"
-            yield f"{where} is no key: {path} takes {listed}{did_you_mean(below, offered)}"
+            hint = did_you_mean(below, offered)
+            yield f"{where} is no key: {path} takes {_listed(offered, option)}{hint}"
             continue
         kind = known.kinds.get(below) if known else None
         if _is_leaf(value, below):
@@ -208,6 +209,13 @@ def _shown(value: Any) -> str:
     """Return a value as an override has it."""
     words = {None: "null", True: "true", False: "false"}
     return words[value] if value is None or isinstance(value, bool) else str(value)
+
+
+def _listed(offered: Sequence[str], option: Any) -> str:
+    """Return the keys in words: where there are many, those that the option's file has."""
+    if len(offered) <= 12:
+        return ", ".join(sorted(offered)) or "no key"
+    return ", ".join([*(key for key in offered if key in (option or {})), "…"])
 
 
 def _at(option: Any, key: Any) -> Any:

@@ -91,7 +91,9 @@ class StudySweeper(Sweeper):
         composed: dict[tuple[str, ...], DictConfig] = {}
         mistakes = Mistakes()
         for run in {run.overrides: run for run in runs}.values():
-            with mistakes.of(f"{run.study}: {run.variant}"):
+            with mistakes.of(
+                run.variant if run.study == "adhoc" else f"{run.study}: {run.variant}"
+            ):
                 check_words(run.overrides)
                 loader = self.context.config_loader
                 config = loader.load_sweep_config(self.composed, list(run.overrides))
