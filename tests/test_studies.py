@@ -36,6 +36,9 @@ def test_words_for_several_studies():
         select("skp")
 
 
+GOOD = "question: a\nreading: b\ntable: {rows: [skip], metrics: [macs]}\n"
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
@@ -47,24 +50,19 @@ def test_words_for_several_studies():
             "question: a\nreading: b\ntable: {rows: [skip], metrics: [macs]}\n",
             "sweeps nothing",
         ),
+        (GOOD + "grid: {skip: 3}", "grid.skip holds 3, not a list"),
+        (GOOD + "grid: {skip: []}", "grid.skip is empty"),
+        (GOOD + "grid: [skip]", "grid holds .*, not keys with values"),
+        (GOOD + "grid: {skip: [a]}\nseeds: x", "seeds=x is no whole number from 1 up"),
+        (GOOD + "grid: {skip: [a]}\nseeds: 0", "seeds=0 is no whole number from 1 up"),
+        (GOOD + "variants: {a: skip=none}", "variants.a holds 'skip=none', not a list"),
+        (GOOD + "variants: {a: [skip]}", "variants.a holds skip, no override"),
+        (GOOD + "overrides: [3]\nvariants: {a: []}", "overrides holds 3, not a name"),
+        (GOOD + "grid: {skip: [a]}\nfigures: [3]", "figures holds 3, neither a name"),
         (
-            "question: a\nreading: b\ntable: {rows: [], metrics: [], baseline: skip=non}\n"
+            "question: a\nreading: b\ntable: {rows: [skip], metrics: [macs], baseline: skip=non}\n"
             "grid: {skip: [none]}\n",
             "table.baseline=skip=non is none of skip=none .*did you mean",
-        ),
-        (
-            "question: a\nreading: b\ntable: {rows: [], metrics: []}\ngrid: {skip: [a]}\n"
-            "figures: [3]\n",
-            "figures holds 3, neither a name",
-        ),
-        (
-            "question: a\nreading: b\ntable: {rows: [], metrics: []}\ngrid: {skip: 3}\n",
-            "malformed",
-        ),
-        (
-            "question: a\nreading: b\ntable: {rows: [], metrics: []}\ngrid: {skip: [a]}\n"
-            "seeds: x\n",
-            "malformed",
         ),
     ],
 )

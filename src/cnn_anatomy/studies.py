@@ -128,8 +128,8 @@ def parse(name: str, path: Path) -> Study:
         ConfigError: if it is malformed, naming the key.
     """
     try:
-        raw = yaml.safe_load(path.read_text())
-    except yaml.YAMLError as error:
+        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path.name} is no YAML: {' '.join(str(error).split())}") from error
     known = {"question", "reading", "overrides", "grid", "variants", "seeds", "table", "claims"}
     known |= {"figures", "limits"}
@@ -142,17 +142,21 @@ def parse(name: str, path: Path) -> Study:
             name=name,
             question=str(raw["question"]),
             reading=str(raw["reading"]),
-            table=Table(
-                tuple(raw["table"]["rows"]),
-                tuple(raw["table"]["metrics"]),
-                raw["table"].get("baseline"),
-            ),
-            overrides=tuple(raw.get("overrides", ())),
-            grid={k: _listed(k, v) for k, v in raw.get("grid", {}).items()},
-            variants={k: tuple(_listed(k, v)) for k, v in raw.get("variants", {}).items()},
-            seeds=int(raw.get("seeds", 3)),
+            table=_table(_mapped("table", raw["table"])),
+            overrides=_settings("overrides", raw.get("overrides", [])),
+            grid={
+                str(k): _listed(f"grid.{k}", v)
+                for k, v in _mapped("grid", raw.get("grid", {})).items()
+            },
+            variants={
+                str(k): _settings(f"variants.{k}", v)
+                for k, v in _mapped("variants", raw.get("variants", {})).items()
+            },
+            seeds=raw.get("seeds", 3),
             claims=tuple(map(claims.parse, raw.get("claims", []))),
-            figures=tuple(map(_figure, raw["figures"])) if "figures" in raw else FIGURES,
+            figures=tuple(map(_figure, _listed("figures", raw["figures"])))
+            if "figures" in raw
+            else FIGURES,
             limits=str(raw.get("limits", "")),
         )
     except KeyError as error:
@@ -161,9 +165,11 @@ def parse(name: str, path: Path) -> Study:
         raise ConfigError(f"{path.name}: {error}") from error
     except (TypeError, ValueError, AttributeError) as error:
         raise ConfigError(f"{path.name} is malformed: {error}") from error
-    if study.seeds < 1 or not study.runs([0]):
-        raise ConfigError(f"{path.name} sweeps nothing: it needs a grid or variants, and seeds ≥ 1")
+    if not isinstance(study.seeds, int) or isinstance(study.seeds, bool) or study.seeds < 1:
+        raise ConfigError(f"{path.name}: seeds={study.seeds} is no whole number from 1 up")
     variants = [run.variant for run in study.runs([0])]
+    if not variants:
+        raise ConfigError(f"{path.name} sweeps nothing: it needs a grid or variants")
     baseline = study.table.baseline
     if baseline is not None and baseline not in variants:
         raise ConfigError(
@@ -173,16 +179,44 @@ def parse(name: str, path: Path) -> Study:
     return study
 
 
+def _table(raw: Mapping[str, Any]) -> Table:
+    rows, metrics = (_texts(f"table.{key}", raw[key]) for key in ("rows", "metrics"))
+    return Table(rows, metrics, raw.get("baseline"))
+
+
 def _figure(raw: Any) -> Figure:
     if isinstance(raw, dict) and len(raw) == 1:
         ((name, settings),) = raw.items()
         return Figure(str(name), dict(settings or {}))
     if not isinstance(raw, str):
-        raise TypeError(f"figures holds {raw!r}, neither a name nor one name with its settings")
+        raise ConfigError(f"figures holds {raw!r}, neither a name nor one name with its settings")
     return Figure(raw)
+
+
+def _mapped(key: str, value: Any) -> dict[Any, Any]:
+    if not isinstance(value, dict):
+        raise ConfigError(f"{key} holds {value!r}, not keys with values")
+    return value
 
 
 def _listed(key: str, value: Any) -> list[Any]:
     if not isinstance(value, list):
-        raise TypeError(f"{key} holds {value!r}, not a list")
+        raise ConfigError(f"{key} holds {value!r}, not a list")
+    if not value:
+        raise ConfigError(f"{key} is empty: it needs one value or more")
     return value
+
+
+def _texts(key: str, value: Any) -> tuple[str, ...]:
+    odd = next((v for v in _listed(key, value) if not isinstance(v, str)), None)
+    if odd is not None:
+        raise ConfigError(f"{key} holds {odd!r}, not a name")
+    return tuple(value)
+
+
+def _settings(key: str, value: Any) -> tuple[str, ...]:
+    """Return a list of overrides, which may be empty."""
+    for word in _texts(key, value) if value else []:
+        if "=" not in word and not word.startswith("~"):
+            raise ConfigError(f"{key} holds {word}, no override of the form key=value")
+    return tuple(value or ())

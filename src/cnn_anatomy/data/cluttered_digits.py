@@ -17,6 +17,7 @@ from sklearn.datasets import load_digits
 from cnn_anatomy.data.cache import cached
 from cnn_anatomy.data.images import ImageSet, Splits, stratified
 from cnn_anatomy.errors import ConfigError
+from cnn_anatomy.sizes import check_canvas
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -58,11 +59,7 @@ class ClutteredDigits:
         seed: int = 0,
         cache: str | Path = ".cache",
     ) -> None:
-        if not patch <= smallest <= largest <= canvas:
-            raise ConfigError(
-                f"data.source needs patch ≤ smallest ≤ largest ≤ canvas, not {patch}, {smallest}, "
-                f"{largest}, {canvas}"
-            )
+        check_canvas(patch, smallest, largest, canvas)
         if not 0 <= spread <= 1:
             raise ConfigError(f"data.source.spread={spread} is not between 0 and 1")
         for key, value in {"train": train, "val": val, "test": test}.items():

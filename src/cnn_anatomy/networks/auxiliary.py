@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from cnn_anatomy.errors import ConfigError
 from cnn_anatomy.networks.layers import ConvNormAct, Factory
+from cnn_anatomy.sizes import check_stages
 
 
 class AuxiliaryHead(nn.Sequential):
@@ -69,13 +69,9 @@ class Auxiliary:
         """Return the heads by stage (counted from 1); `channels` are those of every stage.
 
         Raises:
-            ConfigError: if a stage is not there.
+            ConfigError: if a stage is not there, or named twice.
         """
-        for stage in self.stages:
-            if not 1 <= stage <= len(channels):
-                raise ConfigError(
-                    f"aux.stages={stage} names no stage: this network has 1 to {len(channels)}"
-                )
+        check_stages(self.stages, len(channels))
         return nn.ModuleDict(
             {
                 str(k): AuxiliaryHead(

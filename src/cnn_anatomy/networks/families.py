@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NoReturn
 
-from torch import nn
-
-from cnn_anatomy.errors import ConfigError
+from cnn_anatomy import sizes
 from cnn_anatomy.networks.inception import Modules
 from cnn_anatomy.networks.layers import Factory
 from cnn_anatomy.networks.network import Network, Stage
@@ -21,14 +19,7 @@ def cifar_resnet(depth: int, width: int = 16, convolutions: int = 2) -> list[Sta
     Raises:
         ConfigError: if the depth is not of that form.
     """
-    step = 3 * convolutions
-    blocks, rest = divmod(depth - 2, step)
-    if rest or blocks < 1:
-        near = max(round((depth - 2) / step), 1)
-        raise ConfigError(
-            f"model.depth={depth} is not {step}n + 2: the nearest that is one is "
-            f"{near * step + 2} (of {step + 2}, {2 * step + 2}, {3 * step + 2}, …)"
-        )
+    blocks = sizes.blocks_per_stage(depth, convolutions)
     return [
         Stage([width] * blocks, "never"),
         Stage([2 * width] * blocks, "inside"),
@@ -42,25 +33,24 @@ def inception_stages(depth: int, width: int = 64) -> list[Stage]:
     Raises:
         ConfigError: if depth is below 1.
     """
-    if depth < 1:
-        raise ConfigError(f"inception.depth={depth} is below 1, the least number of modules")
+    sizes.require_modules(depth)
     counts = [(depth + 2 - k) // 3 for k in range(3)]
     widths = [width, width * 3 // 2, width * 2]
     return [Stage([w] * n, "before") for w, n in zip(widths, counts, strict=True)]
 
 
-def no_block(*_: Any, **__: Any) -> nn.Module:
+def no_block(*_: Any, **__: Any) -> NoReturn:
     """Stand for the block of a model whose blocks are Inception modules.
 
     Raises:
         ConfigError: when a model asks for a block after all.
     """
-    raise ConfigError("block=none has no meaning for this model: choose basic, bottleneck, …")
+    sizes.refuse_no_block()
 
 
 def resnet(*, depth: int, width: int, block: Factory, inception: Modules, **parts: Any) -> Network:
     """Build a residual (or, with skip=none, plain) network of 32×32 images' form."""
-    _no_modules(inception)
+    sizes.refuse_modules(inception.depth)
     convolutions = getattr(_made(block), "convolutions", 2)
     return Network(cifar_resnet(depth, width, convolutions), stem=width, block=block, **parts)
 
@@ -69,7 +59,7 @@ def vgg(
     *, stages: Sequence[Sequence[int]], block: Factory, inception: Modules, **parts: Any
 ) -> Network:
     """Build a network of convolutions in series; `stages` lists the widths of each stage."""
-    _no_modules(inception)
+    sizes.refuse_modules(inception.depth)
     return Network([Stage(widths, "after") for widths in stages], stem=0, block=block, **parts)
 
 
@@ -80,20 +70,9 @@ def inception_network(*, width: int, block: Factory, inception: Modules, **parts
         ConfigError: if another block is asked for, or no module.
     """
     if _made(block) is not no_block:
-        raise ConfigError(
-            f"block={getattr(_made(block), '__name__', block)} has no meaning for model=inception, "
-            "whose blocks are Inception modules: leave block=none"
-        )
+        sizes.refuse_block(getattr(_made(block), "__name__", str(block)))
     stages = inception_stages(inception.depth, width)
     return Network(stages, stem=width // 2, block=inception.block, **parts)
-
-
-def _no_modules(inception: Modules) -> None:
-    if inception.depth:
-        raise ConfigError(
-            f"inception.depth={inception.depth} has no meaning for a model without Inception "
-            "modules: choose model=inception, or inception=none"
-        )
 
 
 def _made(factory: Factory) -> Any:
