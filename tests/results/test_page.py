@@ -55,7 +55,7 @@ def test_a_page_reads_like_a_section_of_a_paper(published):
         r"difference [\d.]+ points \[[\d.]+, [\d.]+\], n = 6, d = [\d.]+, p = 0\.031\.",
         words[0],
     ), words
-    assert "20.0 × 10³ against 8.0 × 10³, difference 12.0 × 10³ decided exactly" in text
+    assert "20.0 × 10³ against 8.0 × 10³, difference 12.0 × 10³, decided exactly" in text
 
 
 def test_the_note_fits_mlflow(published):

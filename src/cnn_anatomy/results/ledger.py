@@ -81,11 +81,11 @@ def sentence(verdict: Verdict) -> str:
         kind.quantity(kind.text(v)) for v in (verdict.treatment, verdict.control)
     )
     gap = kind.quantity(kind.text(d.mean), difference=True)
-    numbers = "decided exactly" if verdict.exact else f"{_interval(kind, d)}, n = {d.n}"
+    numbers = ", decided exactly" if verdict.exact else f" {_interval(kind, d)}, n = {d.n}"
     if not verdict.exact:
         numbers += f", d = {_effect(d)}, p = {_p(verdict.p)}"
     name = kind.name[:1].upper() + kind.name[1:]
-    return f"{start} {name}, {sides}: {means}, difference {gap} {numbers}."
+    return f"{start} {name}, {sides}: {means}, difference {gap}{numbers}."
 
 
 def table(verdicts: Sequence[Verdict], *, link: bool = False) -> str:
