@@ -24,7 +24,7 @@ FIGURES = (
 
 def study() -> Study:
     """Return a study that asks for every figure."""
-    grid = {"model.depth": [8, 20], "norm": ["none", EVIL]}
+    grid: dict[str, list[object]] = {"model.depth": [8, 20], "norm": ["none", EVIL]}
     shown = ["depth=8 norm=none", f"depth=20 norm={EVIL}"]
     claim = Claim(
         "s1", "Depth & <b>norm</b> help.", "someone", "test/accuracy", "higher",

@@ -7,7 +7,7 @@ from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
-import store
+from results import store
 from screenshot import browser
 from selenium.webdriver.common.by import By
 

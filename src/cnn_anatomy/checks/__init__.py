@@ -48,7 +48,7 @@ def check(config: DictConfig, choices: Mapping[str, str]) -> None:
     Raises:
         ConfigError: if it makes no sense, with a line for each mistake.
     """
-    alone = OmegaConf.masked_copy(config, [key for key in config if key != "hydra"])
+    alone = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
     found = list(_problems(alone, choices))
     if found:
         raise ConfigError("\n".join(dict.fromkeys(found)))
@@ -79,7 +79,7 @@ def _problems(config: DictConfig, choices: Mapping[str, str]) -> Iterator[str]:
             yield f"{key} is missing: {_offered(key)}"
         elif key in groups and not isinstance(config._get_node(key), DictConfig):
             yield f"{key}={config._get_node(key)} is no option: {_offered(key)}"
-    for key in config:
+    for key in map(str, config):
         if key not in axes:
             hint = did_you_mean(str(key), axes)
             yield f"{key} is no key: the top level takes {', '.join(sorted(axes))}{hint}"
@@ -134,8 +134,8 @@ def _node(parent: DictConfig, key: str, path: str, option: Any) -> Iterator[str]
         return
     target = CALLED.get(path) or value.get("_target_")
     if target is None and path.partition(".")[0] not in ("tracking", "paths"):
-        for below in value:
-            yield from _node(value, str(below), f"{path}.{below}", _at(option, below))
+        for below in map(str, value):
+            yield from _node(value, below, f"{path}.{below}", _at(option, below))
         return
     known = _called_with(str(target), path) if target else None
     offered = _settable(path, known, option) if known else list(option or {})

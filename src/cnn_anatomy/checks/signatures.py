@@ -7,6 +7,7 @@ and stay so when somebody adds a class; importing those would take seconds.
 from __future__ import annotations
 
 import ast
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.util import find_spec
@@ -24,7 +25,7 @@ class Signature:
         attributes: the constants that the class sets.
     """
 
-    kinds: dict[str, ast.expr | None] = field(default_factory=dict)
+    kinds: Mapping[str, ast.expr | None] = field(default_factory=dict)
     optional: frozenset[str] = frozenset()
     rest: bool = False
     attributes: dict[str, object] = field(default_factory=dict)

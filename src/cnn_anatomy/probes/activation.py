@@ -50,7 +50,8 @@ def covered(boxes: Tensor, size: torch.Size) -> Tensor:
 
 def contrast(response: Tensor, mask: Tensor) -> Tensor:
     """Return (inside − outside) / (inside + outside) of maps (N, h, w) and masks (N, 1, H, W)."""
-    share = F.adaptive_avg_pool2d(mask, response.shape[-2:])[:, 0]
+    height, width = response.shape[-2:]
+    share = F.adaptive_avg_pool2d(mask, (height, width))[:, 0]
     inside = (response * share).sum((1, 2)) / share.sum((1, 2)).clamp_min(1e-6)
     outside = (response * (1 - share)).sum((1, 2)) / (1 - share).sum((1, 2)).clamp_min(1e-6)
     return (inside - outside) / (inside + outside).clamp_min(1e-12)

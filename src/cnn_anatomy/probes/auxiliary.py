@@ -32,13 +32,14 @@ class AuxiliaryGradientProbe(pl.Callback):
         buffers = {name: b.clone() for name, b in module.named_buffers()}
         images, labels = next(iter(trainer.datamodule.train_dataloader()))  # type: ignore[attr-defined]
         weight = weight_layers(module.network, images[:1])[0][1].weight
+        assert isinstance(weight, torch.Tensor)
         module.train()
         norms = []
         with torch.random.fork_rng(), torch.enable_grad():
             with trainer.precision_plugin.train_step_context():
                 main, side, _ = module.losses((images, labels))
             for loss in (main, *side):
-                (gradient,) = torch.autograd.grad(loss, [weight], retain_graph=True)  # type: ignore[list-item]
+                (gradient,) = torch.autograd.grad(loss, [weight], retain_graph=True)
                 norms.append(gradient.norm())
         with torch.no_grad():
             for name, buffer in module.named_buffers():

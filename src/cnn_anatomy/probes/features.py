@@ -35,7 +35,7 @@ class FeatureProbe(EvaluationProbe):
         assert isinstance(module, Classifier)
         network = module.network
         vectors: list[Tensor] = []
-        keep = network.head.classifier.register_forward_pre_hook(  # type: ignore[union-attr, operator]
+        keep = network.head.classifier.register_forward_pre_hook(
             lambda _, inputs: vectors.append(inputs[0].float())
         )
         batches = list(tested_batches(trainer))
@@ -51,7 +51,7 @@ class FeatureProbe(EvaluationProbe):
             return metrics
         maps = torch.cat(
             [
-                network.head.class_activation(network.features(images), classes)  # type: ignore[operator]
+                network.head.class_activation(network.features(images), classes)
                 for (images, _), classes in zip(
                     batches, predicted.split([len(y) for _, y in batches]), strict=True
                 )

@@ -122,7 +122,7 @@ class Page:
             sentences = sentences[:-1]
 
     def _params(self, name: str) -> str:
-        found = self.sweep.finished.get(f"params.{name}", [])
+        found = self.sweep.finished.get(f"params.{name}", pd.Series(dtype=str))
         return ", ".join(dict.fromkeys(map(str, found)))
 
     def _range(self, name: str, scale: float) -> str:
