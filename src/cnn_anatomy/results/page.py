@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import pandas as pd
 from mlflow import MlflowClient
 
 from cnn_anatomy.results import figures, ledger, render
