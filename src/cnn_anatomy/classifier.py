@@ -54,7 +54,9 @@ class Classifier(pl.LightningModule):
             {
                 split: nn.ModuleDict(
                     {
-                        "loss": MeanMetric(),
+                        "loss": MeanMetric(
+                            nan_strategy="disable"
+                        ),  # a loss that is no number must show
                         "accuracy": MulticlassAccuracy(classes, average="micro"),
                     }
                 )
