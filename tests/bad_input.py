@@ -214,7 +214,7 @@ def refusal(case: Case) -> Refusal:
         }
         if case.study is not None:
             for part in ("src", "conf", "experiments"):
-                ignore = shutil.ignore_patterns("results", "__pycache__")
+                ignore = shutil.ignore_patterns("__pycache__", "*.png", "*.svg", "runs.json")
                 shutil.copytree(REPOSITORY / part, folder / "copy" / part, ignore=ignore)
             (folder / "copy" / "experiments" / "mine.yaml").write_text(case.study)
             environment["PYTHONPATH"] = str(folder / "copy" / "src")

@@ -98,6 +98,7 @@ LIMITS = {
     "pooling.size": Limits(2, 7),
     "pooling.p": Limits(1, 100),
     "pooling.eps": Limits(above=0),
+    "skip.bias": Limits(-100, 100),
     "skip.scale": Limits(0, 1),
     "norm.groups": SIZE,
     "init.std": WEIGHT,
