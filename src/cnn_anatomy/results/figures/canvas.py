@@ -35,7 +35,7 @@ def band(axes: Axes, curves: Sequence[pd.Series], label: str) -> None:
     every = pd.concat(curves, axis=1).sort_index()
     summaries = {x: s for x, row in every.iterrows() if (s := summarise(row)) is not None}
     x = np.asarray(list(summaries), dtype=float)
-    (line,) = axes.plot(x, [s.mean for s in summaries.values()], label=label)
+    (line,) = axes.plot(x, [s.mean for s in summaries.values()], label=label, marker=".")
     low, high = ([getattr(s, side) for s in summaries.values()] for side in ("low", "high"))
     axes.fill_between(x, low, high, color=line.get_color(), alpha=0.15, linewidth=0)
 
