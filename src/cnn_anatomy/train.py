@@ -18,6 +18,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from cnn_anatomy.errors import ConfigError, sentence
 from cnn_anatomy.paths import REPOSITORY
+from cnn_anatomy.tracking.stop import Stopped
 
 
 @hydra.main(version_base="1.3", config_path=str(REPOSITORY / "conf"), config_name="train")
@@ -27,7 +28,15 @@ def train(config: DictConfig) -> Any:
 
     hydra_config = HydraConfig.get()
     alone = hydra_config.mode == RunMode.RUN
-    accuracy = run(config, hydra_config.runtime.choices, progress=alone)
+    try:
+        accuracy = run(config, hydra_config.runtime.choices, progress=alone)
+    except SystemExit as error:
+        raise RuntimeError(f"the run exited with status {error.code}") from error
+    except ConfigError as error:  # it has no MLflow run in which the sweep could see it
+        if not alone:
+            name = f"{config.study}: {config.variant} s{config.seed}"
+            print(f"failed: {name}: {sentence(error)}", file=sys.stderr, flush=True)
+        raise
     if alone:
         print(f"test accuracy {accuracy:.1%}; the run is in MLflow's experiment {config.study}")
     return accuracy
@@ -43,6 +52,8 @@ def main() -> None:
         raise SystemExit(2) from None
     except KeyboardInterrupt:
         raise SystemExit(130) from None
+    except Stopped as error:
+        raise SystemExit(error.status) from None
 
 
 if __name__ == "__main__":
