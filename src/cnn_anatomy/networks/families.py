@@ -1,16 +1,19 @@
-"""Families of networks whose size is one or two numbers, made of the same parts."""
+"""Families of networks whose size is a few numbers, made of the same parts."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import replace
+from functools import partial
+from typing import Any, Literal
 
 from torch import nn
 
 from cnn_anatomy.errors import ConfigError
 from cnn_anatomy.networks.inception import Modules
-from cnn_anatomy.networks.layers import Factory
-from cnn_anatomy.networks.network import Network, Stage
+from cnn_anatomy.networks.layers import Factory, made
+from cnn_anatomy.networks.network import Network, Stage, compose
+from cnn_anatomy.networks.stems import Bare, Convolution
 
 
 def cifar_resnet(depth: int, width: int = 16, convolutions: int = 2) -> list[Stage]:
@@ -29,10 +32,13 @@ def cifar_resnet(depth: int, width: int = 16, convolutions: int = 2) -> list[Sta
             f"model.depth={depth} is not {step}n + 2: the nearest that is one is "
             f"{near * step + 2} (of {step + 2}, {2 * step + 2}, {3 * step + 2}, …)"
         )
+    return doubling([blocks] * 3, width)
+
+
+def doubling(blocks: Sequence[int], width: int) -> list[Stage]:
+    """Stages of so many blocks, each twice as wide and half as large as the one before."""
     return [
-        Stage([width] * blocks, "never"),
-        Stage([2 * width] * blocks, "inside"),
-        Stage([4 * width] * blocks, "inside"),
+        Stage([width * 2**k] * count, "first" if k else "never") for k, count in enumerate(blocks)
     ]
 
 
@@ -49,6 +55,33 @@ def inception_stages(depth: int, width: int = 64) -> list[Stage]:
     return [Stage([w] * n, "before") for w, n in zip(widths, counts, strict=True)]
 
 
+# The convolutions of the first two stages, (width, kernel): Springenberg et al. 2014, table 1.
+ALL_CNN = {
+    "a": ([(96, 5)], [(192, 5)]),
+    "b": ([(96, 5), (96, 1)], [(192, 5), (192, 1)]),
+    "c": ([(96, 3), (96, 3)], [(192, 3), (192, 3)]),
+}
+
+
+def all_cnn_stages(
+    base: str, halve: Literal["after", "last"], extra: bool, width: int = 96
+) -> list[Stage]:
+    """Three stages of base network `base` (Springenberg et al. 2014, tables 1 and 2).
+
+    Raises:
+        ConfigError: if the base network is not there, or halving has no such place.
+    """
+    for key, value, choices in (("base", base, ALL_CNN), ("halve", halve, ("after", "last"))):
+        if value not in choices:
+            raise ConfigError(f"model.{key}={value} is none of {', '.join(choices)}")
+    stages = []
+    for layers in ALL_CNN[base]:
+        scaled = [(w * width // 96, kernel) for w, kernel in layers]
+        more = [(scaled[-1][0], 3)] if extra else []
+        stages.append(Stage([*scaled, *more], halve, dropout=0.5))
+    return [*stages, Stage([(2 * width, 3), (2 * width, 1)])]
+
+
 def no_block(*_: Any, **__: Any) -> nn.Module:
     """Stand for the block of a model whose blocks are Inception modules.
 
@@ -61,16 +94,61 @@ def no_block(*_: Any, **__: Any) -> nn.Module:
 def resnet(*, depth: int, width: int, block: Factory, inception: Modules, **parts: Any) -> Network:
     """Build a residual (or, with skip=none, plain) network of 32×32 images' form."""
     _no_modules(inception)
-    convolutions = getattr(_made(block), "convolutions", 2)
-    return Network(cifar_resnet(depth, width, convolutions), stem=width, block=block, **parts)
+    convolutions = getattr(made(block), "convolutions", 2)
+    stages = cifar_resnet(depth, width, convolutions)
+    return compose(stages, stem=partial(Convolution, width=width), block=block, **parts)
+
+
+def imagenet_resnet(
+    *,
+    blocks: Sequence[int],
+    width: int,
+    stem: Factory,
+    block: Factory,
+    inception: Modules,
+    **parts: Any,
+) -> Network:
+    """Build a residual network of ImageNet's form: a stage of each of `blocks` blocks."""
+    _no_modules(inception)
+    stages = doubling(blocks, width)
+    return compose(stages, stem=partial(stem, width=width), block=block, **parts)
 
 
 def vgg(
     *, stages: Sequence[Sequence[int]], block: Factory, inception: Modules, **parts: Any
 ) -> Network:
     """Build a network of convolutions in series; `stages` lists the widths of each stage."""
+    return series(
+        stages=[Stage(widths, "after") for widths in stages],
+        stem=Bare,
+        block=block,
+        inception=inception,
+        **parts,
+    )
+
+
+def series(
+    *, stages: Sequence[Stage], stem: Factory, block: Factory, inception: Modules, **parts: Any
+) -> Network:
+    """Build a network of the stages listed."""
     _no_modules(inception)
-    return Network([Stage(widths, "after") for widths in stages], stem=0, block=block, **parts)
+    return compose(stages, stem=stem, block=block, **parts)
+
+
+def all_cnn(
+    *,
+    base: str,
+    halve: Literal["after", "last"],
+    extra: bool,
+    width: int,
+    stem: Factory,
+    block: Factory,
+    inception: Modules,
+    **parts: Any,
+) -> Network:
+    """Build a network of convolutions alone, or one of those it is compared with."""
+    _no_modules(inception)
+    return compose(all_cnn_stages(base, halve, extra, width), stem=stem, block=block, **parts)
 
 
 def inception_network(*, width: int, block: Factory, inception: Modules, **parts: Any) -> Network:
@@ -79,13 +157,37 @@ def inception_network(*, width: int, block: Factory, inception: Modules, **parts
     Raises:
         ConfigError: if another block is asked for, or no module.
     """
-    if _made(block) is not no_block:
-        raise ConfigError(
-            f"block={getattr(_made(block), '__name__', block)} has no meaning for model=inception, "
-            "whose blocks are Inception modules: leave block=none"
-        )
+    _only_modules(block)
     stages = inception_stages(inception.depth, width)
-    return Network(stages, stem=width // 2, block=inception.block, **parts)
+    stem = partial(Convolution, width=width // 2)
+    return compose(stages, stem=stem, block=inception.block, **parts)
+
+
+def googlenet(
+    *,
+    stages: Sequence[Stage],
+    stem: Factory,
+    last_pooling: Factory | None,
+    block: Factory,
+    inception: Modules,
+    **parts: Any,
+) -> Network:
+    """Build a network whose stages list the six widths of each Inception module.
+
+    `last_pooling` stands in for the pooling before the last stage.
+
+    Raises:
+        ConfigError: if another block is asked for, or `inception.depth` is not what is listed.
+    """
+    _only_modules(block)
+    listed = sum(len(stage.widths) for stage in stages)
+    if inception.depth != listed:
+        raise ConfigError(
+            f"inception.depth={inception.depth} is not the number of modules that model.stages "
+            f"lists: set inception.depth={listed}"
+        )
+    stages = [*stages[:-1], replace(stages[-1], pooling=last_pooling)]
+    return compose(stages, stem=stem, block=inception.block, **parts)
 
 
 def _no_modules(inception: Modules) -> None:
@@ -96,6 +198,9 @@ def _no_modules(inception: Modules) -> None:
         )
 
 
-def _made(factory: Factory) -> Any:
-    """Return the class or function that a partial calls."""
-    return getattr(factory, "func", factory)
+def _only_modules(block: Factory) -> None:
+    if made(block) is not no_block:
+        raise ConfigError(
+            f"block={getattr(made(block), '__name__', block)} has no meaning for a model whose "
+            "blocks are Inception modules: leave block=none"
+        )

@@ -26,7 +26,8 @@ class Inception(nn.Module):
 
     `width` is the number of output channels (see `branch_widths`) or the six numbers themselves;
     without `reductions` the 3×3 and 5×5 convolutions see all input channels, while the projection
-    after the pool stays, as without it channels would only grow (their section 4).
+    after the pool stays, as without it channels would only grow (their section 4). `large` is the
+    kernel of the branch of 5×5 convolutions.
     """
 
     def __init__(
@@ -39,6 +40,7 @@ class Inception(nn.Module):
         norm: Factory,
         activation: Factory,
         reductions: bool = True,
+        large: int = 5,
     ) -> None:
         super().__init__()
         c1, r3, c3, r5, c5, cp = branch_widths(width) if isinstance(width, int) else width
@@ -60,7 +62,7 @@ class Inception(nn.Module):
 
         self.branch1 = conv(channels, c1, 1)
         self.branch3 = spatial(r3, c3, 3)
-        self.branch5 = spatial(r5, c5, 5)
+        self.branch5 = spatial(r5, c5, large)
         self.pool = nn.Sequential(nn.MaxPool2d(3, 1, 1), conv(channels, cp, 1))
         self.skip = skip(channels, c1 + c3 + c5 + cp, pooling=pooling, norm=norm)
         self.out_channels = self.skip.out_channels
@@ -70,15 +72,24 @@ class Inception(nn.Module):
         branches = (self.branch1(x), self.branch3(x), self.branch5(x), self.pool(x))
         return self.skip(x, torch.cat(branches, 1))
 
+    @staticmethod
+    def closing(channels: int, *, norm: Factory, activation: Factory) -> nn.Module | None:
+        """Return None: nothing need follow the last module."""
+        return None
+
 
 @dataclass(frozen=True)
 class Modules:
-    """How many Inception modules a network has, and whether they reduce channels first."""
+    """How many Inception modules a network has, and whether they reduce channels first.
+
+    `large` is the kernel of the branch of 5×5 convolutions: 3 in torchvision's GoogLeNet.
+    """
 
     depth: int
     reductions: bool
+    large: int = 5
 
     @property
     def block(self) -> Factory:
         """The module as a block."""
-        return partial(Inception, reductions=self.reductions)
+        return partial(Inception, reductions=self.reductions, large=self.large)

@@ -54,14 +54,19 @@ class Identity(Skip):
 
 
 class Projection(Skip):
-    """x + F(x), with a 1×1 convolution where the shape changes (He et al. 2015, option B)."""
+    """x + F(x), with a 1×1 convolution where the shape changes (He et al. 2015, option B).
 
-    def __init__(self, channels: int, width: int, *, pooling: Factory, norm: Factory) -> None:
+    `always`: on every shortcut (option C; He et al. 2016, figure 2e).
+    """
+
+    def __init__(
+        self, channels: int, width: int, *, pooling: Factory, norm: Factory, always: bool = False
+    ) -> None:
         super().__init__(channels, width, pooling=pooling, norm=norm)
         normal = norm(width)
         stride = self.pool.conv_stride
         bias = bool(getattr(normal, "bias_before", False))
-        changes = channels != width or stride > 1
+        changes = always or channels != width or stride > 1
         self.project = (
             nn.Sequential(self.pool, nn.Conv2d(channels, width, 1, stride, bias=bias), normal)
             if changes
@@ -106,6 +111,29 @@ class Gated(Skip):
         x = self.shortcut(x)
         gate = self.gate(x).sigmoid()
         return gate * fx + (1 - gate) * x
+
+
+class GatedShortcut(Gated):
+    """F(x) + (1 − g)·x: the gate is on the shortcut alone (He et al. 2016, figure 2d)."""
+
+    def forward(self, x: Tensor, fx: Tensor) -> Tensor:
+        """Return the sum of shape (N, width, H, W)."""
+        x = self.shortcut(x)
+        return fx + (1 - self.gate(x).sigmoid()) * x
+
+
+class Dropout(Skip):
+    """dropout(x) + F(x) (He et al. 2016, figure 2f)."""
+
+    def __init__(
+        self, channels: int, width: int, *, pooling: Factory, norm: Factory, dropout: float = 0.5
+    ) -> None:
+        super().__init__(channels, width, pooling=pooling, norm=norm)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, x: Tensor, fx: Tensor) -> Tensor:
+        """Return the sum of shape (N, width, H, W)."""
+        return self.dropout(self.shortcut(x)) + fx
 
 
 class Dense(Skip):
