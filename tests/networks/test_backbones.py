@@ -82,7 +82,10 @@ def test_a_pretrained_network_for_grey_images_and_fewer_classes(tmp_path):
     model = torchvision.models.resnet18(weights=None).eval()
     torch.save(model.state_dict(), tmp_path / "weights.pth")
     config = composed(
-        "model=torchvision", f"model.weights={tmp_path}/weights.pth", "data=digits", "model.resize=64"
+        "model=torchvision",
+        f"model.weights={tmp_path}/weights.pth",
+        "data=digits",
+        "model.resize=64",
     )
     OmegaConf.resolve(config)
     data = instantiate(config.data, _convert_="all")

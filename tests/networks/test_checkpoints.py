@@ -52,9 +52,7 @@ class CifarResNet(nn.Module):
 
     def layer(self, channels, width, blocks, stride, projected):
         first = Block(channels, width, stride, projected)
-        return nn.Sequential(
-            first, *[Block(width, width, 1, projected) for _ in range(blocks - 1)]
-        )
+        return nn.Sequential(first, *[Block(width, width, 1, projected) for _ in range(blocks - 1)])
 
     def forward(self, x):
         x = F.relu(self.bn1(self.conv1(x)))
