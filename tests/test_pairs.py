@@ -37,7 +37,7 @@ SIZES: dict[str, dict[str, Any]] = {
     "plain": {"depth": 8, "width": 4},
     "vgg": {"stages": [[4], [8], [8, 8]]},
     "inception": {"width": 8},
-    **dict.fromkeys(("resnet18", "resnet34", "resnet50"), {"blocks": [1, 1], "width": 4}),
+    **{f"resnet{depth}": {"blocks": [1, 1], "width": 4} for depth in (18, 34, 50)},
     "vgg16": {"stages": [[4], [8, 8]]},
     "all_cnn": {"width": 4},
     "nin": {

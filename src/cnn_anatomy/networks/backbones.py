@@ -168,16 +168,12 @@ def backbone(
 ) -> Network:
     """Build torchvision's model `name` with `classes` logits, for images of any channels.
 
-    Args:
-        name: one of `BACKBONES`.
-        weights: None for torchvision's initialisation, the name of weights that torchvision
-            downloads (IMAGENET1K_V1), or a file of a state dict. A classifier of another number
-            of classes is initialised anew; the first convolution's filters are summed over RGB
-            and shared among the images' channels if these are not three.
-        resize: side in pixels that images are scaled to first (bilinear), None to leave them.
-        inception, axes: of our own parts; refused, as torchvision's are not ours to swap.
-        auxiliary: `Own` for the backbone's own heads, else ours after its stages.
-        channels, size, classes: of the data.
+    `weights` is None for torchvision's initialisation, the name of weights that torchvision
+    downloads (IMAGENET1K_V1), or a file of a state dict. A classifier of another number of classes
+    is initialised anew; the first convolution's filters are summed over RGB and shared among the
+    images' channels if these are not three. Images are scaled to `resize` pixels first, bilinearly,
+    unless it is None. Of `auxiliary`, `Own` means the backbone's own heads, all else ours after
+    its stages; our other parts (`inception`, `axes`) are refused, as torchvision's are its own.
 
     Raises:
         ConfigError: if the name or the weights are unknown, the download fails, the images are

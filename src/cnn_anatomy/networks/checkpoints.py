@@ -168,7 +168,7 @@ def _leaves(module: nn.Module, prefix: str) -> Iterator[tuple[str, nn.Module]]:
 
 
 def _numbered(module: nn.Module, prefix: str, there: str) -> dict[str, str]:
-    """Name a chain of convolutions and norms conv1, bn1, conv2, bn2, …"""
+    """Name the convolutions and norms of a chain: conv1, bn1, conv2, bn2 and so on."""
     names, counts = {}, {"conv": 0, "bn": 0}
     for name, leaf in _leaves(module, prefix):
         kind = "conv" if isinstance(leaf, nn.Conv2d) else "bn"

@@ -98,7 +98,13 @@ def compose(
 
     Args:
         stages: what each stage holds.
-        stem, block, pooling, skip, norm, activation, head: factories of the parts.
+        stem: what stands before them.
+        block: what the stages repeat.
+        pooling: how resolution halves.
+        skip: how a block's input joins its output.
+        norm: after each convolution.
+        activation: after each norm.
+        head: from the last feature map to logits.
         auxiliary: which stages carry an auxiliary head.
         init: initialises one module's weights.
         channels: of the images.
