@@ -37,12 +37,13 @@ SIZES: dict[str, dict[str, Any]] = {
     "plain": {"depth": 8, "width": 4},
     "vgg": {"stages": [[4], [8], [8, 8]]},
     "inception": {"width": 8},
-    **{f"resnet{depth}": {"blocks": [1, 1], "width": 4} for depth in (18, 34, 50)},
-    "vgg16": {"stages": [[4], [8, 8]]},
+    **{f"resnet{depth}": {"blocks": [1, 1, 1], "width": 4} for depth in (18, 34, 50)},
+    "vgg16": {"stages": [[4], [8], [8]]},
     "all_cnn": {"width": 4},
     "nin": {
         "stages": [
             {**STAGE, "widths": [[4, 5], [4, 1]], "halve": "after", "dropout": 0.5},
+            {**STAGE, "widths": [[8, 5]], "halve": "after"},
             {**STAGE, "widths": [[8, 3]]},
         ]
     },
