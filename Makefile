@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help sweep plan table ui screenshot test test-slow lint format lock clean
+.PHONY: help sweep plan table report ui screenshot test test-slow lint format lock clean
 export OMP_NUM_THREADS ?= 1
 
 STUDY ?= core
@@ -26,6 +26,9 @@ plan: .venv/stamp ## show what a sweep would train; takes the same variables
 
 table: .venv/stamp ## write experiments/results/STUDY/ anew from MLflow
 	@$(RUN) cnn_anatomy.results $(STUDY)
+
+report: .venv/stamp ## write all results as a web site, outputs/report/index.html
+	@$(RUN) cnn_anatomy.results.report $(if $(filter file,$(origin STUDY)),all,$(STUDY))
 
 ui: .venv/stamp ## browse the runs at http://127.0.0.1:PORT
 	@MLFLOW_TRACKING_URI=$${MLFLOW_TRACKING_URI:-sqlite:///mlflow.db} $(RUN) mlflow ui --host 127.0.0.1 --port $(PORT)

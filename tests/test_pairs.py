@@ -1,4 +1,8 @@
-"""Every pair of axis choices builds, runs and learns, or is refused by name."""
+"""Every pair of axis choices builds, runs and learns, or is refused by name.
+
+By default the published models (`LARGE`) meet a few choices of each axis (`FEW`), and all choices
+meet each other in the small models; the other pairs of the published models are slow tests.
+"""
 
 import itertools
 from typing import Any
@@ -18,8 +22,22 @@ AXES = (
     *("inception", "head", "aux", "freeze"),
 )
 CHOICES = {a: sorted(p.stem for p in (REPOSITORY / "conf" / a).glob("*.yaml")) for a in AXES}
+LARGE = set(CHOICES["model"]) - {"resnet", "plain", "vgg", "inception"}
+FEW = {
+    *("block=bottleneck", "pooling=blur_strided", "skip=dense", "norm=group", "activation=elu"),
+    *("init=xavier", "inception=reduced", "head=flatten", "aux=heads", "aux=own", "freeze=stages"),
+}
+
+
+def case(model, setting):
+    """Return a pair, slow where a published model meets one of many choices."""
+    slow = model.removeprefix("model=") in LARGE and setting not in FEW
+    marks = [pytest.mark.slow] if slow else []
+    return pytest.param((model, setting), marks=marks, id=f"{model} {setting}")
+
+
 PAIRS = [
-    (f"{a}={x}", f"{b}={y}")
+    case(f"{a}={x}", f"{b}={y}")
     for a, b in itertools.combinations(AXES, 2)
     for x, y in itertools.product(CHOICES[a], CHOICES[b])
 ]
@@ -127,7 +145,7 @@ def configured(pair, parts):
     return config, refusal(chosen, given, config)
 
 
-@pytest.mark.parametrize("pair", PAIRS, ids=" ".join)
+@pytest.mark.parametrize("pair", PAIRS)
 def test_pair(pair, parts, digits):
     config, named = configured(pair, parts)
     if named is not None:

@@ -7,6 +7,7 @@ from omegaconf import OmegaConf
 
 from cnn_anatomy.errors import ConfigError
 from cnn_anatomy.networks import Network
+from cnn_anatomy.results.figures import check
 from cnn_anatomy.results.metrics import metric
 from cnn_anatomy.studies import CORE, Study, Table, load, names, parse, select
 from cnn_anatomy.training import build
@@ -35,6 +36,9 @@ def test_words_for_several_studies():
         select("skp")
 
 
+GOOD = "question: a\nreading: b\ntable: {rows: [skip], metrics: [macs]}\n"
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
@@ -46,14 +50,19 @@ def test_words_for_several_studies():
             "question: a\nreading: b\ntable: {rows: [skip], metrics: [macs]}\n",
             "sweeps nothing",
         ),
+        (GOOD + "grid: {skip: 3}", "grid.skip holds 3, not a list"),
+        (GOOD + "grid: {skip: []}", "grid.skip is empty"),
+        (GOOD + "grid: [skip]", "grid holds .*, not keys with values"),
+        (GOOD + "grid: {skip: [a]}\nseeds: x", "seeds=x is no whole number from 1 up"),
+        (GOOD + "grid: {skip: [a]}\nseeds: 0", "seeds=0 is no whole number from 1 up"),
+        (GOOD + "variants: {a: skip=none}", "variants.a holds 'skip=none', not a list"),
+        (GOOD + "variants: {a: [skip]}", "variants.a holds skip, no override"),
+        (GOOD + "overrides: [3]\nvariants: {a: []}", "overrides holds 3, not a name"),
+        (GOOD + "grid: {skip: [a]}\nfigures: [3]", "figures holds 3, neither a name"),
         (
-            "question: a\nreading: b\ntable: {rows: [], metrics: []}\ngrid: {skip: 3}\n",
-            "malformed",
-        ),
-        (
-            "question: a\nreading: b\ntable: {rows: [], metrics: []}\ngrid: {skip: [a]}\n"
-            "seeds: x\n",
-            "malformed",
+            "question: a\nreading: b\ntable: {rows: [skip], metrics: [macs], baseline: skip=non}\n"
+            "grid: {skip: [none]}\n",
+            "table.baseline=skip=non is none of skip=none .*did you mean",
         ),
     ],
 )
@@ -69,6 +78,7 @@ def test_a_malformed_file_is_refused_in_one_sentence(tmp_path, text, said):
 def test_every_variant_of_every_study_builds(name, small):
     study = load(name)
     assert study.seeds >= 3
+    check(study)
     for column in study.table.metrics:
         metric(column)
     for run in study.runs([0]):

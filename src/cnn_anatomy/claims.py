@@ -25,7 +25,8 @@ class Claim:
         source: who says so.
         metric: what is compared; `name@0` is the untrained network's.
         better: `higher`, `lower` or `nearer zero`: where the treatment is said to be.
-        treatment, control: params (or `variant`) that pick one run of every seed.
+        treatment, control: params (or `variant`) that pick one run of every seed; the control may
+            be a number that the treatment is compared with.
         matters: the smallest difference that matters, in the metric's own unit.
         scope: what else the verdict is bound to.
     """
@@ -36,7 +37,7 @@ class Claim:
     metric: str
     better: str
     treatment: Mapping[str, Any]
-    control: Mapping[str, Any]
+    control: Mapping[str, Any] | float
     matters: float
     scope: str = ""
 
@@ -65,7 +66,8 @@ def parse(raw: Any) -> Claim:
             f"{name}: better={raw['better']} is none of {', '.join(DIRECTIONS)}{hint}"
         )
     for side in ("treatment", "control"):
-        if not isinstance(raw[side], dict) or not raw[side]:
+        number = side == "control" and isinstance(raw[side], int | float)
+        if not number and (not isinstance(raw[side], dict) or not raw[side]):
             raise ConfigError(f"{name}: {side} must map params to values, not {raw[side]!r}")
     if not isinstance(raw["matters"], int | float) or raw["matters"] < 0:
         raise ConfigError(f"{name}: matters={raw['matters']} is no number from 0 up")

@@ -66,16 +66,19 @@ class Classifier(pl.LightningModule):
         """Map images (N, C, H, W) to logits (N, classes)."""
         return self.network(images).logits
 
-    def loss(self, batch: Batch) -> tuple[Tensor, Output]:
-        """Return the training loss of a batch, auxiliary terms included, and the output."""
+    def losses(self, batch: Batch) -> tuple[Tensor, tuple[Tensor, ...], Output]:
+        """Return a batch's cross-entropy, that of each auxiliary head weighted, and the output."""
         images, labels = batch
         output: Output = self.network(images)
-        loss = F.cross_entropy(output.logits, labels)
-        if output.auxiliary:
-            side = torch.stack([F.cross_entropy(a, labels) for a in output.auxiliary]).sum()
-            progress = self.global_step / max(self.trainer.estimated_stepping_batches, 1)
-            loss = loss + self.auxiliary.weight_at(progress) * side
-        return loss, output
+        progress = self.global_step / max(self.trainer.estimated_stepping_batches, 1)
+        weight = self.auxiliary.weight_at(progress)
+        side = tuple(weight * F.cross_entropy(a, labels) for a in output.auxiliary)
+        return F.cross_entropy(output.logits, labels), side, output
+
+    def loss(self, batch: Batch) -> tuple[Tensor, Output]:
+        """Return the training loss of a batch, auxiliary terms included, and the output."""
+        main, side, output = self.losses(batch)
+        return main + torch.stack(side).sum() if side else main, output
 
     def train(self, mode: bool = True) -> Classifier:
         """Set the mode; frozen modules stay in evaluation mode."""

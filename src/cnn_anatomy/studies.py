@@ -21,10 +21,24 @@ CORE = ("pooling", "skip", "inception", "aux", "freeze")
 
 @dataclass(frozen=True)
 class Table:
-    """Which params name a table's rows, and which metrics are its columns."""
+    """Which params name a table's rows, which metrics are its columns, what rows are held against.
+
+    `baseline` is a variant's name: the first metric gets a column of paired differences to it.
+    """
 
     rows: tuple[str, ...]
     metrics: tuple[str, ...]
+    baseline: str | None = None
+
+
+class Figure(NamedTuple):
+    """A figure's name (see `results.figures`) and its settings."""
+
+    name: str
+    settings: Mapping[str, Any] = {}
+
+
+FIGURES = (Figure("accuracy"), Figure("gradients"))
 
 
 class Planned(NamedTuple):
@@ -41,7 +55,8 @@ class Study:
     """A question, the axes it sweeps, its seeds, its table, and the claims that it decides.
 
     `grid` maps an override's key to its values (their product are the variants); `variants` names
-    further ones by their overrides; `overrides` are common to all.
+    further ones by their overrides; `overrides` are common to all. `limits` says what the study
+    does not show.
     """
 
     name: str
@@ -53,6 +68,8 @@ class Study:
     variants: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     seeds: int = 3
     claims: tuple[Claim, ...] = ()
+    figures: tuple[Figure, ...] = FIGURES
+    limits: str = ""
 
     @property
     def metrics(self) -> tuple[str, ...]:
@@ -111,10 +128,11 @@ def parse(name: str, path: Path) -> Study:
         ConfigError: if it is malformed, naming the key.
     """
     try:
-        raw = yaml.safe_load(path.read_text())
-    except yaml.YAMLError as error:
+        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path.name} is no YAML: {' '.join(str(error).split())}") from error
     known = {"question", "reading", "overrides", "grid", "variants", "seeds", "table", "claims"}
+    known |= {"figures", "limits"}
     if not isinstance(raw, dict):
         raise ConfigError(f"{path.name} holds no keys: it needs {', '.join(sorted(known))}")
     for key in raw.keys() - known:
@@ -124,12 +142,22 @@ def parse(name: str, path: Path) -> Study:
             name=name,
             question=str(raw["question"]),
             reading=str(raw["reading"]),
-            table=Table(tuple(raw["table"]["rows"]), tuple(raw["table"]["metrics"])),
-            overrides=tuple(raw.get("overrides", ())),
-            grid={k: _listed(k, v) for k, v in raw.get("grid", {}).items()},
-            variants={k: tuple(_listed(k, v)) for k, v in raw.get("variants", {}).items()},
-            seeds=int(raw.get("seeds", 3)),
+            table=_table(_mapped("table", raw["table"])),
+            overrides=_settings("overrides", raw.get("overrides", [])),
+            grid={
+                str(k): _listed(f"grid.{k}", v)
+                for k, v in _mapped("grid", raw.get("grid", {})).items()
+            },
+            variants={
+                str(k): _settings(f"variants.{k}", v)
+                for k, v in _mapped("variants", raw.get("variants", {})).items()
+            },
+            seeds=raw.get("seeds", 3),
             claims=tuple(map(claims.parse, raw.get("claims", []))),
+            figures=tuple(map(_figure, _listed("figures", raw["figures"])))
+            if "figures" in raw
+            else FIGURES,
+            limits=str(raw.get("limits", "")),
         )
     except KeyError as error:
         raise ConfigError(f"{path.name} lacks the key {error.args[0]}") from error
@@ -137,12 +165,58 @@ def parse(name: str, path: Path) -> Study:
         raise ConfigError(f"{path.name}: {error}") from error
     except (TypeError, ValueError, AttributeError) as error:
         raise ConfigError(f"{path.name} is malformed: {error}") from error
-    if study.seeds < 1 or not study.runs([0]):
-        raise ConfigError(f"{path.name} sweeps nothing: it needs a grid or variants, and seeds ≥ 1")
+    if not isinstance(study.seeds, int) or isinstance(study.seeds, bool) or study.seeds < 1:
+        raise ConfigError(f"{path.name}: seeds={study.seeds} is no whole number from 1 up")
+    variants = [run.variant for run in study.runs([0])]
+    if not variants:
+        raise ConfigError(f"{path.name} sweeps nothing: it needs a grid or variants")
+    baseline = study.table.baseline
+    if baseline is not None and baseline not in variants:
+        raise ConfigError(
+            f"{path.name}: table.baseline={baseline} is none of {', '.join(variants)}"
+            f"{did_you_mean(str(baseline), variants)}"
+        )
     return study
+
+
+def _table(raw: Mapping[str, Any]) -> Table:
+    rows, metrics = (_texts(f"table.{key}", raw[key]) for key in ("rows", "metrics"))
+    return Table(rows, metrics, raw.get("baseline"))
+
+
+def _figure(raw: Any) -> Figure:
+    if isinstance(raw, dict) and len(raw) == 1:
+        ((name, settings),) = raw.items()
+        return Figure(str(name), dict(settings or {}))
+    if not isinstance(raw, str):
+        raise ConfigError(f"figures holds {raw!r}, neither a name nor one name with its settings")
+    return Figure(raw)
+
+
+def _mapped(key: str, value: Any) -> dict[Any, Any]:
+    if not isinstance(value, dict):
+        raise ConfigError(f"{key} holds {value!r}, not keys with values")
+    return value
 
 
 def _listed(key: str, value: Any) -> list[Any]:
     if not isinstance(value, list):
-        raise TypeError(f"{key} holds {value!r}, not a list")
+        raise ConfigError(f"{key} holds {value!r}, not a list")
+    if not value:
+        raise ConfigError(f"{key} is empty: it needs one value or more")
     return value
+
+
+def _texts(key: str, value: Any) -> tuple[str, ...]:
+    odd = next((v for v in _listed(key, value) if not isinstance(v, str)), None)
+    if odd is not None:
+        raise ConfigError(f"{key} holds {odd!r}, not a name")
+    return tuple(value)
+
+
+def _settings(key: str, value: Any) -> tuple[str, ...]:
+    """Return a list of overrides, which may be empty."""
+    for word in _texts(key, value) if value else []:
+        if "=" not in word and not word.startswith("~"):
+            raise ConfigError(f"{key} holds {word}, no override of the form key=value")
+    return tuple(value or ())

@@ -7,29 +7,33 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, NoReturn
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
-from hydra.errors import HydraException
 from hydra.types import RunMode
 from omegaconf import DictConfig
-from omegaconf.errors import OmegaConfBaseException
 
-from cnn_anatomy.errors import ConfigError, sentence
+from cnn_anatomy.checks import check, check_words
+from cnn_anatomy.checks.sweep import MISTAKES
+from cnn_anatomy.errors import sentence
 from cnn_anatomy.paths import REPOSITORY
 
 
 @hydra.main(version_base="1.3", config_path=str(REPOSITORY / "conf"), config_name="train")
 def train(config: DictConfig) -> Any:
     """Train one run."""
-    from cnn_anatomy.training import run
-
     hydra_config = HydraConfig.get()
-    alone = hydra_config.mode == RunMode.RUN
-    accuracy = run(config, hydra_config.runtime.choices, progress=alone)
-    if alone:
-        print(f"test accuracy {accuracy:.1%}; the run is in MLflow's experiment {config.study}")
+    choices = hydra_config.runtime.choices
+    if hydra_config.mode == RunMode.MULTIRUN:  # the sweeper has checked it
+        return _run(config, choices, progress=False)
+    try:
+        check(config, choices)
+        accuracy = _run(config, choices, progress=True)
+    except MISTAKES as error:
+        _refuse(error)  # here, as Hydra would print the overrides before it
+    print(f"test accuracy {accuracy:.1%}; the run is in MLflow's experiment {config.study}")
     return accuracy
 
 
@@ -37,12 +41,23 @@ def main() -> None:
     """Train; a mistake in the configuration is one sentence and exit status 2."""
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra lets errors through to here
     try:
+        check_words(sys.argv[1:])
         train()
-    except (ConfigError, HydraException, OmegaConfBaseException) as error:
-        print(sentence(error), file=sys.stderr)
-        raise SystemExit(2) from None
+    except MISTAKES as error:
+        _refuse(error)
     except KeyboardInterrupt:
         raise SystemExit(130) from None
+
+
+def _run(config: DictConfig, choices: Mapping[str, str], *, progress: bool) -> float:
+    from cnn_anatomy.training import run
+
+    return run(config, choices, progress=progress)
+
+
+def _refuse(error: Exception) -> NoReturn:
+    print(sentence(error), file=sys.stderr)
+    raise SystemExit(2)
 
 
 if __name__ == "__main__":

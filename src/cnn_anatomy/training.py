@@ -26,6 +26,7 @@ from cnn_anatomy.paths import REPOSITORY, tracking_uri
 from cnn_anatomy.tracking.keys import run_key
 from cnn_anatomy.tracking.run import RunLogger, log_dataset, tracked
 from cnn_anatomy.tracking.store import prepare
+from cnn_anatomy.trial import require_trainable
 
 AXES = (
     *("model", "data", "block", "pooling", "skip", "inception", "aux", "freeze", "head", "norm"),
@@ -94,6 +95,8 @@ def build(config: DictConfig, data: ImageData) -> tuple[Classifier, dict[str, An
         scheduler=instantiate(config.scheduler),
         frozen=frozen,
     )
+    steps = len(data.batches(splits.train, train=True)) * config.trainer.max_epochs
+    require_trainable(classifier.optimizer, classifier.scheduler, dict(config.trainer), steps)
     return classifier, {"freeze.layers": len(held)}
 
 

@@ -28,7 +28,7 @@ def small(folder, **keys):
 def test_same_bytes_on_any_machine(tmp_path):
     images = small(tmp_path)().train.images
     digest = hashlib.sha256(images.numpy().tobytes()).hexdigest()
-    assert digest == "f1b909ea97c6e68ef8fc7f6756f217826327d5e4929bbf60e1fb6471f74ca880"
+    assert digest == "cc6f523c9ed36be3af2dd70f12a7d4d8d1e0c45ff372afbb5f6fdcf6c1b230a1"
 
 
 def test_no_digit_in_two_splits(tmp_path):
@@ -40,11 +40,22 @@ def test_no_digit_in_two_splits(tmp_path):
 def test_a_digit_fills_its_box(tmp_path):
     train = small(tmp_path, clutter=0, noise=0)().train
     for image, (x0, y0, x1, y1) in zip(train.images[:, 0], train.boxes.tolist(), strict=True):
-        assert 10 <= x1 - x0 <= 22
-        assert x1 <= 32
-        assert y1 <= 32
+        assert 10 <= x1 - x0 <= 18
+        assert x1 <= 24
+        assert y1 <= 24
         inside = image[y0:y1, x0:x1].clone()
         assert inside.sum() == image.sum() > 0
+
+
+def test_training_can_keep_its_digits_in_the_centre_and_the_test_shows_them_anywhere(tmp_path):
+    anywhere, centred = small(tmp_path)(), small(tmp_path, spread=0.0)()
+    for split in (centred.train, centred.val):
+        x0, y0, x1, y1 = split.boxes.unbind(1)
+        assert ((x0 + x1 - 24).abs() <= 1).all()
+        assert ((y0 + y1 - 24).abs() <= 1).all()
+    assert torch.equal(centred.test.images, anywhere.test.images)
+    with pytest.raises(ConfigError, match=r"data\.source\.spread=2"):
+        small(tmp_path, spread=2)
 
 
 def _digest(folder):

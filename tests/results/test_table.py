@@ -2,6 +2,7 @@
 
 import shutil
 import subprocess
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -44,18 +45,50 @@ def table():
     rows.append(
         {"variant": "pooling=lp", "seed": 0, "overrides": ["pooling=lp"], "status": "MISSING"}
     )
-    columns = Table(("pooling",), ("test/accuracy", "gradient/decay", "macs"))
+    for row in rows:
+        if row["variant"] == "pooling=none" and "metrics.macs" in row:
+            row["metrics.macs"] = 43e6
+    columns = Table(("pooling",), ("test/accuracy", "gradient/decay", "macs"), "pooling=avg")
     study = Study("s", "Is 50 % of A & B #1?", "", columns)
     return build(study, Sweep("s", "parent", pd.DataFrame(rows)))
 
 
 def test_markdown(table):
     assert render.markdown(table).splitlines()[2:] == [
-        "| max | **82.0 ± 2.0** | −0.10 ± 0.10 | 6.50 | 3 |",
-        "| avg | 72.0 ± 2.0 | −0.10 ± 0.10 | 6.50 | 3 |",
-        "| none | 55.0 ± 7.1 | −0.10 ± 0.14 | 6.50 | 2 of 3 |",
-        "| lp | – | – | – | 0 of 1 |",
+        "| max | **82.0 ± 5.0** | +10.0 ± 0.0 | −0.10 ± 0.25 | **6.50** | 3 |",
+        "| avg | 72.0 ± 5.0 | – | −0.10 ± 0.25 | **6.50** | 3 |",
+        "| none | <ins>55.0 ± 63.5</ins> | −17.0 ± 38.1 | −0.10 ± 1.27 | 43.00† | 2 of 3 |",
+        "| lp | – | – | – | – | 0 of 1 |",
     ]
+    assert table.header == [
+        *("pooling", "test accuracy (%)", "Δ", "gradient decay (decades)", "MACs (10⁶)", "n"),
+    ]
+    for part in ("best of a column bold", "tied", "difference to pooling=avg", "† a budget"):
+        assert part in table.note
+
+
+def test_one_seed_is_tied_with_nothing():
+    rows = [
+        {"variant": v, "seed": 0, "overrides": [], "status": "FINISHED", "metrics.test/accuracy": a}
+        for v, a in (("a", 0.5), ("b", 0.6))
+    ]
+    study = Study("s", "?", "", Table(("variant",), ("test/accuracy",)))
+    built = build(study, Sweep("s", "parent", pd.DataFrame(rows)))
+    assert [(c.best, c.tied) for row in built.rows for c in row.cells] == [
+        (False, False),
+        (True, False),
+    ]
+    assert "Δ" not in built.note
+
+
+def test_html_escapes_everything(table):
+    evil = "<script>alert(1)</script>"
+    row = replace(table.rows[0], labels=(evil,))
+    text = render.html(replace(table, rows=(row,)))
+    assert evil not in text
+    assert "&lt;script&gt;" in text
+    assert "<strong>82.0 ± 5.0</strong>" in text
+    assert "<script" not in render.markdown(replace(table, rows=(row,)))
 
 
 def test_comma_separated_values_are_in_the_metrics_own_units(table):
@@ -64,13 +97,15 @@ def test_comma_separated_values_are_in_the_metrics_own_units(table):
     assert float(values["test/accuracy mean"]) == pytest.approx(0.82)
     assert float(values["test/accuracy std"]) == pytest.approx(0.02)
     assert values["test/accuracy n"] == "3"
-    assert hole == "lp" + "," * 15
+    assert hole == "lp" + "," * 20
 
 
 def test_latex_escapes_what_latex_would_not_print(table):
     text = render.latex(table)
     assert r"Is 50 \% of A \& B \#1?" in text
-    assert r"\textbf{82.0 $\pm$ 2.0}" in text
+    assert r"\textbf{82.0 $\pm$ 5.0}" in text
+    assert r"\underline{55.0 $\pm$ 63.5}" in text
+    assert r"43.00$^\dagger$" in text
     assert r"MACs (10$^{6}$)" in text
     assert all(ord(c) < 128 for c in text)
 

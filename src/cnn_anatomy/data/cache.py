@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -11,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from cnn_anatomy.paths import REPOSITORY
+from cnn_anatomy.class_folders import cache_path
 
 
 def cached(
@@ -22,8 +20,7 @@ def cached(
     A relative `folder` is one of the repository. Several processes may ask at once: each writes a
     file of its own and renames it into place.
     """
-    digest = hashlib.sha256(json.dumps(keys, sort_keys=True, default=str).encode()).hexdigest()
-    path = REPOSITORY / folder / f"{name}-{digest[:16]}.npz"
+    path = cache_path(folder, name, keys)
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
         part = path.with_suffix(f".{os.getpid()}.part")

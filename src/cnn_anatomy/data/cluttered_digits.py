@@ -17,6 +17,7 @@ from sklearn.datasets import load_digits
 from cnn_anatomy.data.cache import cached
 from cnn_anatomy.data.images import ImageSet, Splits, stratified
 from cnn_anatomy.errors import ConfigError
+from cnn_anatomy.sizes import check_canvas
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -33,6 +34,8 @@ class ClutteredDigits:
         clutter: number of patches of other digits on a canvas.
         patch: side of such a patch in pixels.
         noise: largest disturbance of a pixel, of 255 (triangular distribution).
+        spread: share of the room in which training and validation place their digits, about the
+            centre: 1 anywhere, 0 in the centre. The test's digits are anywhere.
         train, val, test: number of images.
         seed: of the split and of all draws.
         cache: folder for the finished arrays.
@@ -43,23 +46,22 @@ class ClutteredDigits:
 
     def __init__(
         self,
-        canvas: int = 32,
+        canvas: int = 24,
         smallest: int = 10,
-        largest: int = 22,
-        clutter: int = 4,
-        patch: int = 6,
+        largest: int = 18,
+        clutter: int = 3,
+        patch: int = 5,
         noise: int = 40,
-        train: int = 2000,
-        val: int = 1000,
+        spread: float = 1.0,
+        train: int = 1500,
+        val: int = 300,
         test: int = 1000,
         seed: int = 0,
         cache: str | Path = ".cache",
     ) -> None:
-        if not patch <= smallest <= largest <= canvas:
-            raise ConfigError(
-                f"data.source needs patch ≤ smallest ≤ largest ≤ canvas, not {patch}, {smallest}, "
-                f"{largest}, {canvas}"
-            )
+        check_canvas(patch, smallest, largest, canvas)
+        if not 0 <= spread <= 1:
+            raise ConfigError(f"data.source.spread={spread} is not between 0 and 1")
         for key, value in {"train": train, "val": val, "test": test}.items():
             if value < 10:
                 raise ConfigError(f"data.source.{key}={value} is below 10, an image for each class")
@@ -74,13 +76,15 @@ class ClutteredDigits:
             "val": val,
             "test": test,
             "seed": seed,
-            "version": 1,
+            "version": 2,
         }
+        self.spread = spread
         self.cache = cache
 
     def __call__(self) -> Splits:
         """Return the splits, generated at the first call and read from the cache after it."""
-        arrays = cached(self.cache, "cluttered-digits", self.keys, self._make)
+        keys = {**self.keys, "spread": self.spread}
+        arrays = cached(self.cache, "cluttered-digits", keys, self._make)
         train, val, test = (
             ImageSet(*(torch.from_numpy(arrays[f"{s}_{a}"]) for a in ("images", "labels", "boxes")))
             for s in ("train", "val", "test")
@@ -97,7 +101,8 @@ class ClutteredDigits:
         for k, (split, source) in enumerate(sources.items()):
             random = np.random.RandomState([self.keys["seed"], k])
             index = source.numpy()
-            images, boxes, chosen = self._canvases(digits[index], self.keys[split], random)
+            spread = 1.0 if split == "test" else self.spread
+            images, boxes, chosen = self._canvases(digits[index], self.keys[split], spread, random)
             made[f"{split}_images"] = images[:, None]
             made[f"{split}_boxes"] = boxes
             made[f"{split}_source"] = index[chosen]
@@ -105,15 +110,15 @@ class ClutteredDigits:
         return made
 
     def _canvases(
-        self, digits: Array, n: int, random: np.random.RandomState
+        self, digits: Array, n: int, spread: float, random: np.random.RandomState
     ) -> tuple[Array, Array, Array]:
         """Return (images uint8 (n, S, S), boxes (n, 4), index of each one's digit (n,))."""
         side, patch = self.keys["canvas"], self.keys["patch"]
         chosen = np.arange(n) % len(digits)
         random.shuffle(chosen)
         sizes = random.randint(self.keys["smallest"], self.keys["largest"] + 1, n)
-        left = random.randint(0, side - sizes + 1)
-        top = random.randint(0, side - sizes + 1)
+        margin = ((side - sizes) * (1 - spread) / 2).astype(np.int64)
+        left, top = random.randint(margin, side - sizes - margin + 1, (2, n))
         canvas = np.zeros((n, side, side), np.int64)
         for _ in range(self.keys["clutter"]):
             others = random.randint(0, len(digits), n)

@@ -8,13 +8,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
+from cnn_anatomy.class_folders import Listing, listings, opened
 from cnn_anatomy.data.cache import cached
 from cnn_anatomy.data.images import ImageSet, Splits, hold_out
-from cnn_anatomy.errors import ConfigError
-
-SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp"}
 
 
 class ImageFolder:
@@ -36,7 +34,7 @@ class ImageFolder:
         seed: int = 0,
         cache: str | Path = ".cache",
     ) -> None:
-        self.root = Path(root).expanduser()
+        self.root = root
         self.size = size
         self.validation = validation
         self.seed = seed
@@ -44,51 +42,26 @@ class ImageFolder:
 
     def __call__(self) -> Splits:
         """Return the splits, decoded at the first call and read from the cache after it."""
-        if (self.root / "train").is_dir() and (self.root / "test").is_dir():
-            train, names = self._read(self.root / "train")
-            test, others = self._read(self.root / "test")
-            if names != others:
-                odd = sorted(set(names) ^ set(others))[0]
-                raise ConfigError(f"data.source.root={self.root}: class {odd} is in one split only")
+        train, *tests = listings(self.root)
+        images = self._read(train)
+        if tests:
+            test = self._read(tests[0])
         else:
-            everything, names = self._read(self.root)
-            train, test = hold_out(everything, 0.2, self.seed)
-        rest, val = hold_out(train, self.validation, self.seed)
-        return Splits(rest, val, test, names)
+            images, test = hold_out(images, 0.2, self.seed)
+        rest, val = hold_out(images, self.validation, self.seed)
+        return Splits(rest, val, test, train.names)
 
-    def _read(self, folder: Path) -> tuple[ImageSet, tuple[str, ...]]:
-        if not folder.is_dir():
-            raise ConfigError(f"data.source.root={folder} is no folder")
-        names = tuple(sorted(f.name for f in folder.iterdir() if f.is_dir()))
-        if len(names) < 2:
-            raise ConfigError(
-                f"data.source.root={folder} holds {len(names)} class folder(s): two are needed"
-            )
-        files, labels = [], []
-        for label, name in enumerate(names):
-            mine = sorted(f for f in (folder / name).rglob("*") if f.suffix.lower() in SUFFIXES)
-            if not mine:
-                raise ConfigError(f"data.source.root: class folder {folder / name} has no image")
-            files += mine
-            labels += [label] * len(mine)
-
+    def _read(self, listing: Listing) -> ImageSet:
         def make() -> dict[str, Any]:
             with ThreadPoolExecutor() as pool:
-                images = np.stack(list(pool.map(self._decode, files)))
-            return {"images": images, "labels": np.array(labels, np.int64)}
+                images = np.stack(list(pool.map(self._decode, listing.files)))
+            return {"images": images, "labels": np.array(listing.labels, np.int64)}
 
-        stamps = [(str(f.relative_to(folder)), *_stamp(f)) for f in files]
-        arrays = cached(
-            self.cache, "imagefolder", {"size": self.size, "files": stamps, "version": 1}, make
-        )
-        return ImageSet(*(torch.from_numpy(arrays[a]) for a in ("images", "labels"))), names
+        arrays = cached(self.cache, "imagefolder", listing.keys(self.size), make)
+        return ImageSet(*(torch.from_numpy(arrays[a]) for a in ("images", "labels")))
 
     def _decode(self, path: Path) -> np.ndarray[Any, Any]:
-        try:
-            with Image.open(path) as file:
-                image = file.convert("RGB")
-        except (OSError, UnidentifiedImageError) as error:
-            raise ConfigError(f"data.source.root: {path} is no readable image ({error})") from error
+        image = opened(path)
         if image.size != (self.size, self.size):
             scale = self.size / min(image.size)
             width, height = (max(self.size, round(s * scale)) for s in image.size)
@@ -96,8 +69,3 @@ class ImageFolder:
             left, top = (width - self.size) // 2, (height - self.size) // 2
             image = image.crop((left, top, left + self.size, top + self.size))
         return np.asarray(image).transpose(2, 0, 1)
-
-
-def _stamp(path: Path) -> tuple[int, int]:
-    stat = path.stat()
-    return stat.st_size, stat.st_mtime_ns

@@ -25,7 +25,8 @@ class ImageData(pl.LightningDataModule):
         seed: of order and augmentation.
 
     Raises:
-        ConfigError: if `classes` names a label that the data set does not have.
+        ConfigError: if `classes` names a label that the data set does not have, a split is empty
+            or a label out of range.
     """
 
     def __init__(
@@ -55,10 +56,10 @@ class ImageData(pl.LightningDataModule):
         splits = self.source()
         if self.classes is not None:
             absent = [c for c in self.classes if not 0 <= c < len(splits.classes)]
-            if absent or len(set(self.classes)) < 2:
+            if absent or len(set(self.classes)) < max(2, len(self.classes)):
                 raise ConfigError(
                     f"data.classes={list(self.classes)} must name two or more of the labels "
-                    f"0 to {len(splits.classes) - 1}"
+                    f"0 to {len(splits.classes) - 1}, each once"
                 )
             splits = Splits(
                 splits.train.only_classes(self.classes),
@@ -69,7 +70,9 @@ class ImageData(pl.LightningDataModule):
         train = splits.train
         if self.train_limit is not None:
             train = train.first_of_each(self.train_limit, seed=0)
-        self.splits = Splits(train, splits.val, splits.test, splits.classes)
+        splits = Splits(train, splits.val, splits.test, splits.classes)
+        _require_whole(splits)
+        self.splits = splits
         pixels = train.images[:5000].float()
         self.mean = pixels.mean((0, 2, 3))
         self.std = pixels.std((0, 2, 3)).clamp_min(1.0)
@@ -110,3 +113,24 @@ class ImageData(pl.LightningDataModule):
     def test_dataloader(self) -> list[Batches]:
         """Return the test batches, and the training images as clean ones for the gap."""
         return [self.batches(self.load().test), self.batches(self.load().train)]
+
+
+def _require_whole(splits: Splits) -> None:
+    """Refuse what can't be trained on or measured with.
+
+    Raises:
+        ConfigError: if a split is empty, or a label is none of the classes.
+    """
+    for name in ("train", "val", "test"):
+        split: ImageSet = getattr(splits, name)
+        if not len(split):
+            raise ConfigError(
+                f"data: the {name} split is empty: more images are needed, or a larger "
+                "data.train_limit or data.source.validation"
+            )
+        low, high = int(split.labels.min()), int(split.labels.max())
+        if low < 0 or high >= len(splits.classes):
+            raise ConfigError(
+                f"data: the {name} split has labels from {low} to {high}, which are not those of "
+                f"its {len(splits.classes)} classes, 0 to {len(splits.classes) - 1}"
+            )

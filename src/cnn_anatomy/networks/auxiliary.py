@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 from torch import Tensor, nn
 
-from cnn_anatomy.errors import ConfigError
 from cnn_anatomy.networks.layers import ConvNormAct, Factory
+from cnn_anatomy.sizes import check_stages, refuse_own_heads
 
 
 class AuxiliaryHead(nn.Sequential):
@@ -85,13 +85,9 @@ class Auxiliary:
         """Return the heads by stage (counted from 1); `shapes` (C, H, W) are of every stage's map.
 
         Raises:
-            ConfigError: if a stage is not there.
+            ConfigError: if a stage is not there, or named twice.
         """
-        for stage in self.stages:
-            if not 1 <= stage <= len(shapes):
-                raise ConfigError(
-                    f"aux.stages={stage} names no stage: this network has 1 to {len(shapes)}"
-                )
+        check_stages(self.stages, len(shapes))
         return nn.ModuleDict(
             {
                 str(k): AuxiliaryHead(
@@ -113,13 +109,10 @@ class Own(Auxiliary):
     def __init__(self, weight: float = 0.3, decay: float = 0.0) -> None:
         super().__init__((), weight, decay)
 
-    def build(self, *_: Any, **__: Any) -> nn.ModuleDict:
+    def build(self, *_: Any, **__: Any) -> NoReturn:
         """Refuse: this network has none.
 
         Raises:
             ConfigError: always.
         """
-        raise ConfigError(
-            "aux=own has no meaning for this model, which brings no auxiliary heads of its own: "
-            "choose none or heads"
-        )
+        refuse_own_heads()

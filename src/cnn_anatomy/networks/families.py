@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any, Literal
+from typing import Any, Literal, NoReturn
 
-from torch import nn
-
-from cnn_anatomy.errors import ConfigError
+from cnn_anatomy import sizes
 from cnn_anatomy.networks.inception import Modules
 from cnn_anatomy.networks.layers import Factory, made
 from cnn_anatomy.networks.network import Network, Stage, compose
@@ -24,15 +22,7 @@ def cifar_resnet(depth: int, width: int = 16, convolutions: int = 2) -> list[Sta
     Raises:
         ConfigError: if the depth is not of that form.
     """
-    step = 3 * convolutions
-    blocks, rest = divmod(depth - 2, step)
-    if rest or blocks < 1:
-        near = max(round((depth - 2) / step), 1)
-        raise ConfigError(
-            f"model.depth={depth} is not {step}n + 2: the nearest that is one is "
-            f"{near * step + 2} (of {step + 2}, {2 * step + 2}, {3 * step + 2}, …)"
-        )
-    return doubling([blocks] * 3, width)
+    return doubling([sizes.blocks_per_stage(depth, convolutions)] * 3, width)
 
 
 def doubling(blocks: Sequence[int], width: int) -> list[Stage]:
@@ -48,8 +38,7 @@ def inception_stages(depth: int, width: int = 64) -> list[Stage]:
     Raises:
         ConfigError: if depth is below 1.
     """
-    if depth < 1:
-        raise ConfigError(f"inception.depth={depth} is below 1, the least number of modules")
+    sizes.require_modules(depth)
     counts = [(depth + 2 - k) // 3 for k in range(3)]
     widths = [width, width * 3 // 2, width * 2]
     return [Stage([w] * n, "before") for w, n in zip(widths, counts, strict=True)]
@@ -66,14 +55,7 @@ ALL_CNN = {
 def all_cnn_stages(
     base: str, halve: Literal["after", "last"], extra: bool, width: int = 96
 ) -> list[Stage]:
-    """Three stages of base network `base` (Springenberg et al. 2014, tables 1 and 2).
-
-    Raises:
-        ConfigError: if the base network is not there, or halving has no such place.
-    """
-    for key, value, choices in (("base", base, ALL_CNN), ("halve", halve, ("after", "last"))):
-        if value not in choices:
-            raise ConfigError(f"model.{key}={value} is none of {', '.join(choices)}")
+    """Three stages of base network `base` (Springenberg et al. 2014, tables 1 and 2)."""
     stages = []
     for layers in ALL_CNN[base]:
         scaled = [(w * width // 96, kernel) for w, kernel in layers]
@@ -82,18 +64,18 @@ def all_cnn_stages(
     return [*stages, Stage([(2 * width, 3), (2 * width, 1)])]
 
 
-def no_block(*_: Any, **__: Any) -> nn.Module:
+def no_block(*_: Any, **__: Any) -> NoReturn:
     """Stand for the block of a model whose blocks are Inception modules.
 
     Raises:
         ConfigError: when a model asks for a block after all.
     """
-    raise ConfigError("block=none has no meaning for this model: choose basic, bottleneck, …")
+    sizes.refuse_no_block()
 
 
 def resnet(*, depth: int, width: int, block: Factory, inception: Modules, **parts: Any) -> Network:
     """Build a residual (or, with skip=none, plain) network of 32×32 images' form."""
-    _no_modules(inception)
+    sizes.refuse_modules(inception.depth)
     convolutions = getattr(made(block), "convolutions", 2)
     stages = cifar_resnet(depth, width, convolutions)
     return compose(stages, stem=partial(Convolution, width=width), block=block, **parts)
@@ -109,7 +91,7 @@ def imagenet_resnet(
     **parts: Any,
 ) -> Network:
     """Build a residual network of ImageNet's form: a stage of each of `blocks` blocks."""
-    _no_modules(inception)
+    sizes.refuse_modules(inception.depth)
     stages = doubling(blocks, width)
     return compose(stages, stem=partial(stem, width=width), block=block, **parts)
 
@@ -131,7 +113,7 @@ def series(
     *, stages: Sequence[Stage], stem: Factory, block: Factory, inception: Modules, **parts: Any
 ) -> Network:
     """Build a network of the stages listed."""
-    _no_modules(inception)
+    sizes.refuse_modules(inception.depth)
     return compose(stages, stem=stem, block=block, **parts)
 
 
@@ -147,7 +129,7 @@ def all_cnn(
     **parts: Any,
 ) -> Network:
     """Build a network of convolutions alone, or one of those it is compared with."""
-    _no_modules(inception)
+    sizes.refuse_modules(inception.depth)
     return compose(all_cnn_stages(base, halve, extra, width), stem=stem, block=block, **parts)
 
 
@@ -181,26 +163,11 @@ def googlenet(
     """
     _only_modules(block)
     listed = sum(len(stage.widths) for stage in stages)
-    if inception.depth != listed:
-        raise ConfigError(
-            f"inception.depth={inception.depth} is not the number of modules that model.stages "
-            f"lists: set inception.depth={listed}"
-        )
+    sizes.require_listed(inception.depth, listed)
     stages = [*stages[:-1], replace(stages[-1], pooling=last_pooling)]
     return compose(stages, stem=stem, block=inception.block, **parts)
 
 
-def _no_modules(inception: Modules) -> None:
-    if inception.depth:
-        raise ConfigError(
-            f"inception.depth={inception.depth} has no meaning for a model without Inception "
-            "modules: choose model=inception, or inception=none"
-        )
-
-
 def _only_modules(block: Factory) -> None:
     if made(block) is not no_block:
-        raise ConfigError(
-            f"block={getattr(made(block), '__name__', block)} has no meaning for a model whose "
-            "blocks are Inception modules: leave block=none"
-        )
+        sizes.refuse_block(getattr(made(block), "__name__", str(block)))

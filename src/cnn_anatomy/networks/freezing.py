@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from cnn_anatomy.errors import ConfigError
 from cnn_anatomy.networks.network import Network, forward_order, weight_layers
+from cnn_anatomy.sizes import check_range
 
 
 class Nothing:
@@ -33,11 +33,8 @@ class Layers:
     def __call__(self, network: Network, image: Tensor) -> list[nn.Module]:
         """Return the leaves that run before weight layer number `layers` + 1."""
         last = len(weight_layers(network, image)) - 1
-        if not 0 <= self.layers <= last:
-            raise ConfigError(
-                f"freeze.layers={self.layers} is out of range: this network has 0 to {last} "
-                "weight layers before its classifier"
-            )
+        what = "weight layers before its classifier"
+        check_range("freeze.layers", self.layers, last, what)
         if self.layers == 0:
             return []
         seen, frozen = 0, []
@@ -61,11 +58,7 @@ class Stages:
 
     def __call__(self, network: Network, image: Tensor) -> list[nn.Module]:
         """Return the stem and the stages."""
-        if not 0 <= self.stages <= len(network.stages):
-            raise ConfigError(
-                f"freeze.stages={self.stages} is out of range: this network has 0 to "
-                f"{len(network.stages)} stages"
-            )
+        check_range("freeze.stages", self.stages, len(network.stages), "stages")
         return [network.stem, *network.stages[: self.stages]] if self.stages else []
 
 

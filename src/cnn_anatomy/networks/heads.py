@@ -25,6 +25,13 @@ class GlobalAverage(nn.Module):
         """Map (N, C, H, W) to (N, classes)."""
         return self.classifier(self.dropout(x.mean((2, 3))))
 
+    def class_activation(self, x: Tensor, classes: Tensor) -> Tensor:
+        """Return what each position of x (N, C, H, W) says for `classes` (N,): maps (N, H, W).
+
+        The classifier's weights of the class, times the features (Zhou et al. 2016, equation 2).
+        """
+        return torch.einsum("nchw,nc->nhw", x, self.classifier.weight[classes].to(x.dtype))
+
 
 class GlobalMax(GlobalAverage):
     """Maximum over space, then a linear classifier (Oquab et al. 2015)."""

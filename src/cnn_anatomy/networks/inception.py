@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import partial
 
 import torch
 from torch import Tensor, nn
 
 from cnn_anatomy.networks.layers import ConvNormAct, Factory
+
+BRANCHES = ("branch1", "branch3", "branch5", "pool")
 
 
 def branch_widths(width: int) -> tuple[int, int, int, int, int, int]:
@@ -26,8 +28,11 @@ class Inception(nn.Module):
 
     `width` is the number of output channels (see `branch_widths`) or the six numbers themselves;
     without `reductions` the 3×3 and 5×5 convolutions see all input channels, while the projection
-    after the pool stays, as without it channels would only grow (their section 4). `large` is the
-    kernel of the branch of 5×5 convolutions.
+    after the pool stays, as without it channels would only grow (their section 4).
+
+    `small` and `large` are the kernels of the branches of 1×1 and 5×5 convolutions: with 3 and 3
+    all branches see alike. Without `max_pool` the pool branch is its projection alone, of equal
+    cost. Without `nonlinear` no activation follows the 1×1 reductions.
     """
 
     def __init__(
@@ -40,7 +45,10 @@ class Inception(nn.Module):
         norm: Factory,
         activation: Factory,
         reductions: bool = True,
+        small: int = 1,
         large: int = 5,
+        max_pool: bool = True,
+        nonlinear: bool = True,
     ) -> None:
         super().__init__()
         c1, r3, c3, r5, c5, cp = branch_widths(width) if isinstance(width, int) else width
@@ -58,12 +66,16 @@ class Inception(nn.Module):
         def spatial(reduced: int, outputs: int, kernel: int) -> nn.Module:
             if not reductions:
                 return conv(channels, outputs, kernel)
-            return nn.Sequential(conv(channels, reduced, 1, False), conv(reduced, outputs, kernel))
+            reduction = conv(channels, reduced, 1, False)
+            if not nonlinear:
+                reduction.act = nn.Identity()
+            return nn.Sequential(reduction, conv(reduced, outputs, kernel))
 
-        self.branch1 = conv(channels, c1, 1)
+        self.branch1 = conv(channels, c1, small)
         self.branch3 = spatial(r3, c3, 3)
         self.branch5 = spatial(r5, c5, large)
-        self.pool = nn.Sequential(nn.MaxPool2d(3, 1, 1), conv(channels, cp, 1))
+        pool = nn.MaxPool2d(3, 1, 1) if max_pool else nn.Identity()
+        self.pool = nn.Sequential(pool, conv(channels, cp, 1))
         self.skip = skip(channels, c1 + c3 + c5 + cp, pooling=pooling, norm=norm)
         self.out_channels = self.skip.out_channels
 
@@ -80,16 +92,17 @@ class Inception(nn.Module):
 
 @dataclass(frozen=True)
 class Modules:
-    """How many Inception modules a network has, and whether they reduce channels first.
-
-    `large` is the kernel of the branch of 5×5 convolutions: 3 in torchvision's GoogLeNet.
-    """
+    """How many Inception modules a network has, and what each is like (see `Inception`)."""
 
     depth: int
     reductions: bool
+    small: int = 1
     large: int = 5
+    max_pool: bool = True
+    nonlinear: bool = True
 
     @property
     def block(self) -> Factory:
         """The module as a block."""
-        return partial(Inception, reductions=self.reductions, large=self.large)
+        settings = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "depth"}
+        return partial(Inception, **settings)

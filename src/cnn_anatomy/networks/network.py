@@ -171,7 +171,7 @@ def map_shapes(
     except RuntimeError as error:
         raise ConfigError(
             f"images of {image.shape[-2]}×{image.shape[-1]} pixels are too small for the poolings "
-            f"of {len(stages)} stages"
+            f"of {len(stages)} stages: choose larger images, fewer stages or pooling=none"
         ) from error
     for module in (stem, *stages):
         module.train()

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import lightning.pytorch as pl
+import pandas as pd
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from cnn_anatomy.data.augment import RandomCropFlip
+from cnn_anatomy.probes.evaluation import EvaluationProbe, artifacts, tested_batches
 
 
-class ShiftProbe(pl.Callback):
+class ShiftProbe(EvaluationProbe):
     """Compares the predictions on two random translations of each test image.
 
     After Zhang 2019, section 4.1: the image is reflected outwards by `reach` pixels and cropped
@@ -23,23 +25,15 @@ class ShiftProbe(pl.Callback):
     def __init__(self, reach: int = 4) -> None:
         self.reach = reach
 
-    @torch.no_grad()
-    def on_test_epoch_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
-        """Measure on the first test loader and log."""
-        loaders = trainer.test_dataloaders or []
+    def measure(self, trainer: pl.Trainer, module: pl.LightningModule) -> dict[str, float]:
+        """Compare two translations of each image."""
         generator = torch.Generator().manual_seed(0)
         agree, right = [], []
-        with trainer.precision_plugin.test_step_context():
-            for images, labels in loaders[0]:
-                first, second = (
-                    module(self.translate(images, generator)).argmax(1) for _ in range(2)
-                )
-                agree.append(first == second)
-                right.append(first == labels)
-        agreed, correct = torch.cat(agree).float(), torch.cat(right).float()
-        module.log("consistency/shift", agreed.mean())
-        given = (agreed * correct).sum() / correct.sum().clamp_min(1)
-        module.log("consistency/shift_given_correct", given)
+        for images, labels in tested_batches(trainer):
+            first, second = (module(self.translate(images, generator)).argmax(1) for _ in range(2))
+            agree.append(first == second)
+            right.append(first == labels)
+        return _consistency(torch.cat(agree), torch.cat(right))
 
     def translate(self, images: Tensor, generator: torch.Generator) -> Tensor:
         """Shift each image (N, C, H, W) by up to `reach` pixels either way, edges reflected."""
@@ -47,3 +41,52 @@ class ShiftProbe(pl.Callback):
         padded = F.pad(images, [reach] * 4, mode="reflect")
         shifted = RandomCropFlip(reach, flip=False)(padded, generator)
         return shifted[:, :, reach:-reach, reach:-reach]
+
+
+class ShiftCurveProbe(EvaluationProbe):
+    """Compares each test image with itself shifted by exactly 1, 2, … `reach` pixels.
+
+    A shift of d moves the image by d along one axis, either way, and by a random number up to d
+    along the other (edges reflected). The artifact `shift.parquet` has a row a shift:
+    `consistency` as in `ShiftProbe`, `given_correct` among the images that were classified
+    rightly before the shift.
+    """
+
+    def __init__(self, reach: int = 6) -> None:
+        self.reach = reach
+
+    def measure(self, trainer: pl.Trainer, module: pl.LightningModule) -> dict[str, float]:
+        """Keep the curve as an artifact."""
+        batches = list(tested_batches(trainer))
+        still = [module(images).argmax(1) for images, _ in batches]
+        right = torch.cat([s == labels for s, (_, labels) in zip(still, batches, strict=True)])
+        rows = []
+        for shift in range(1, min(self.reach, min(batches[0][0].shape[-2:]) - 1) + 1):
+            generator = torch.Generator().manual_seed(shift)
+            moved = [module(shifted(i, shift, generator)).argmax(1) for i, _ in batches]
+            agree = torch.cat(moved) == torch.cat(still)
+            consistency, given = _consistency(agree, right).values()
+            rows.append((shift, consistency, given))
+        with artifacts(trainer) as folder:
+            frame = pd.DataFrame(rows, columns=["shift", "consistency", "given_correct"])
+            frame.to_parquet(folder / "shift.parquet", index=False)
+        return {}
+
+
+def shifted(images: Tensor, shift: int, generator: torch.Generator) -> Tensor:
+    """Return images (N, C, H, W) all moved by the same draw of Chebyshev length `shift`."""
+    draw = torch.randint(0, 2, (2,), generator=generator).tolist()
+    other = int(torch.randint(-shift, shift + 1, (1,), generator=generator))
+    along = shift if draw[0] else -shift
+    dy, dx = (along, other) if draw[1] else (other, along)
+    height, width = images.shape[-2:]
+    padded = F.pad(images, [shift] * 4, mode="reflect")
+    return padded[:, :, shift - dy : shift - dy + height, shift - dx : shift - dx + width]
+
+
+def _consistency(agree: Tensor, right: Tensor) -> dict[str, float]:
+    given = (agree & right).sum() / right.sum().clamp_min(1)
+    return {
+        "consistency/shift": agree.float().mean().item(),
+        "consistency/shift_given_correct": given.item(),
+    }

@@ -1,4 +1,4 @@
-"""Training throughput."""
+"""Throughput of training and of inference."""
 
 from __future__ import annotations
 
@@ -8,9 +8,12 @@ import lightning.pytorch as pl
 
 
 class SpeedProbe(pl.Callback):
-    """Logs `speed/images_per_second`: training images over the wall time of the training steps.
+    """Logs images over the wall time of their steps.
 
-    The first epoch warms caches up and is left out where there are more.
+    | metric | meaning |
+    |---|---|
+    | `speed/images_per_second` | training; the first epoch, which warms caches up, is left out |
+    | `speed/inference_images_per_second` | the test images, the first batch left out |
     """
 
     def __init__(self) -> None:
@@ -45,3 +48,35 @@ class SpeedProbe(pl.Callback):
                 logger.log_metrics(
                     {"speed/images_per_second": self.images / self.seconds}, trainer.global_step
                 )
+
+    def on_test_batch_start(
+        self,
+        trainer: pl.Trainer,
+        module: pl.LightningModule,
+        batch: object,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        """Start the clock at the second batch of all."""
+        if batch_idx == 1 and dataloader_idx == 0:
+            self.tested, self.test_start = 0, time.perf_counter()
+
+    def on_test_batch_end(
+        self,
+        trainer: pl.Trainer,
+        module: pl.LightningModule,
+        outputs: object,
+        batch: object,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        """Count the images, and the time up to this batch."""
+        assert isinstance(batch, list | tuple)
+        if hasattr(self, "test_start"):
+            self.tested += len(batch[1])
+            self.test_seconds = time.perf_counter() - self.test_start
+
+    def on_test_epoch_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        """Log inference."""
+        if hasattr(self, "test_start"):
+            module.log("speed/inference_images_per_second", self.tested / self.test_seconds)

@@ -19,7 +19,7 @@ def main() -> None:
     client = MlflowClient(tracking_uri())
     try:
         for page in publish(select(",".join(sys.argv[1:]) or "core"), client, RESULTS):
-            describe(client, page.parent, page.markdown, page.folder)
+            describe(client, page.parent, page.note, page.folder)
             show(page.table)
     except ConfigError as error:
         print(error, file=sys.stderr)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from cnn_anatomy.errors import ConfigError, did_you_mean
+
+UNIT = re.compile(r" \((%|points|decades|×?10[⁻⁰¹²³⁴⁵⁶⁷⁸⁹]+)\)")
 
 
 def highest(value: float) -> float:
@@ -28,7 +31,7 @@ class Metric:
     """A column: its label, how it prints, which value is best.
 
     `exact` metrics are the same for every seed: they have no deviation. A metric without a
-    `rank` has no best value.
+    `rank` has no best value. A `budget` is marked where it differs from the baseline's.
     """
 
     label: str
@@ -36,10 +39,24 @@ class Metric:
     decimals: int = 2
     exact: bool = False
     rank: Callable[[float], float] | None = None
+    budget: bool = False
+
+    @property
+    def name(self) -> str:
+        """Return the label without its unit."""
+        return UNIT.sub("", self.label)
 
     def text(self, value: float) -> str:
         """Return a value in the column's unit."""
         return f"{value * self.scale:,.{self.decimals}f}".replace("-", "−")
+
+    def quantity(self, text: str, *, difference: bool = False) -> str:
+        """Return a printed value with its unit; a difference of percentages is in points."""
+        found = UNIT.search(self.label)
+        unit = found[1].lstrip("×") if found else ""
+        if unit == "%" and difference:
+            unit = "points"
+        return f"{text} × {unit}" if unit.startswith("10") else f"{text} {unit}".rstrip()
 
 
 METRICS = {
@@ -53,15 +70,31 @@ METRICS = {
     "val/loss": Metric("val. loss", 1, 3, rank=lowest),
     "consistency/shift": Metric("shift consistency (%)", 100, 1, rank=highest),
     "consistency/shift_given_correct": Metric("… given right (%)", 100, 1, rank=highest),
+    "activation/contrast": Metric("contrast, box against outside", 1, 3, rank=highest),
+    "accuracy/scale": Metric("accuracy, zoomed (%)", 100, 1, rank=highest),
+    "accuracy/noise": Metric("accuracy, noisy (%)", 100, 1, rank=highest),
+    "accuracy/small": Metric("accuracy, small objects (%)", 100, 1, rank=highest),
+    "accuracy/large": Metric("accuracy, large objects (%)", 100, 1, rank=highest),
+    "knockout/branch1": Metric("lost without 1×1 (points)", 100, 1),
+    "knockout/branch3": Metric("lost without 3×3 (points)", 100, 1),
+    "knockout/branch5": Metric("lost without 5×5 (points)", 100, 1),
+    "knockout/pool": Metric("lost without pool (points)", 100, 1),
+    "knockout/size_interaction": Metric("lean of large objects on 5×5 (points)", 100, 1),
+    "features/fisher": Metric("Fisher ratio", 1, 3, rank=highest),
+    "cam/peak_in_box": Metric("map peaks in box (%)", 100, 1, rank=highest),
+    "cam/peak_excess": Metric("… above chance (points)", 100, 1, rank=highest),
+    "input_sizes/accepted": Metric("input sizes of 4", 1, 0, exact=True, rank=highest),
+    "gradient/auxiliary_share": Metric("first layer's gradient from aux. heads (%)", 100, 1),
     "gradient/first": Metric("gradient RMS, first layer (×10⁻³)", 1e3, 3),
     "gradient/last": Metric("gradient RMS, last layer (×10⁻³)", 1e3, 3),
     "gradient/decay": Metric("gradient decay (decades)", 1, 2, rank=nearest_zero),
-    "params/total": Metric("params (10³)", 1e-3, 1, exact=True, rank=lowest),
+    "params/total": Metric("params (10³)", 1e-3, 1, exact=True, rank=lowest, budget=True),
     "params/trainable": Metric("trainable (10³)", 1e-3, 1, exact=True, rank=lowest),
     "params/head": Metric("head params (10³)", 1e-3, 1, exact=True, rank=lowest),
     "params/auxiliary": Metric("auxiliary params (10³)", 1e-3, 1, exact=True, rank=lowest),
-    "macs": Metric("MACs (10⁶)", 1e-6, 2, exact=True, rank=lowest),
+    "macs": Metric("MACs (10⁶)", 1e-6, 2, exact=True, rank=lowest, budget=True),
     "speed/images_per_second": Metric("train images/s", 1, 0, rank=highest),
+    "speed/inference_images_per_second": Metric("test images/s", 1, 0, rank=highest),
 }
 
 
@@ -80,4 +113,4 @@ def metric(name: str) -> Metric:
     if not step:
         return found
     when = "untrained" if step == "0" else f"step {step}"
-    return Metric(f"{found.label}, {when}", found.scale, found.decimals, found.exact, found.rank)
+    return replace(found, label=f"{found.label}, {when}")

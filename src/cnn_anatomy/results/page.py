@@ -7,23 +7,131 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import pandas as pd
 from mlflow import MlflowClient
 
 from cnn_anatomy.results import figures, ledger, render
-from cnn_anatomy.results.runs import Sweep, gradients, read
+from cnn_anatomy.results.evidence import Evidence
+from cnn_anatomy.results.runs import Sweep, read
 from cnn_anatomy.results.table import PaperTable, build
 from cnn_anatomy.results.verdicts import Verdict
 from cnn_anatomy.studies import Study
 
+SMALL = (
+    "A small network trained briefly: the rows are to be compared with each other, not with a "
+    "published figure, and a verdict holds for this data, depth and budget."
+)
+NOTE_LIMIT = 8000  # characters of a tag's value in MLflow
+
 
 @dataclass(frozen=True)
 class Page:
-    """A study's page as written to `folder`, and its table."""
+    """A study's page as written to `folder`; `drawn` is (file without suffix, caption) of each."""
 
+    study: Study
+    sweep: Sweep
     folder: Path
-    parent: str
-    markdown: str
     table: PaperTable
+    drawn: Sequence[tuple[str, str]]
+    verdicts: Sequence[Verdict]
+
+    @property
+    def parent(self) -> str:
+        """Return the sweep's run id."""
+        return self.sweep.parent
+
+    @property
+    def command(self) -> str:
+        """Return what makes it again."""
+        seeds = self.sweep.runs.seed.nunique()
+        more = f" SEEDS={seeds}" if seeds != self.study.seeds else ""
+        return f"make sweep STUDY={self.study.name}{more}"
+
+    @property
+    def setup(self) -> list[str]:
+        """Return data, runs and budget in a sentence each."""
+        runs, done = self.sweep.runs, self.sweep.finished
+        missing = len(runs) - len(done)
+        holes = f"; {missing} of them are missing" if missing else ""
+        commits = ", ".join(sorted(set(done.commit.map(_short)))) or "none"
+        named = {"": "model", "depth ": "model.depth", "width ": "model.width"}
+        network = ", ".join(word + self._params(p) for word, p in named.items() if self._params(p))
+        epochs = self._params("trainer.max_epochs")
+        return [
+            f"{len(runs)} runs: {len(self.sweep.variants)} variants × {runs.seed.nunique()} seeds, "
+            f"paired by seed, on {self._params('data') or 'none'}{holes}. Commit {commits}.",
+            f"Network {network or 'none'}, {epochs or 'no'} epochs; "
+            f"{self._range('params/total', 1e-3)} thousand parameters, "
+            f"{self._range('macs', 1e-6)} million multiply-adds an image.",
+        ]
+
+    @property
+    def sentences(self) -> list[str]:
+        """Return every verdict in words, in Markdown."""
+        return [
+            f"**{v.word.capitalize()}**{_reason(v)}. {ledger.sentence(v)}" for v in self.verdicts
+        ]
+
+    @property
+    def markdown(self) -> str:
+        """Return the page as README.md."""
+        figures_ = [
+            f"![{caption}]({file}.png)\n\n**Figure {i}.** {caption}."
+            for i, (file, caption) in enumerate(self.drawn, 1)
+        ]
+        decided = [
+            "## Verdicts",
+            "\n".join(f"- {s}" for s in self.sentences),
+            ledger.table(self.verdicts).rstrip(),
+            ledger.NOTE,
+        ]
+        return _joined(
+            f"# {self.study.name}",
+            self.study.question,
+            self.study.reading,
+            "## Set-up",
+            "\n".join(self.setup),
+            "## Results",
+            render.markdown(self.table).rstrip(),
+            self.table.note,
+            *figures_,
+            *(decided if self.verdicts else ()),
+            "## What this does not show",
+            self.study.limits,
+            SMALL,
+            "## Again",
+            f"```\n{self.command}\n```" if self.study.question else "",
+            "The runs behind every cell are in [runs.json](runs.json); the table is also there as "
+            "[LaTeX](table.tex), [CSV](table.csv) and [HTML](table.html).",
+        )
+
+    @property
+    def note(self) -> str:
+        """Return table, verdicts and the figures' names, as short as MLflow's descriptions are."""
+        files = ", ".join(f"{file}.png" for file, _ in self.drawn) or "none"
+        sentences = self.sentences
+        while True:
+            text = _joined(
+                self.study.question,
+                render.markdown(self.table).rstrip(),
+                self.table.note,
+                "\n".join(f"- {s}" for s in sentences),
+                f"In the artifacts under `results/`: the whole page (README.md); figures: {files}.",
+            )
+            if len(text) <= NOTE_LIMIT or not sentences:
+                return text
+            sentences = sentences[:-1]
+
+    def _params(self, name: str) -> str:
+        found = self.sweep.finished.get(f"params.{name}", pd.Series(dtype=str))
+        return ", ".join(dict.fromkeys(map(str, found)))
+
+    def _range(self, name: str, scale: float) -> str:
+        found = self.sweep.finished.get(f"metrics.{name}")
+        if found is None or found.dropna().empty:
+            return "–"
+        ends = dict.fromkeys(f"{value * scale:,.4g}" for value in (found.min(), found.max()))
+        return " to ".join(ends)
 
 
 def publish(
@@ -34,13 +142,16 @@ def publish(
 ) -> list[Page]:
     """Write every study's page to root/<study>/, and the ledger of all claims to root/README.md.
 
-    A page is README.md, table.md, table.tex, table.csv, runs.json and the figures. The sweep is
-    the study's among `parents`, or its latest with its own settings.
+    A page is README.md, table.md, table.tex, table.csv, table.html, runs.json and the figures. The
+    sweep is the study's among `parents`, or its latest with its own settings.
 
     Raises:
-        ConfigError: if there is no such sweep, or a table or claim asks for what is not there.
+        ConfigError: if there is no such sweep, or a table, figure or claim asks for what is not
+            there.
     """
     parents = parents or {}
+    for study in studies:
+        figures.check(study)
     sweeps = [(s, read(client, s.name, s.metrics, parents.get(s.name))) for s in studies]
     verdicts = ledger.gather(client, sweeps)
     if verdicts:
@@ -60,62 +171,23 @@ def _publish(
     (folder / "table.md").write_text(render.markdown(table))
     (folder / "table.tex").write_text(render.latex(table))
     (folder / "table.csv").write_text(render.comma_separated(table))
+    (folder / "table.html").write_text(render.html(table))
     traced = sweep.runs[["variant", "seed", "status", "run_id", "key", "commit", "overrides"]]
     (folder / "runs.json").write_text(
         json.dumps(traced.to_dict("records"), indent=1, ensure_ascii=False) + "\n"
     )
-    drawn = _draw(sweep, client, folder)
-    page = _page(study, sweep, table, verdicts, drawn)
-    (folder / "README.md").write_text(page)
-    return Page(folder, sweep.parent, page, table)
+    drawn = figures.draw(Evidence(study, sweep, client), folder)
+    page = Page(study, sweep, folder, table, drawn, verdicts)
+    (folder / "README.md").write_text(page.markdown)
+    return page
 
 
-def _draw(sweep: Sweep, client: MlflowClient, folder: Path) -> list[tuple[str, str]]:
-    """Draw what the finished runs allow; return (file, caption) of each figure."""
-    if sweep.finished.empty:
-        return []
-    figures.accuracy(sweep, folder)
-    frames = {
-        variant: [gradients(client, run) for run in done.run_id]
-        for variant in sweep.variants
-        if len(done := sweep.finished[sweep.finished.variant == variant])
-    }
-    figures.gradient_profile(frames, folder)
-    return [
-        ("accuracy.png", "Test accuracy of every variant"),
-        ("gradients.png", "Gradient of the weights by depth, before and after training"),
-    ]
+def _reason(verdict: Verdict) -> str:
+    """Return why a verdict is inconclusive, in brackets, or nothing."""
+    return f" ({verdict.reason})" if verdict.reason else ""
 
 
-def _page(
-    study: Study,
-    sweep: Sweep,
-    table: PaperTable,
-    verdicts: Sequence[Verdict],
-    drawn: list[tuple[str, str]],
-) -> str:
-    runs = sweep.runs
-    seeds = runs.seed.nunique()
-    done = len(sweep.finished)
-    commits = ", ".join(sorted(set(sweep.finished.commit.map(_short)))) or "none"
-    holes = "" if done == len(runs) else f" **{len(runs) - done} of them are missing.**"
-    data = ", ".join(sorted(set(sweep.finished.get("params.data", [])))) or "none"
-    more = f" SEEDS={seeds}" if seeds != study.seeds else ""
-    parts = [
-        f"# {study.name}",
-        study.question,
-        study.reading,
-        f"{len(runs)} runs, {seeds} seeds each variant, on {data}.{holes} Commit {commits}. "
-        "A small network trained briefly: the numbers compare the rows with each other, "
-        "not with a published figure.",
-        f"```\nmake sweep STUDY={study.name}{more}\n```" if study.question else "",
-        render.markdown(table).rstrip(),
-        "Mean ± standard deviation over n seeds; the best of a column is bold.",
-        *(f"![{caption}]({file})" for file, caption in drawn),
-        *(("## Verdicts", ledger.table(verdicts).rstrip(), ledger.NOTE) if verdicts else ()),
-        "The runs behind every cell are in [runs.json](runs.json); the table is also there as "
-        "[LaTeX](table.tex) and [CSV](table.csv).",
-    ]
+def _joined(*parts: str) -> str:
     return "\n\n".join(part for part in parts if part) + "\n"
 
 

@@ -1,4 +1,4 @@
-"""A table as Markdown, LaTeX, CSV and for the terminal."""
+"""A table as Markdown, LaTeX, CSV, HTML and for the terminal."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ import io
 import re
 
 import rich.table
+from jinja2 import Environment, PackageLoader, StrictUndefined
 from rich.console import Console
 from rich.text import Text
 
-from cnn_anatomy.results.table import PaperTable, Row
+from cnn_anatomy.results.table import Cell, PaperTable, Row
 
 LATEX = {
     **{c: f"\\{c}" for c in "&%$#_{}"},
@@ -22,9 +23,23 @@ LATEX = {
     "×": r"$\times$",
     "–": "--",
     "…": r"\ldots{}",
+    "†": r"$^\dagger$",
+    "Δ": r"$\Delta$",
+    "→": r"$\rightarrow$",
+    "≤": r"$\leq$",
+    "≥": r"$\geq$",
+    "—": "---",
+    "’": "'",
     "<": r"$<$",
     ">": r"$>$",
 }
+TEMPLATES = Environment(
+    loader=PackageLoader("cnn_anatomy.results"),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
 POWERS = str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789")
 
 
@@ -34,17 +49,19 @@ def markdown(table: PaperTable) -> str:
     lines = [_pipes([_piped(h) for h in table.header])]
     lines.append(_pipes(["---"] * left + ["--:"] * (len(table.header) - left)))
     for row in table.rows:
-        cells = [f"**{c.text}**" if c.best else c.text for c in row.cells]
+        cells = [_emphasised(c, "**{}**", "<ins>{}</ins>", c.text) for c in row.cells]
         lines.append(_pipes([*map(_piped, row.labels), *cells, row.count]))
     return "\n".join(lines) + "\n"
 
 
 def latex(table: PaperTable) -> str:
     """Return a `table` environment for the booktabs package."""
-    columns = "l" * len(table.labels) + "r" * (len(table.metrics) + 1)
+    columns = "l" * len(table.labels) + "r" * (len(table.heads) + 1)
     body = []
     for row in table.rows:
-        cells = [rf"\textbf{{{tex(c.text)}}}" if c.best else tex(c.text) for c in row.cells]
+        cells = [
+            _emphasised(c, r"\textbf{{{}}}", r"\underline{{{}}}", tex(c.text)) for c in row.cells
+        ]
         body.append(" & ".join([*map(tex, row.labels), *cells, tex(row.count)]) + r" \\")
     return "\n".join(
         [
@@ -72,7 +89,7 @@ def comma_separated(table: PaperTable) -> str:
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
     parts = ("mean", "std", "low", "high", "n")
-    writer.writerow([*table.labels, *(f"{m} {p}" for m in table.metrics for p in parts)])
+    writer.writerow([*table.labels, *(f"{m} {p}" for m in table.columns for p in parts)])
     for row in table.rows:
         values: list[object] = []
         for cell in row.cells:
@@ -80,6 +97,11 @@ def comma_separated(table: PaperTable) -> str:
             values += [""] * len(parts) if s is None else [s.mean, s.std, s.low, s.high, s.n]
         writer.writerow([*row.labels, *values])
     return file.getvalue()
+
+
+def html(table: PaperTable) -> str:
+    """Return a `<table>`, all of it escaped."""
+    return TEMPLATES.get_template("table.html").render(table=table)
 
 
 def terminal(table: PaperTable) -> rich.table.Table:
@@ -111,8 +133,14 @@ def tex(text: str) -> str:
 
 
 def _terminal_cells(row: Row) -> list[Text]:
-    cells = [Text(c.text, style="bold" if c.best else "") for c in row.cells]
+    cells = [Text(c.text, style=_emphasised(c, "bold", "underline", "")) for c in row.cells]
     return [*map(Text, row.labels), *cells, Text(row.count)]
+
+
+def _emphasised(cell: Cell, best: str, tied: str, text: str) -> str:
+    """Return `text` in the form for the best, or for what is tied with it."""
+    form = best if cell.best else tied if cell.tied else "{}"
+    return form.format(text)
 
 
 def _pipes(cells: list[str]) -> str:
@@ -120,4 +148,4 @@ def _pipes(cells: list[str]) -> str:
 
 
 def _piped(text: str) -> str:
-    return text.replace("|", r"\|")
+    return text.replace("|", r"\|").replace("<", "&lt;")

@@ -89,10 +89,10 @@ def read(
     return Sweep(study, parent, pd.DataFrame(rows))
 
 
-def gradients(client: MlflowClient, run_id: str) -> pd.DataFrame:
-    """Return a run's gradient record (see `GradientProbe.frame`)."""
-    with tempfile.TemporaryDirectory() as folder:
-        return pd.read_parquet(client.download_artifacts(run_id, "gradients.parquet", folder))
+def is_swept(client: MlflowClient, study: str) -> bool:
+    """Return whether the store has a sweep of `study` with its own settings."""
+    experiment = client.get_experiment_by_name(study)
+    return experiment is not None and _latest(client, experiment.experiment_id) is not None
 
 
 def _latest(client: MlflowClient, experiment: str) -> str | None:

@@ -93,7 +93,11 @@ def correct(verdicts: Sequence[Verdict]) -> list[Verdict]:
 
 def _judge(study: str, claim: Claim, sweep: Sweep) -> Verdict:
     treatment = _side(claim, "treatment", claim.treatment, sweep)
-    control = _side(claim, "control", claim.control, sweep)
+    control = (
+        pd.Series(claim.control, index=treatment.index, dtype=float)
+        if isinstance(claim.control, int | float)
+        else _side(claim, "control", claim.control, sweep)
+    )
     both = pd.concat([treatment, control], axis=1, keys=["treatment", "control"]).dropna()
     turned = both.map(claim.oriented)
     return Verdict(

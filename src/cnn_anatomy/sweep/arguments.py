@@ -68,6 +68,9 @@ def _adhoc(overrides: Sequence[Override]) -> Study:
         for o in overrides
         if o.is_sweep_override()
     }
+    for key, values in grid.items():
+        if not values:
+            raise ConfigError(f"{key} sweeps nothing: give it one or more values, as in {key}=a,b")
     fixed = tuple(str(o.input_line) for o in overrides if not o.is_sweep_override())
     rows = tuple(key.lstrip("+") for key in grid) or ("variant",)
     variants: dict[str, tuple[str, ...]] = {} if grid else {"run": ()}

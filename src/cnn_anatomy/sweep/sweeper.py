@@ -17,8 +17,11 @@ from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, open_dict
 
+from cnn_anatomy.checks import check, check_words
+from cnn_anatomy.checks.sweep import Mistakes
 from cnn_anatomy.errors import sentence
 from cnn_anatomy.paths import REPOSITORY, RESULTS, tracking_uri
+from cnn_anatomy.results.metrics import metric
 from cnn_anatomy.studies import Planned
 from cnn_anatomy.sweep.arguments import Arguments, parse
 
@@ -75,21 +78,31 @@ class StudySweeper(Sweeper):
         """Run the sweep; exit status 1 if a run failed."""
         parser = OverridesParser.create(config_loader=self.context.config_loader)
         asked = parse(parser.parse_overrides(arguments), self.seeds)
+        for study in asked.studies:
+            for name in study.metrics:
+                metric(name)
         jobs = self._keyed(asked.runs)
         return self._run(asked, jobs)
 
     def _keyed(self, runs: Sequence[Planned]) -> list[Job]:
-        """Compose every variant, once for all its seeds, and find the runs' keys."""
+        """Compose and check every variant, once for all its seeds, and find the runs' keys."""
         from cnn_anatomy.tracking.keys import run_key
 
         composed: dict[tuple[str, ...], DictConfig] = {}
-        jobs = []
-        for run in runs:
-            config = composed.get(run.overrides)
-            if config is None:
+        mistakes = Mistakes()
+        for run in {run.overrides: run for run in runs}.values():
+            with mistakes.of(
+                run.variant if run.study == "adhoc" else f"{run.study}: {run.variant}"
+            ):
+                check_words(run.overrides)
                 loader = self.context.config_loader
                 config = loader.load_sweep_config(self.composed, list(run.overrides))
+                check(config, config.hydra.runtime.choices)
                 composed[run.overrides] = config
+        mistakes.refuse()
+        jobs = []
+        for run in runs:
+            config = composed[run.overrides]
             with open_dict(config):
                 config.seed = run.seed
             jobs.append(Job(run, run_key(config)))
@@ -98,16 +111,12 @@ class StudySweeper(Sweeper):
     def _run(self, asked: Arguments, jobs: list[Job]) -> list[JobReturn]:
         from mlflow import MlflowClient
 
-        from cnn_anatomy.results.metrics import metric
         from cnn_anatomy.results.runs import children, finished
         from cnn_anatomy.sweep.plan import entries, show
         from cnn_anatomy.tracking.parent import start_parent
         from cnn_anatomy.tracking.process import close_orphans
         from cnn_anatomy.tracking.store import prepare
 
-        for study in asked.studies:
-            for name in study.metrics:
-                metric(name)
         uri = tracking_uri(self.composed.tracking.uri)
         os.environ["MLFLOW_TRACKING_URI"] = uri  # of the workers, too
         client = MlflowClient(uri)
@@ -203,6 +212,6 @@ def _print_tables(asked: Arguments, client: Any, parents: dict[str, str]) -> Non
 
     root = RESULTS if asked.preset else REPOSITORY / "outputs" / "results"
     for page in publish(asked.studies, client, root, parents):
-        describe(client, page.parent, page.markdown, page.folder)
+        describe(client, page.parent, page.note, page.folder)
         show(page.table)
         print(f"{page.folder.name}: {page.folder.relative_to(REPOSITORY)}/README.md\n")

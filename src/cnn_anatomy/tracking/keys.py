@@ -12,7 +12,10 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 PACKAGE = Path(__file__).resolve().parents[1]
-NUMERIC = ("networks", "data", "probes", "classifier.py", "schedules.py", "training.py")
+NUMERIC = (
+    *("networks", "data", "probes", "classifier.py", "schedules.py", "training.py"),
+    *("sizes.py", "class_folders.py"),
+)
 IRRELEVANT = {"study", "variant", "tracking", "paths", "hydra"}
 PLACEMENT = {"cache", "accelerator", "devices"}
 

@@ -1,0 +1,57 @@
+"""Where a network responds: inside the object's box or outside."""
+
+from __future__ import annotations
+
+import lightning.pytorch as pl
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from cnn_anatomy.classifier import Classifier
+from cnn_anatomy.probes.evaluation import EvaluationProbe, tested_batches, tested_images
+
+
+class ActivationProbe(EvaluationProbe):
+    """Compares the response inside the object's box with that outside, after every stage.
+
+    The response is the mean over channels of |activation|. Each cell counts as inside by the share
+    of it that the box covers. `activation/contrast` is the mean over test images of
+    (inside − outside) / (inside + outside) after the last stage, between −1 and 1;
+    `activation/contrast_stage_<k>` after stage k. Silent where the data set has no boxes.
+    """
+
+    def measure(self, trainer: pl.Trainer, module: pl.LightningModule) -> dict[str, float]:
+        """Measure on the test images."""
+        assert isinstance(module, Classifier)
+        boxes = tested_images(trainer).boxes
+        if boxes is None:
+            return {}
+        network = module.network
+        contrasts: list[list[Tensor]] = [[] for _ in network.stages]
+        done = 0
+        for images, _ in tested_batches(trainer):
+            mask = covered(boxes[done : done + len(images)], images.shape[-2:]).to(images.device)
+            done += len(images)
+            x = network.stem(images)
+            for k, stage in enumerate(network.stages):
+                x = stage(x)
+                contrasts[k].append(contrast(x.float().abs().mean(1), mask))
+        means = [torch.cat(c).mean().item() for c in contrasts]
+        stages = {f"activation/contrast_stage_{k}": m for k, m in enumerate(means, 1)}
+        return {**stages, "activation/contrast": means[-1]}
+
+
+def covered(boxes: Tensor, size: torch.Size) -> Tensor:
+    """Return masks (N, 1, H, W): 1 in the box (N, 4), 0 outside."""
+    y, x = torch.arange(size[0])[:, None], torch.arange(size[1])
+    x0, y0, x1, y1 = boxes[:, :, None, None].unbind(1)
+    return ((x0 <= x) & (x < x1) & (y0 <= y) & (y < y1)).float()[:, None]
+
+
+def contrast(response: Tensor, mask: Tensor) -> Tensor:
+    """Return (inside − outside) / (inside + outside) of maps (N, h, w) and masks (N, 1, H, W)."""
+    height, width = response.shape[-2:]
+    share = F.adaptive_avg_pool2d(mask, (height, width))[:, 0]
+    inside = (response * share).sum((1, 2)) / share.sum((1, 2)).clamp_min(1e-6)
+    outside = (response * (1 - share)).sum((1, 2)) / (1 - share).sum((1, 2)).clamp_min(1e-6)
+    return (inside - outside) / (inside + outside).clamp_min(1e-12)

@@ -1,0 +1,51 @@
+"""What auxiliary classifiers add to the gradient of the first layer."""
+
+from __future__ import annotations
+
+import lightning.pytorch as pl
+import torch
+
+from cnn_anatomy.classifier import Classifier
+from cnn_anatomy.networks.network import weight_layers
+
+
+class AuxiliaryGradientProbe(pl.Callback):
+    """Takes the first convolution's gradient apart by the losses it comes from.
+
+    On the first training batch, before training (step 0) and after each epoch, in evaluation of
+    nothing but the gradient: `gradient/auxiliary_share_<k>` = ‖w ∂L_k/∂W‖ ÷ (‖∂L/∂W‖ +
+    Σ_k ‖w ∂L_k/∂W‖), with the loss L_k of the k-th auxiliary head and its weight w;
+    `gradient/auxiliary_share` is their sum: 0 without a say, 1 if all comes from the side heads.
+    """
+
+    def on_train_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        """Measure the untrained network."""
+        if not trainer.global_step:
+            self._log(trainer, module, step=0)
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        """Measure after an epoch."""
+        self._log(trainer, module, trainer.global_step)
+
+    def _log(self, trainer: pl.Trainer, module: pl.LightningModule, step: int) -> None:
+        assert isinstance(module, Classifier)
+        buffers = {name: b.clone() for name, b in module.named_buffers()}
+        images, labels = next(iter(trainer.datamodule.train_dataloader()))  # type: ignore[attr-defined]
+        weight = weight_layers(module.network, images[:1])[0][1].weight
+        assert isinstance(weight, torch.Tensor)
+        module.train()
+        norms = []
+        with torch.random.fork_rng(), torch.enable_grad():
+            with trainer.precision_plugin.train_step_context():
+                main, side, _ = module.losses((images, labels))
+            for loss in (main, *side):
+                (gradient,) = torch.autograd.grad(loss, [weight], retain_graph=True)
+                norms.append(gradient.norm())
+        with torch.no_grad():
+            for name, buffer in module.named_buffers():
+                buffer.copy_(buffers[name])
+        shares = (torch.stack(norms) / torch.stack(norms).sum().clamp_min(1e-30)).tolist()
+        metrics = {f"gradient/auxiliary_share_{k}": s for k, s in enumerate(shares[1:], 1)}
+        metrics["gradient/auxiliary_share"] = sum(shares[1:])
+        for logger in trainer.loggers:
+            logger.log_metrics(metrics, step)

@@ -1,0 +1,66 @@
+"""Accuracy on input more varied than that of training."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+
+import lightning.pytorch as pl
+import pandas as pd
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from cnn_anatomy.probes.evaluation import EvaluationProbe, artifacts, correct
+
+
+class RobustnessProbe(EvaluationProbe):
+    """Tests on images that are zoomed and on images with noise, each at several levels.
+
+    After Hendrycks & Dietterich 2019, section 4: corruptions by kind and severity, none of them
+    seen in training. `accuracy/scale` and `accuracy/noise` are means over the levels; the artifact
+    `robustness.parquet` has a row for every kind and level.
+
+    Args:
+        zooms: factors about the image's centre; below 1 the edges are reflected.
+        noises: standard deviations of Gaussian noise, of 255.
+    """
+
+    def __init__(
+        self,
+        zooms: Sequence[float] = (0.6, 0.75, 1.25, 1.5),
+        noises: Sequence[float] = (20, 40, 60, 80),
+    ) -> None:
+        self.zooms = zooms
+        self.noises = noises
+
+    def measure(self, trainer: pl.Trainer, module: pl.LightningModule) -> dict[str, float]:
+        """Test at every level."""
+        std = trainer.datamodule.std.mean().item()  # type: ignore[attr-defined]
+        changes: list[tuple[str, float, Callable[[Tensor], Tensor]]] = [
+            *(("scale", factor, partial(zoom, factor=factor)) for factor in self.zooms),
+            *(("noise", level, partial(noise, sigma=level / std)) for level in self.noises),
+        ]
+        rows = [
+            (kind, float(level), correct(trainer, module, change).float().mean().item())
+            for kind, level, change in changes
+        ]
+        frame = pd.DataFrame(rows, columns=["kind", "level", "accuracy"])
+        with artifacts(trainer) as folder:
+            frame.to_parquet(folder / "robustness.parquet", index=False)
+        means = frame.groupby("kind").accuracy.mean()
+        return {f"accuracy/{kind}": float(value) for kind, value in means.items()}
+
+
+def zoom(images: Tensor, factor: float) -> Tensor:
+    """Magnify images (N, C, H, W) about their centre, bilinear, edges reflected."""
+    n = len(images)
+    theta = torch.tensor([[1 / factor, 0, 0], [0, 1 / factor, 0]], device=images.device)
+    grid = F.affine_grid(theta.expand(n, 2, 3), list(images.shape), align_corners=False)
+    return F.grid_sample(images, grid, padding_mode="reflection", align_corners=False)
+
+
+def noise(images: Tensor, sigma: float) -> Tensor:
+    """Add Gaussian noise to images (N, C, H, W); the same draw for every network."""
+    generator = torch.Generator().manual_seed(0)
+    return images + sigma * torch.randn(images.shape, generator=generator).to(images.device)

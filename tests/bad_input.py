@@ -1,0 +1,282 @@
+"""Bad input: what is typed, and the sentence it gets. Run as a script, writes docs/bad-input.md."""
+
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import Image
+
+from cnn_anatomy.paths import REPOSITORY
+
+DOCUMENT = REPOSITORY / "docs" / "bad-input.md"
+
+
+@dataclass(frozen=True)
+class Case:
+    """A command that is refused.
+
+    Args:
+        words: the arguments of `python -m cnn_anatomy.train`; FOLDER is a folder of the test's own.
+        spoil: makes what the words name in that folder.
+        study: the text of experiments/mine.yaml in a copy of the repository, where it runs then.
+        late: whether it takes PyTorch to tell.
+    """
+
+    words: str
+    spoil: Callable[[Path], None] | None = None
+    study: str | None = None
+    late: bool = False
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """What the command did: its status, what it said, its processor time, what it left behind."""
+
+    status: int
+    said: str
+    seconds: float
+    left: list[str]
+
+
+def pictures(*classes: str, n: int = 4) -> Callable[[Path], None]:
+    """Return what draws `n` images for each class."""
+
+    def draw(folder: Path) -> None:
+        folder.mkdir(exist_ok=True)
+        for k, name in enumerate(classes):
+            (folder / name).mkdir(parents=True)
+            for i in range(n):
+                Image.new("RGB", (20, 20), (60 * k, 10 * i, 9)).save(folder / name / f"{i}.png")
+
+    return draw
+
+
+def text_as_image(folder: Path) -> None:
+    """Call a text an image."""
+    pictures("cat", "dog")(folder)
+    (folder / "dog" / "2.png").write_text("not an image")
+
+
+def truncated(folder: Path) -> None:
+    """Cut a JPEG off."""
+    pictures("cat", "dog")(folder)
+    Image.effect_noise((64, 64), 90).save(folder / "dog" / "9.jpg")
+    whole = (folder / "dog" / "9.jpg").read_bytes()
+    (folder / "dog" / "9.jpg").write_bytes(whole[: len(whole) // 2])
+
+
+STUDY = "question: a\nreading: b\ntable: {rows: [skip], metrics: [macs]}\n"
+MINE = "--multirun study=mine"
+IMAGES = "data=imagefolder data.source.root=FOLDER/images"
+
+SECTIONS = {
+    "Groups and keys": [
+        Case("pooling=blurmax"),
+        Case("poolng=max"),
+        Case("+poolng=max"),
+        Case("model.dpth=20"),
+        Case("+model.dpth=20"),
+        Case("+pooling.kernell=3 pooling=max"),
+        Case("+optimizer.beta=0.9"),
+        Case("+trainer.max_epoch=3"),
+        Case("+trainer.logger=false"),
+        Case("freeze.layers=3"),
+        Case("model=null"),
+        Case("~pooling"),
+        Case("model.depth"),
+        Case("pooling=max,avg"),
+        Case("pooling=../../experiments/skip"),
+        Case("hydra/launcher=slrm"),
+    ],
+    "Types": [
+        Case("seed=one"),
+        Case("seed=1.5"),
+        Case("model.depth=deep"),
+        Case("model.depth=true"),
+        Case("optimizer.lr=fast"),
+        Case("optimizer.lr=nan"),
+        Case("optimizer.nesterov=1"),
+        Case("data.classes=3"),
+        Case("data.classes=[0,one]"),
+        Case("model.pooling=max"),
+        Case("trainer.max_epochs=null"),
+        Case("trainer.max_epochs='${nope}'"),
+        Case("data=imagefolder"),
+        Case("study=../elsewhere"),
+    ],
+    "Ranges": [
+        Case("seed=-1"),
+        Case("model.width=0"),
+        Case("data.batch_size=0"),
+        Case("trainer.max_epochs=0"),
+        Case("trainer.precision=bf16"),
+        Case("trainer.accelerator=quantum"),
+        Case("optimizer.lr=0"),
+        Case("optimizer.momentum=1"),
+        Case("optimizer.weight_decay=-1e-4"),
+        Case("scheduler.pct_start=1.5"),
+        Case("aux=heads aux.weight=-0.3"),
+        Case("aux=heads aux.dropout=1"),
+        Case("head=flatten head.dropout=-0.1"),
+        Case("pooling=max pooling.kernel=7"),
+        Case("norm=group norm.groups=0"),
+        Case("data.train_limit=0"),
+        Case("data.source.noise=300"),
+        Case("data.batch_size=0 optimizer.lr=0"),
+        Case("transfer=classes transfer.source.trainer.max_epochs=0"),
+    ],
+    "What does not go together": [
+        Case("model.depth=19"),
+        Case("block=bottleneck model.depth=14"),
+        Case("block=none"),
+        Case("model=inception block=basic"),
+        Case("model=inception inception.depth=0"),
+        Case("inception=reduced"),
+        Case("model=inception model.width=4"),
+        Case("model=vgg model.stages=[[8],[]]"),
+        Case("freeze=layers freeze.layers=20"),
+        Case("freeze=stages freeze.stages=4"),
+        Case("aux=heads aux.stages=[4]"),
+        Case("aux=heads aux.stages=[1,1]"),
+        Case("data.classes=[3,3]"),
+        Case("data.source.smallest=40"),
+        Case("optimizer.momentum=0"),
+        Case("data.batch_size=1"),
+        Case("skip=gated freeze=layers freeze.layers=99", late=True),
+        Case("model=vgg data=digits", late=True),
+        Case("data.classes=[0,12]", late=True),
+        Case("data.train_limit=2", late=True),
+        Case("+trainer.max_steps=-2", late=True),
+        Case("trainer.accelerator=tpu", late=True),
+    ],
+    "Folders of images": [
+        Case(IMAGES),
+        Case(IMAGES, pictures()),
+        Case(IMAGES, pictures("cat")),
+        Case(IMAGES, pictures("cat", "dog", n=0)),
+        Case(IMAGES, pictures("train/cat", "train/dog", "test/cat", "test/cow")),
+        Case(IMAGES, text_as_image),
+        Case(IMAGES, truncated),
+        Case(IMAGES, pictures("cat", "dog", n=1), late=True),
+    ],
+    "Sweeps": [
+        Case("--multirun study=skp"),
+        Case("--multirun study=../skip"),
+        Case("--multirun study=skip pooling=max,avg"),
+        Case("--multirun study=skip hydra.sweeper.seeds=0"),
+        Case("--multirun study=skip hydra.sweeper.seeds=some"),
+        Case("--multirun study=skip seed=-1"),
+        Case("--multirun study=skip poolng=max"),
+        Case("--multirun study=skip model.width=0"),
+        Case("--multirun 'model.depth=range(0,0)'"),
+        Case("--multirun pooling="),
+        Case("--multirun pooling=max,../max"),
+        Case("--multirun model.depth=8,9 aux=heads aux.weight=0.1,-1"),
+        Case(f"--multirun seed=0,1 {IMAGES}", truncated),
+    ],
+    "Study files": [
+        Case(MINE, study=""),
+        Case(MINE, study="question: ["),
+        Case(MINE, study="question: a\nreading: b\n"),
+        Case(MINE, study="qestion: a\n"),
+        Case(MINE, study=STUDY),
+        Case(MINE, study=STUDY + "grid: {skip: 3}\n"),
+        Case(MINE, study=STUDY + "grid: {skip: []}\n"),
+        Case(MINE, study=STUDY + "grid: {skip: [none, idntity]}\n"),
+        Case(MINE, study=STUDY + "grid: {skip: [../skip/none]}\n"),
+        Case(MINE, study=STUDY + "variants: {a: [skip]}\n"),
+        Case(MINE, study=STUDY + "grid: {skip: [none]}\nseeds: 0\n"),
+        Case(MINE, study=STUDY.replace("macs", "mac") + "grid: {skip: [none]}\n"),
+    ],
+}
+CASES = [case for cases in SECTIONS.values() for case in cases]
+
+
+def refusal(case: Case) -> Refusal:
+    """Run the real command in a folder of its own."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        if case.spoil:
+            case.spoil(folder / "images")
+        environment = {
+            **os.environ,
+            "MLFLOW_TRACKING_URI": f"sqlite:///{folder}/store/mlflow.db",
+            "CNN_ANATOMY_CACHE": f"{folder}/cache",
+            "OMP_NUM_THREADS": "1",
+            "WORKERS": "1",
+        }
+        if case.study is not None:
+            for part in ("src", "conf", "experiments"):
+                ignore = shutil.ignore_patterns("results", "__pycache__")
+                shutil.copytree(REPOSITORY / part, folder / "copy" / part, ignore=ignore)
+            (folder / "copy" / "experiments" / "mine.yaml").write_text(case.study)
+            environment["PYTHONPATH"] = str(folder / "copy" / "src")
+        words = shlex.split(case.words.replace("FOLDER", name))
+        with (folder / "said").open("w+") as said:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "cnn_anatomy.train", *words],
+                cwd=folder,
+                env=environment,
+                stdout=said,
+                stderr=subprocess.STDOUT,
+            )
+            _, status, usage = os.wait4(process.pid, 0)
+            process.returncode = os.waitstatus_to_exitcode(status)
+            said.seek(0)
+            text = said.read().strip()
+        left = [path for path in ("store", "mlruns", "mlartifacts") if (folder / path).exists()]
+        text = text.replace(name, "FOLDER")
+        return Refusal(process.returncode, text, usage.ru_utime + usage.ru_stime, left)
+
+
+def document(refusals: dict[Case, Refusal]) -> str:
+    """Return the text of docs/bad-input.md."""
+    lines = [
+        "# Bad input",
+        "",
+        "What is typed after `python -m cnn_anatomy.train`, and what is said. Each is a sentence, "
+        "or a line of one for each mistake; the exit status is 2, and no run and no store is left "
+        "behind. A sweep is refused before any of its runs is trained. All but those marked † are "
+        "told before PyTorch is imported, in less than three seconds of processor time.",
+        "",
+        "`.venv/bin/python tests/bad_input.py` writes this page from what the command says; "
+        "`tests/test_bad_input.py` holds it to that.",
+    ]
+    for section, cases in SECTIONS.items():
+        lines += ["", f"## {section}", "", "| typed | said |", "| --- | --- |"]
+        lines += [row(case, refusals[case]) for case in cases]
+    return "\n".join(lines) + "\n"
+
+
+def row(case: Case, refused: Refusal) -> str:
+    """Return the row of a case."""
+    typed = f"`{case.words}`".replace("|", "\\|")
+    if case.study is not None:
+        last = case.study.removeprefix(STUDY).strip() or case.study.strip() or "(empty)"
+        typed += f" with `{'; '.join(last.splitlines())}` in mine.yaml"
+    said = refused.said.replace("|", "\\|").replace("\n", "<br>")
+    return f"| {typed}{' †' if case.late else ''} | {said} |"
+
+
+def main() -> None:
+    """Write the page; complain of a case that is not refused as it should be."""
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        refusals = dict(zip(CASES, pool.map(refusal, CASES), strict=True))
+    for case, refused in refusals.items():
+        if refused.status != 2 or refused.left or (not case.late and refused.seconds > 3):
+            print(f"{case.words} ({case.study!r}): {refused}", file=sys.stderr)
+    DOCUMENT.parent.mkdir(exist_ok=True)
+    DOCUMENT.write_text(document(refusals), encoding="utf-8")
+    slowest = max(r.seconds for c, r in refusals.items() if not c.late)
+    print(f"{len(CASES)} cases, the slowest without PyTorch {slowest:.1f} s of processor time")
+
+
+if __name__ == "__main__":
+    main()

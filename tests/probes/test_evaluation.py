@@ -1,0 +1,151 @@
+"""Closed-form values of the probes of the tested network, and what a real run logs of them."""
+
+import numpy as np
+import pytest
+import torch
+from hydra.utils import instantiate
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cnn_anatomy.networks.heads import GlobalAverage
+from cnn_anatomy.probes.activation import contrast, covered
+from cnn_anatomy.probes.cost import macs, parameters
+from cnn_anatomy.probes.features import fisher, peak_in_box
+from cnn_anatomy.probes.robustness import noise, zoom
+from cnn_anatomy.probes.shift import shifted
+from cnn_anatomy.probes.sizes import silenced, summary
+from cnn_anatomy.training import build, fit
+
+BOX = torch.tensor([[2, 0, 6, 4]])
+
+
+def test_contrast_is_one_inside_only_and_zero_everywhere():
+    mask = covered(BOX, torch.Size((8, 8)))
+    assert mask.sum() == 16
+    assert contrast(mask[:, 0], mask).item() == pytest.approx(1)
+    assert contrast(1 - mask[:, 0], mask).item() == pytest.approx(-1)
+    assert contrast(torch.ones(1, 8, 8), mask).item() == pytest.approx(0, abs=1e-6)
+    assert contrast(torch.ones(1, 4, 4), mask).item() == pytest.approx(0, abs=1e-6)
+
+
+@given(st.floats(0.1, 10), st.integers(1, 5))
+def test_fisher_is_between_over_within_and_knows_no_unit(scale, dimensions):
+    vectors = torch.zeros(4, dimensions)
+    vectors[:, 0] = torch.tensor([-3.0, -1.0, 1.0, 3.0]) * scale
+    labels = torch.tensor([0, 0, 1, 1])
+    assert fisher(vectors, labels) == pytest.approx(4 * 4 / (4 * 1), rel=1e-4)  # means ±2, ±1 in it
+
+
+def test_the_peak_of_a_coarse_map_is_looked_up_in_pixels():
+    maps = torch.zeros(1, 4, 4)
+    maps[0, 0, 2] = 1  # centre at (x, y) = (5, 1) of 8 × 8
+    assert peak_in_box(maps, BOX, (8, 8)).tolist() == [True]
+    assert peak_in_box(maps.transpose(1, 2), BOX, (8, 8)).tolist() == [False]
+
+
+def test_class_activations_average_to_the_logit():
+    head, x = GlobalAverage(3, (5, 4), 10), torch.randn(6, 3, 5, 4)
+    classes = torch.arange(6)
+    logits = head(x) - head.classifier.bias
+    maps = head.class_activation(x, classes)
+    assert torch.allclose(maps.mean((1, 2)), logits[classes, classes], atol=1e-5)
+
+
+@given(st.integers(1, 4), st.integers(0, 1000))
+def test_a_shift_has_exactly_its_length(shift, seed):
+    image = torch.zeros(1, 1, 11, 11)
+    image[0, 0, 5, 5] = 1
+    moved = shifted(image, shift, torch.Generator().manual_seed(seed))
+    assert moved.shape == image.shape
+    y, x = divmod(int(moved.argmax()), 11)
+    assert max(abs(y - 5), abs(x - 5)) == shift
+
+
+def test_zoom_magnifies_about_the_centre_and_noise_has_its_deviation():
+    image = torch.zeros(1, 1, 16, 16)
+    image[:, :, 6:10, 6:10] = 1
+    assert torch.allclose(zoom(image, 1.0), image, atol=1e-5)
+    assert zoom(image, 2.0).sum().item() == pytest.approx(4 * 16, rel=0.1)
+    assert zoom(image, 0.5)[:, :, 6:10, 6:10].sum().item() == pytest.approx(4, rel=0.3)
+    flat = torch.zeros(8, 1, 32, 32)
+    assert noise(flat, 0.5).std().item() == pytest.approx(0.5, rel=0.05)
+    assert torch.equal(noise(flat, 0.5), noise(flat, 0.5))
+
+
+def test_summary_of_knockouts():
+    measured = summary(
+        {
+            "none": np.array([0.9, 0.9, 0.9]),
+            "branch1": np.array([0.6, 0.7, 0.8]),
+            "branch5": np.array([0.8, 0.8, 0.5]),
+        }
+    )
+    assert measured["accuracy/small"] == 0.9
+    assert measured["knockout/branch1"] == pytest.approx(0.2)
+    assert measured["knockout/size_interaction"] == pytest.approx(0.3 - (-0.2))
+
+
+def test_silenced_modules_give_zeros_until_left():
+    layer, x = torch.nn.Linear(2, 2), torch.ones(1, 2)
+    with silenced([layer]):
+        assert not layer(x).any()
+    assert layer(x).any()
+
+
+def test_the_controls_of_the_inception_module_cost_what_it_costs(small, digits):
+    def cost(*overrides):
+        network = build(small("model=inception", "model.width=32", *overrides), digits)[0].network
+        return parameters(network), macs(network, digits.load().train.images[:1].float())
+
+    whole = cost()
+    assert cost("inception.max_pool=false") == whole
+    assert cost("inception.nonlinear=false") == whole
+    _, matched = cost("inception.small=3", "inception.large=3", "model.width=28")
+    assert matched == pytest.approx(whole[1], rel=0.05)
+
+
+@pytest.mark.parametrize(
+    ("probes", "words", "metrics", "files"),
+    [
+        ("invariance", [], {"activation/contrast", "activation/contrast_stage_1"}, {"shift"}),
+        ("robustness", [], {"accuracy/scale", "accuracy/noise"}, {"robustness"}),
+        (
+            "sizes",
+            ["model=inception", "model.width=8"],
+            {"accuracy/small", "knockout/pool", "knockout/size_interaction"},
+            {"sizes"},
+        ),
+        (
+            "features",
+            [],
+            {"features/fisher", "cam/peak_in_box", "cam/peak_excess", "input_sizes/accepted"},
+            {"cam", "shift"},
+        ),
+        ("auxiliary", ["aux=heads"], {"gradient/auxiliary_share", "accuracy/large"}, {"sizes"}),
+    ],
+)
+def test_what_a_run_logs(probes, words, metrics, files, small, tmp_path):
+    from mlflow import MlflowClient
+    from omegaconf import OmegaConf
+
+    from cnn_anatomy.tracking.run import tracked
+    from cnn_anatomy.tracking.store import prepare
+
+    model = [] if any(w.startswith("model=") for w in words) else ["model.depth=8"]
+    config = small(f"probes={probes}", *words, *model)
+    OmegaConf.resolve(config)
+    data = instantiate(config.data, _convert_="all")
+    classifier, _ = build(config, data)
+    uri = f"sqlite:///{tmp_path}/mlflow.db"
+    experiment = prepare(uri, "s")
+    with tracked(uri, experiment, name="r", tags={}, params={}) as logger:
+        fit(config, classifier, data, logger)
+    client = MlflowClient(uri)
+    (run,) = client.search_runs([experiment])
+    assert run.data.metrics.keys() >= metrics
+    kept = {f.path.partition(".")[0] for f in client.list_artifacts(run.info.run_id)}
+    assert kept >= files
+    if probes == "auxiliary":
+        assert 0 < run.data.metrics["gradient/auxiliary_share"] < 1
+    if probes == "features":
+        assert run.data.metrics["input_sizes/accepted"] == 4
