@@ -37,7 +37,7 @@ def test_the_page_has_every_case():
 
 def numbers(node, path):
     """Yield the dotted key of every number in a file of conf/."""
-    for key, value in node.items() if OmegaConf.is_dict(node) else []:
+    for key, value in node.items_ex(resolve=False) if OmegaConf.is_dict(node) else []:
         if OmegaConf.is_dict(value):
             yield from numbers(value, f"{path}.{key}")
         elif isinstance(value, int | float) and not isinstance(value, bool):

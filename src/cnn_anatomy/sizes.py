@@ -33,6 +33,12 @@ def require_modules(depth: int) -> None:
         raise ConfigError(f"inception.depth={depth} is below 1, the least number of modules")
 
 
+def require_odd(key: str, kernel: int) -> None:
+    """Raise a ConfigError where a kernel has no middle, so that its map is not its input's size."""
+    if kernel % 2 == 0:
+        raise ConfigError(f"{key}={kernel} is even: a kernel must be odd")
+
+
 def refuse_modules(depth: int) -> None:
     """Raise a ConfigError where a network of other blocks is given Inception modules."""
     if depth:

@@ -89,6 +89,8 @@ def _listed(config: Config) -> int:
 def _modules(config: Config) -> None:
     if config["block"]["_target_"] != "cnn_anatomy.networks.families.no_block":
         sizes.refuse_block(config["block"]["_target_"].rpartition(".")[2])
+    for branch in ("small", "large"):
+        sizes.require_odd(f"inception.{branch}", config["inception"].get(branch, 1))
 
 
 def _inception(config: Config) -> None:
