@@ -73,6 +73,8 @@ def run(config: DictConfig, choices: Mapping[str, str], *, progress: bool = True
 def build(config: DictConfig, data: ImageData) -> tuple[Classifier, dict[str, Any]]:
     """Return the classifier, and what was counted in building it (`freeze.layers`)."""
     torch.set_num_threads(config.threads)
+    # Filling every new tensor, too, is for finding reads of what was never written: none here.
+    torch.utils.deterministic.fill_uninitialized_memory = False
     splits = data.load()
     channels, height, width = data.shape
     pl.seed_everything(config.seed, verbose=False)
