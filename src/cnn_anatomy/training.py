@@ -74,7 +74,7 @@ def build(config: DictConfig, data: ImageData) -> tuple[Classifier, dict[str, An
     """Return the classifier, and what was counted in building it (`freeze.layers`)."""
     torch.set_num_threads(config.threads)
     # Filling every new tensor, too, is for finding reads of what was never written: none here.
-    torch.utils.deterministic.fill_uninitialized_memory = False
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     splits = data.load()
     channels, height, width = data.shape
     pl.seed_everything(config.seed, verbose=False)

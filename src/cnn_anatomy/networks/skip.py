@@ -24,10 +24,14 @@ class Skip(nn.Module):
         self.pool = pooling(channels)
         self.out_channels = width
 
+    def pooled(self, x: Tensor) -> Tensor:
+        """Halve x (N, channels, H, W) as the block halved it."""
+        stride = self.pool.conv_stride
+        return self.pool(x)[:, :, ::stride, ::stride]
+
     def shortcut(self, x: Tensor) -> Tensor:
         """Bring x (N, channels, H, W) to the shape of F(x) without parameters (option A)."""
-        stride = self.pool.conv_stride
-        x = self.pool(x)[:, :, ::stride, ::stride]
+        x = self.pooled(x)
         if self.missing > 0:
             return F.pad(x, (0, 0, 0, 0, self.missing // 2, self.missing - self.missing // 2))
         return x[:, : self.width]
@@ -54,23 +58,27 @@ class Identity(Skip):
 
 
 class Projection(Skip):
-    """x + F(x), with a 1×1 convolution where the shape changes (He et al. 2015, option B)."""
+    """x + F(x), with a 1×1 convolution where the shape changes (He et al. 2015, option B).
+
+    The convolution sees every second pixel instead of striding over all, which is the same: on
+    processors with AVX2 alone PyTorch 2.15 writes past its memory in the backward pass of strided
+    1×1 convolutions of fewer than 8 channels in channels-last order.
+    """
 
     def __init__(self, channels: int, width: int, *, pooling: Factory, norm: Factory) -> None:
         super().__init__(channels, width, pooling=pooling, norm=norm)
         normal = norm(width)
-        stride = self.pool.conv_stride
         bias = bool(getattr(normal, "bias_before", False))
-        changes = channels != width or stride > 1
+        changes = channels != width or self.pool.conv_stride > 1
         self.project = (
-            nn.Sequential(self.pool, nn.Conv2d(channels, width, 1, stride, bias=bias), normal)
+            nn.Sequential(nn.Conv2d(channels, width, 1, bias=bias), normal)
             if changes
-            else self.pool
+            else nn.Identity()
         )
 
     def forward(self, x: Tensor, fx: Tensor) -> Tensor:
         """Return the sum of shape (N, width, H, W)."""
-        return self.project(x) + fx
+        return self.project(self.pooled(x)) + fx
 
 
 class Scaled(Skip):
