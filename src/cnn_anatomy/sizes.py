@@ -50,8 +50,8 @@ def refuse_no_block() -> NoReturn:
 def refuse_block(name: str) -> NoReturn:
     """Raise the ConfigError of a network of Inception modules that is given another block."""
     raise ConfigError(
-        f"block={name.lower()} has no meaning for model=inception, whose blocks are Inception modules: "
-        "leave block=none"
+        f"block={name.lower()} has no meaning for model=inception, whose blocks are Inception "
+        "modules: leave block=none"
     )
 
 
