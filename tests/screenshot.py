@@ -92,7 +92,7 @@ def runs_table(
 
 
 def _wait_for(address: str, process: subprocess.Popen[bytes]) -> None:
-    for _ in range(120):
+    for _ in range(480):
         try:
             with urllib.request.urlopen(f"{address}/health", timeout=2):
                 return
@@ -100,7 +100,7 @@ def _wait_for(address: str, process: subprocess.Popen[bytes]) -> None:
             if process.poll() is not None:
                 raise RuntimeError(f"mlflow ended with status {process.returncode}") from None
             time.sleep(0.5)
-    raise RuntimeError(f"{address} did not answer within a minute")
+    raise RuntimeError(f"{address} did not answer within four minutes")
 
 
 def main() -> None:

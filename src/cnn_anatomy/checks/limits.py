@@ -91,6 +91,7 @@ LIMITS = {
     "optimizer.eps": Limits(above=0),
     "scheduler.max_lr": Limits(above=0),
     "scheduler.pct_start": Limits(above=0, below=1),
+    "model.depth": Limits(kind="int"),  # of which form, says rules.py
     "model.width": SIZE,
     "model.stages": Limits(1, kind="list[list[int]]"),
     "block.expansion": SIZE,
@@ -103,6 +104,8 @@ LIMITS = {
     "norm.groups": SIZE,
     "init.std": WEIGHT,
     "inception.depth": COUNT,
+    "inception.small": Limits(1, 15),
+    "inception.large": Limits(1, 15),
     "head.hidden": COUNT,
     "head.dropout": SHARE,
     "aux.weight": WEIGHT,

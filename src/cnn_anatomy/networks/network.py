@@ -96,7 +96,7 @@ class Network(nn.Module):
         except RuntimeError as error:
             raise ConfigError(
                 f"images of {size[0]}×{size[1]} pixels are too small for the poolings of "
-                f"{len(stages)} stages: choose larger images, fewer stages or pooling=none"
+                f"{len(stages)} stages"
             ) from error
         self.head = head(channels, tuple(features.shape[-2:]), classes)
         self.auxiliary = auxiliary.build(tapped, classes, **shared)
