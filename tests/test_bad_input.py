@@ -37,8 +37,8 @@ def test_the_page_has_every_case():
 
 def numbers(node, path):
     """Yield the dotted key of every number in a file of conf/."""
-    for key, value in node.items() if OmegaConf.is_dict(node) else []:
-        if OmegaConf.is_dict(value):
+    for key, value in node.items():
+        if isinstance(value, dict):
             yield from numbers(value, f"{path}.{key}")
         elif isinstance(value, int | float) and not isinstance(value, bool):
             yield f"{path}.{key}"
@@ -46,10 +46,9 @@ def numbers(node, path):
 
 def test_every_number_of_the_configuration_has_limits():
     for file in (REPOSITORY / "conf").glob("*/*.yaml"):
-        plain = OmegaConf.create(OmegaConf.to_container(OmegaConf.load(file), resolve=False))
+        plain = OmegaConf.to_container(OmegaConf.load(file), resolve=False)
         axis = file.parent.name
         if axis in ("hydra", "transfer"):
             continue
-        keys = [k for k in plain if not OmegaConf.is_interpolation(plain, str(k))]
-        for key in numbers(OmegaConf.masked_copy(plain, keys), axis):
+        for key in numbers(plain, axis):
             assert limits(key) in LIMITS.values(), f"{key} of {file.name} has no line in limits.py"
