@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +10,7 @@ from typing import Any
 from PIL import Image
 
 from cnn_anatomy.errors import ConfigError
-from cnn_anatomy.paths import REPOSITORY
+from cnn_anatomy.paths import cache_path
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp"}
 
@@ -79,12 +76,6 @@ def opened(path: Path) -> Image.Image:
             return file.convert("RGB")
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise ConfigError(f"data.source.root: {path} is no readable image ({error})") from error
-
-
-def cache_path(folder: str | Path, name: str, keys: Mapping[str, Any]) -> Path:
-    """Return the file of the cache for what is made from `keys`."""
-    digest = hashlib.sha256(json.dumps(keys, sort_keys=True, default=str).encode()).hexdigest()
-    return REPOSITORY / folder / f"{name}-{digest[:16]}.npz"
 
 
 def _listing(folder: Path) -> Listing:

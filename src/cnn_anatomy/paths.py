@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 RESULTS = REPOSITORY / "experiments" / "results"
@@ -12,3 +16,9 @@ RESULTS = REPOSITORY / "experiments" / "results"
 def tracking_uri(uri: str | None = None) -> str:
     """Return `uri`, or MLFLOW_TRACKING_URI, or SQLite's mlflow.db in the repository."""
     return uri or os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{REPOSITORY}/mlflow.db"
+
+
+def cache_path(folder: str | Path, name: str, keys: Mapping[str, Any]) -> Path:
+    """Return the file of the cache for what is made from `keys`."""
+    digest = hashlib.sha256(json.dumps(keys, sort_keys=True, default=str).encode()).hexdigest()
+    return REPOSITORY / folder / f"{name}-{digest[:16]}.npz"

@@ -7,6 +7,7 @@ import torch
 
 from cnn_anatomy.classifier import Classifier
 from cnn_anatomy.networks.network import weight_layers
+from cnn_anatomy.probes.undisturbed import undisturbed
 
 
 class AuxiliaryGradientProbe(pl.Callback):
@@ -29,21 +30,17 @@ class AuxiliaryGradientProbe(pl.Callback):
 
     def _log(self, trainer: pl.Trainer, module: pl.LightningModule, step: int) -> None:
         assert isinstance(module, Classifier)
-        buffers = {name: b.clone() for name, b in module.named_buffers()}
         images, labels = next(iter(trainer.datamodule.train_dataloader()))  # type: ignore[attr-defined]
         weight = weight_layers(module.network, images[:1])[0][1].weight
         assert isinstance(weight, torch.Tensor)
         module.train()
         norms = []
-        with torch.random.fork_rng(), torch.enable_grad():
+        with undisturbed(module):
             with trainer.precision_plugin.train_step_context():
                 main, side, _ = module.losses((images, labels))
             for loss in (main, *side):
                 (gradient,) = torch.autograd.grad(loss, [weight], retain_graph=True)
                 norms.append(gradient.norm())
-        with torch.no_grad():
-            for name, buffer in module.named_buffers():
-                buffer.copy_(buffers[name])
         shares = (torch.stack(norms) / torch.stack(norms).sum().clamp_min(1e-30)).tolist()
         metrics = {f"gradient/auxiliary_share_{k}": s for k, s in enumerate(shares[1:], 1)}
         metrics["gradient/auxiliary_share"] = sum(shares[1:])

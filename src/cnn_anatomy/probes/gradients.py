@@ -16,6 +16,7 @@ from torch.optim import Optimizer
 
 from cnn_anatomy.classifier import Classifier
 from cnn_anatomy.networks.network import weight_layers
+from cnn_anatomy.probes.undisturbed import undisturbed
 
 
 class GradientProbe(pl.Callback):
@@ -58,17 +59,13 @@ class GradientProbe(pl.Callback):
         assert isinstance(module, Classifier)
         if trainer.global_step:
             return
-        buffers = {name: b.clone() for name, b in module.named_buffers()}
         batch = next(iter(trainer.datamodule.train_dataloader()))  # type: ignore[attr-defined]
-        with torch.random.fork_rng(), torch.enable_grad():
+        with undisturbed(module):
             with trainer.precision_plugin.train_step_context():
                 loss, _ = module.loss(batch)
             loss.backward()
         self._record(epoch=-1, step=0)
         module.zero_grad()
-        with torch.no_grad():
-            for name, buffer in module.named_buffers():
-                buffer.copy_(buffers[name])
         self._log(trainer, epoch=-1, step=0)
 
     def on_before_optimizer_step(
