@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help sweep plan table report ui screenshot test test-slow lint format lock clean
+.PHONY: help sweep plan table report sync ui screenshot test test-slow test-faults lint format lock clean
 export OMP_NUM_THREADS ?= 1
 
 STUDY ?= core
@@ -30,6 +30,9 @@ table: .venv/stamp ## write experiments/results/STUDY/ anew from MLflow
 report: .venv/stamp ## write all results as a web site, outputs/report/index.html
 	@$(RUN) cnn_anatomy.results.report $(if $(filter file,$(origin STUDY)),all,$(STUDY))
 
+sync: .venv/stamp ## deliver what a tracking server that was lost did not take
+	@$(RUN) cnn_anatomy.tracking
+
 ui: .venv/stamp ## browse the runs at http://127.0.0.1:PORT
 	@MLFLOW_TRACKING_URI=$${MLFLOW_TRACKING_URI:-sqlite:///mlflow.db} $(RUN) mlflow ui --host 127.0.0.1 --port $(PORT)
 
@@ -41,6 +44,9 @@ test: .venv/stamp ## run the fast tests
 
 test-slow: .venv/stamp ## run the slow ones: minutes of real training
 	@.venv/bin/pytest -n 2 -m slow
+
+test-faults: .venv/stamp ## kill a sweep at random moments; FAULTS=20 of them
+	@.venv/bin/pytest -n 0 -s -m faults
 
 lint: .venv/stamp ## check style and types
 	@.venv/bin/ruff check && .venv/bin/ruff format --check && .venv/bin/mypy

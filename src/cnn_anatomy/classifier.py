@@ -54,9 +54,8 @@ class Classifier(pl.LightningModule):
             {
                 split: nn.ModuleDict(
                     {
-                        "loss": MeanMetric(
-                            nan_strategy="disable"
-                        ),  # a loss that is no number must show
+                        # The default leaves NaN out of the mean: a divergence would not show.
+                        "loss": MeanMetric(nan_strategy="disable"),
                         "accuracy": MulticlassAccuracy(classes, average="micro"),
                     }
                 )

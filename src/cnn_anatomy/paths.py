@@ -18,7 +18,12 @@ def tracking_uri(uri: str | None = None) -> str:
     return uri or os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{REPOSITORY}/mlflow.db"
 
 
+def cache(folder: str | Path | None = None) -> Path:
+    """Return `folder`, or CNN_ANATOMY_CACHE, or .cache; a relative one is of the repository."""
+    return REPOSITORY / (folder or os.environ.get("CNN_ANATOMY_CACHE") or ".cache")
+
+
 def cache_path(folder: str | Path, name: str, keys: Mapping[str, Any]) -> Path:
     """Return the file of the cache for what is made from `keys`."""
     digest = hashlib.sha256(json.dumps(keys, sort_keys=True, default=str).encode()).hexdigest()
-    return REPOSITORY / folder / f"{name}-{digest[:16]}.npz"
+    return cache(folder) / f"{name}-{digest[:16]}.npz"

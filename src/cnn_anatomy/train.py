@@ -19,6 +19,7 @@ from cnn_anatomy.checks import check, check_words
 from cnn_anatomy.checks.sweep import MISTAKES
 from cnn_anatomy.errors import sentence
 from cnn_anatomy.paths import REPOSITORY
+from cnn_anatomy.tracking.stop import Stopped
 
 
 @hydra.main(version_base="1.3", config_path=str(REPOSITORY / "conf"), config_name="train")
@@ -26,8 +27,8 @@ def train(config: DictConfig) -> Any:
     """Train one run."""
     hydra_config = HydraConfig.get()
     choices = hydra_config.runtime.choices
-    if hydra_config.mode == RunMode.MULTIRUN:  # the sweeper has checked it
-        return _run(config, choices, progress=False)
+    if hydra_config.mode == RunMode.MULTIRUN:
+        return _run_in_sweep(config, choices)
     try:
         check(config, choices)
         accuracy = _run(config, choices, progress=True)
@@ -47,12 +48,26 @@ def main() -> None:
         _refuse(error)
     except KeyboardInterrupt:
         raise SystemExit(130) from None
+    except Stopped as error:
+        raise SystemExit(error.status) from None
 
 
 def _run(config: DictConfig, choices: Mapping[str, str], *, progress: bool) -> float:
     from cnn_anatomy.training import run
 
     return run(config, choices, progress=progress)
+
+
+def _run_in_sweep(config: DictConfig, choices: Mapping[str, str]) -> float:
+    """Train what the sweeper has checked; neither an exit nor a late mistake ends its worker."""
+    try:
+        return _run(config, choices, progress=False)
+    except SystemExit as error:
+        raise RuntimeError(f"the run exited with status {error.code}") from error
+    except MISTAKES as error:  # it has no MLflow run in which the sweep could see it
+        name = f"{config.study}: {config.variant} s{config.seed}"
+        print(f"failed: {name}: {sentence(error)}", file=sys.stderr, flush=True)
+        raise
 
 
 def _refuse(error: Exception) -> NoReturn:

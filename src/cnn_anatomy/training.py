@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import tempfile
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,8 @@ import lightning.pytorch as pl
 import torch
 from filelock import FileLock
 from hydra.utils import instantiate
-from lightning.pytorch.callbacks import ModelCheckpoint, TQDMProgressBar
+from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint, TQDMProgressBar
+from mlflow import MlflowClient
 from omegaconf import DictConfig, OmegaConf
 
 from cnn_anatomy.classifier import Classifier
@@ -22,10 +24,12 @@ from cnn_anatomy.errors import ConfigError
 from cnn_anatomy.networks import Network
 from cnn_anatomy.networks.freezing import freeze
 from cnn_anatomy.networks.network import weight_layers
-from cnn_anatomy.paths import REPOSITORY, tracking_uri
+from cnn_anatomy.paths import cache, tracking_uri
+from cnn_anatomy.resume import AtomicCheckpointIO, EpochCheckpoint, checkpoints
 from cnn_anatomy.tracking.keys import run_key
 from cnn_anatomy.tracking.run import RunLogger, log_dataset, tracked
-from cnn_anatomy.tracking.store import prepare
+from cnn_anatomy.tracking.stop import STOP
+from cnn_anatomy.tracking.store import prepare, require_server
 from cnn_anatomy.trial import require_trainable
 
 AXES = (
@@ -39,34 +43,47 @@ TASK = ("head.classifier.", "auxiliary.")
 def run(config: DictConfig, choices: Mapping[str, str], *, progress: bool = True) -> float:
     """Train what `config` describes as one MLflow run; return its test accuracy.
 
-    `choices` names the option chosen for every axis.
+    `choices` names the option chosen for every axis. A run of a sweep that another sweep finished
+    meanwhile is not trained again; one that was interrupted goes on where it was.
 
     Raises:
         ConfigError: if the configuration makes no sense.
         FloatingPointError: if the loss is not finite.
+        Stopped: on Ctrl-C or SIGTERM.
     """
     _quieten()
     OmegaConf.resolve(config)
     uri = tracking_uri(config.tracking.uri)
-    data: ImageData = instantiate(config.data, _convert_="all")
-    classifier, numbers = build(config, data)
-    source = source_config(config)
-    if source is not None:
-        weights = torch.load(pretrained(source, choices), weights_only=True)
-        adopt(classifier.network, weights)
-    experiment = prepare(uri, config.study)
-    tags = {
-        "study": config.study,
-        "variant": config.variant,
-        "key": run_key(config),
-        "kind": "run",
-    }
-    name = f"{config.variant} s{config.seed}"
-    params = {**parameters(config, choices), **numbers}
-    with tracked(
-        uri, experiment, name=name, tags=tags, params=params, parent=config.tracking.parent
-    ) as logger:
-        metrics, _ = fit(config, classifier, data, logger, progress=progress)
+    key = run_key(config)
+    if config.tracking.parent is None:
+        require_server(uri)
+    with STOP:
+        data: ImageData = instantiate(config.data, _convert_="all")
+        classifier, numbers = build(config, data)
+        source = source_config(config)
+        if source is not None:
+            weights = torch.load(pretrained(source, choices), weights_only=True)
+            adopt(classifier.network, weights)
+        experiment = prepare(uri, config.study)
+        with _alone(config, key):
+            done = _done_meanwhile(MlflowClient(uri), experiment, config.tracking.parent, key)
+            if done is not None:
+                return done
+            with tracked(
+                uri,
+                experiment,
+                name=f"{config.variant} s{config.seed}",
+                tags={
+                    "study": config.study,
+                    "variant": config.variant,
+                    "key": key,
+                    "kind": "run",
+                },
+                params={**parameters(config, choices), **numbers},
+                parent=config.tracking.parent,
+                journals=cache(config.paths.cache) / "journal",
+            ) as logger:
+                metrics, _ = fit(config, classifier, data, logger, progress=progress)
     return metrics["test/accuracy"]
 
 
@@ -118,9 +135,13 @@ def fit(
         "test": splits.test.digest(),
     }
     log_dataset(logger, type(data.source).__name__, digests)
-    with tempfile.TemporaryDirectory() as folder:
-        (Path(folder) / "config.yaml").write_text(OmegaConf.to_yaml(config))
-        logger.log_folder(folder)
+    with tempfile.TemporaryDirectory() as written:
+        (Path(written) / "config.yaml").write_text(OmegaConf.to_yaml(config))
+        logger.log_folder(written)
+    place = cache(config.paths.cache) / "checkpoints" / run_key(config) / str(logger.run_id)
+    with checkpoints(place) as folder:
+        last = EpochCheckpoint(folder / "last.ckpt")
+        diverged = EarlyStopping("train/loss", patience=10**9, check_on_train_epoch_end=True)
         best = ModelCheckpoint(
             folder, "best", monitor="val/accuracy", mode="max", save_weights_only=True
         )
@@ -128,7 +149,8 @@ def fit(
         trainer = pl.Trainer(
             **config.trainer,
             logger=logger,
-            callbacks=[*instantiate(config.probes).values(), best, *bar],
+            callbacks=[*instantiate(config.probes).values(), best, diverged, last, *bar],
+            plugins=[AtomicCheckpointIO()],
             enable_progress_bar=progress,
             enable_model_summary=False,
             log_every_n_steps=10**9,
@@ -136,12 +158,12 @@ def fit(
         )
         # Seeds are paired: what comes after the weights does not depend on how many there are.
         pl.seed_everything(config.seed, verbose=False)
-        trainer.fit(classifier, datamodule=data)
-        _require_end(trainer)
+        path = last.path if last.path.exists() else None
+        trainer.fit(classifier, datamodule=data, ckpt_path=path, weights_only=True)
+        _require_finite(trainer)
         state = torch.load(best.best_model_path, weights_only=True)["state_dict"]
         classifier.load_state_dict(state)
         tested = trainer.test(classifier, datamodule=data, verbose=False)
-        _require_end(trainer)
     metrics = {k: float(v) for result in tested for k, v in result.items()}
     return metrics, {
         k.removeprefix("network."): v for k, v in state.items() if k.startswith("network.")
@@ -168,7 +190,7 @@ def pretrained(config: DictConfig, choices: Mapping[str, str]) -> Path:
 
     The file is named by the run's key; a second process that needs it waits for the first.
     """
-    path = REPOSITORY / config.paths.cache / "sources" / f"{run_key(config)}.pt"
+    path = cache(config.paths.cache) / "sources" / f"{run_key(config)}.pt"
     path.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(f"{path}.lock"):
         if path.exists():
@@ -183,6 +205,7 @@ def pretrained(config: DictConfig, choices: Mapping[str, str]) -> Path:
             tags={"study": config.study, "key": run_key(config), "kind": "source"},
             params={**parameters(config, {**choices, "transfer": "none"}), **numbers},
             parent=config.tracking.parent,
+            journals=cache(config.paths.cache) / "journal",
         ) as logger:
             _, weights = fit(config, classifier, data, logger)
         part = path.with_suffix(".part")
@@ -219,12 +242,34 @@ def parameters(config: DictConfig, choices: Mapping[str, str]) -> dict[str, Any]
     return {**shown, "seed": config.seed}
 
 
-def _require_end(trainer: pl.Trainer) -> None:
-    if trainer.interrupted:
-        raise KeyboardInterrupt
-    loss = trainer.callback_metrics.get("train/loss")
-    if loss is not None and not torch.isfinite(loss):
-        raise FloatingPointError(f"train/loss is {loss.item()}: the run diverged")
+def _require_finite(trainer: pl.Trainer) -> None:
+    loss = trainer.callback_metrics["train/loss"]
+    if not torch.isfinite(loss):
+        epoch = trainer.current_epoch
+        raise FloatingPointError(f"train/loss is {loss.item()} after {epoch} epochs: it diverged")
+
+
+@contextmanager
+def _alone(config: DictConfig, key: str) -> Iterator[None]:
+    """Wait until no other process trains the run of `key`."""
+    path = cache(config.paths.cache) / "checkpoints" / f"{key}.lock"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(path):
+        yield
+
+
+def _done_meanwhile(
+    client: MlflowClient, experiment: str, parent: str | None, key: str
+) -> float | None:
+    """Return the test accuracy of `key` if it was finished after the sweep `parent` began."""
+    if parent is None:
+        return None
+    began = client.get_run(parent).info.start_time
+    query = f"tags.key = '{key}' and tags.kind = 'run' and attributes.status = 'FINISHED'"
+    for run in client.search_runs([experiment], query):
+        if run.info.end_time >= began:
+            return run.data.metrics["test/accuracy"]
+    return None
 
 
 def _quieten() -> None:

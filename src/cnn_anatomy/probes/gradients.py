@@ -6,6 +6,7 @@ import math
 import re
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import lightning.pytorch as pl
 import numpy as np
@@ -39,6 +40,14 @@ class GradientProbe(pl.Callback):
     def __init__(self, every: int = 4) -> None:
         self.every = every
         self.records: list[tuple[int, int, Tensor]] = []
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the records: a resumed run goes on with them."""
+        return {"records": [(epoch, step, norms.cpu()) for epoch, step, norms in self.records]}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take a checkpoint's records."""
+        self.records = list(state["records"])
 
     def on_fit_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         """Find the weight layers in forward order."""

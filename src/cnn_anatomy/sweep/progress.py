@@ -5,9 +5,11 @@ from __future__ import annotations
 import sys
 import threading
 import time
+from contextlib import suppress
 from types import TracebackType
 
 from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
@@ -28,6 +30,7 @@ class SweepProgress:
         self.parents = parents
         self.total = total
         self.began = time.time()
+        self.told: set[str] = set()
         self.stop = threading.Event()
         self.thread = threading.Thread(target=self._follow, daemon=True)
         columns = (
@@ -59,6 +62,11 @@ class SweepProgress:
         if self.terminal:
             self.bar.stop()
 
+    def _tell(self) -> None:
+        """Say at once what has failed."""
+        with suppress(MlflowException):
+            self.state()
+
     def state(self) -> tuple[int, int, list[str]]:
         """Return the number done, the number failed, and the names of the running."""
         done, failed, running = 0, 0, []
@@ -67,6 +75,10 @@ class SweepProgress:
             for run in children(self.client, experiment, query):
                 done += run.info.status == "FINISHED"
                 failed += run.info.status in ("FAILED", "KILLED")
+                if run.info.status == "FAILED" and run.info.run_id not in self.told:
+                    self.told.add(run.info.run_id)
+                    reason = run.data.tags.get("reason", "")
+                    self._say(f"failed: {run.data.tags['study']}: {run.info.run_name}: {reason}")
                 if run.info.status == "RUNNING":
                     running.append(f"{run.data.tags['study']}: {run.info.run_name}")
         return done, failed, running
@@ -79,9 +91,20 @@ class SweepProgress:
             elif time.time() - last >= 30:
                 last = time.time()
                 self._show()
+            else:
+                self._tell()
+
+    def _say(self, line: str) -> None:
+        if self.terminal:
+            self.bar.console.print(line, markup=False)
+        else:
+            print(line, file=sys.stderr, flush=True)
 
     def _show(self, final: bool = False) -> None:
-        done, failed, running = self.state()
+        try:
+            done, failed, running = self.state()
+        except MlflowException:  # the server is lost for now
+            return
         ended = done + failed
         elapsed = time.time() - self.began
         left = elapsed / ended * (self.total - ended) if ended else None

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.plugins import Plugins
-from hydra.core.utils import JobReturn, JobStatus
+from hydra.core.utils import JobReturn
 from hydra.plugins.launcher import Launcher
 from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
@@ -19,30 +17,11 @@ from omegaconf import DictConfig, open_dict
 
 from cnn_anatomy.checks import check, check_words
 from cnn_anatomy.checks.sweep import Mistakes
-from cnn_anatomy.errors import sentence
-from cnn_anatomy.paths import REPOSITORY, RESULTS, tracking_uri
+from cnn_anatomy.paths import REPOSITORY, RESULTS, cache, tracking_uri
 from cnn_anatomy.results.metrics import metric
 from cnn_anatomy.studies import Planned
 from cnn_anatomy.sweep.arguments import Arguments, parse
-
-
-@dataclass(frozen=True)
-class Job:
-    """A planned run and its key."""
-
-    run: Planned
-    key: str
-
-    def overrides(self, parent: str) -> list[str]:
-        """Return what the launcher is given."""
-        variant = self.run.variant.replace("'", r"\'")
-        return [
-            *self.run.overrides,
-            f"seed={self.run.seed}",
-            f"study={self.run.study}",
-            f"variant='{variant}'",
-            f"tracking.parent={parent}",
-        ]
+from cnn_anatomy.sweep.job import Job
 
 
 class StudySweeper(Sweeper):
@@ -111,32 +90,55 @@ class StudySweeper(Sweeper):
     def _run(self, asked: Arguments, jobs: list[Job]) -> list[JobReturn]:
         from mlflow import MlflowClient
 
-        from cnn_anatomy.results.runs import children, finished
+        from cnn_anatomy.results.runs import children
         from cnn_anatomy.sweep.plan import entries, show
-        from cnn_anatomy.tracking.parent import start_parent
-        from cnn_anatomy.tracking.process import close_orphans
-        from cnn_anatomy.tracking.store import prepare
+        from cnn_anatomy.tracking.stop import STOP, Stopped
+        from cnn_anatomy.tracking.store import prepare, require_server
 
         uri = tracking_uri(self.composed.tracking.uri)
+        require_server(uri)
         os.environ["MLFLOW_TRACKING_URI"] = uri  # of the workers, too
         client = MlflowClient(uri)
-        experiments = {
-            study.name: prepare(uri, study.name, f"{study.question} {study.reading}".strip())
-            for study in asked.studies
-        }
-        if self.plan:
-            planned = [(job.run, job.key) for job in jobs]
-            runs = {name: list(children(client, e)) for name, e in experiments.items()}
-            show(entries(planned, runs), _workers(self.launcher))
-            return []
+        try:
+            with STOP:
+                experiments = {
+                    study.name: prepare(
+                        uri, study.name, f"{study.question} {study.reading}".strip()
+                    )
+                    for study in asked.studies
+                }
+                if self.plan:
+                    planned = [(job.run, job.key) for job in jobs]
+                    runs = {name: list(children(client, e)) for name, e in experiments.items()}
+                    show(entries(planned, runs), _workers(self.launcher))
+                    return []
+                failures = self._train(asked, jobs, client, experiments)
+        except Stopped:
+            print("stopped: what is done is kept, the same command goes on", file=sys.stderr)
+            raise
+        for job, reason in failures.items():
+            print(f"failed: {job.name}: {reason}", file=sys.stderr)
+        if failures:
+            raise SystemExit(1)
+        return []
+
+    def _train(
+        self, asked: Arguments, jobs: list[Job], client: Any, experiments: dict[str, str]
+    ) -> dict[Job, str]:
+        """Train what is not done, and print the tables; return the reason of each failure."""
+        from cnn_anatomy.results.runs import finished
+        from cnn_anatomy.sweep.progress import SweepProgress
+        from cnn_anatomy.sweep.rounds import settle
+        from cnn_anatomy.tracking.journal import sync
+        from cnn_anatomy.tracking.parent import start_parent
+        from cnn_anatomy.tracking.process import close_orphans
+        from cnn_anatomy.tracking.stop import STOP
+
+        sync(client, cache(self.composed.paths.cache) / "journal")
         for experiment in experiments.values():
-            for name in close_orphans(client, experiment):
-                print(f"closed: {name}, whose process is gone")
-        done = {name: finished(client, experiment) for name, experiment in experiments.items()}
-        todo: dict[tuple[str, str], Job] = {}
-        for job in jobs:
-            if self.force or job.key not in done[job.run.study]:
-                todo.setdefault((job.run.study, job.key), job)
+            for run in close_orphans(client, experiment):
+                print(f"closed: {run.info.run_name}, whose process is gone")
+        # The parents first: a run that another sweep finishes from now on counts as ours.
         parents = {
             name: start_parent(
                 client,
@@ -147,55 +149,36 @@ class StudySweeper(Sweeper):
             )
             for name, experiment in experiments.items()
         }
-        print(f"{len(jobs)} runs: {len(jobs) - len(todo)} done before, {len(todo)} to train")
         status = "KILLED"
-        signal.signal(signal.SIGTERM, _stop)
         try:
-            returns = self._launch(list(todo.values()), client, experiments, parents)
-            failed = [
-                (job, result._return_value)
-                for job, result in zip(todo.values(), returns, strict=True)
-                if result.status != JobStatus.COMPLETED
-            ]
-            status = "FAILED" if failed else "FINISHED"
-        except KeyboardInterrupt:
-            print("stopped: what is done is kept, the same command goes on", file=sys.stderr)
-            raise
+            done = {name: finished(client, experiment) for name, experiment in experiments.items()}
+            todo: dict[tuple[str, str], Job] = {}
+            for job in jobs:
+                if self.force or job.key not in done[job.run.study]:
+                    todo.setdefault((job.run.study, job.key), job)
+            print(f"{len(jobs)} runs: {len(jobs) - len(todo)} done before, {len(todo)} to train")
+
+            def launch(batch: Sequence[Job]) -> Sequence[JobReturn]:
+                words = [job.overrides(parents[job.run.study]) for job in batch]
+                return self.launcher.launch(words, initial_job_idx=0)
+
+            waiting = list(todo.values())
+            if waiting:
+                follow = {experiments[name]: parent for name, parent in parents.items()}
+                with SweepProgress(client, follow, len(waiting)):
+                    failures = settle(
+                        waiting, launch, client, experiments, parents, _workers(self.launcher)
+                    )
+            else:
+                failures = {}
+            status = "FAILED" if failures else "FINISHED"
         finally:
-            for name, parent in parents.items():
-                client.set_terminated(parent, status)
-                close_orphans(client, experiments[name])
+            with STOP.held():
+                for name, parent in parents.items():
+                    close_orphans(client, experiments[name], own=True)
+                    client.set_terminated(parent, status)
         _print_tables(asked, client, parents)
-        for job, error in failed:
-            run = job.run
-            print(
-                f"failed: {run.study}: {run.variant} s{run.seed}: {sentence(error)}",
-                file=sys.stderr,
-            )
-        if failed:
-            raise SystemExit(1)
-        return list(returns)
-
-    def _launch(
-        self,
-        jobs: list[Job],
-        client: Any,
-        experiments: dict[str, str],
-        parents: dict[str, str],
-    ) -> Sequence[JobReturn]:
-        if not jobs:
-            return []
-        from cnn_anatomy.sweep.progress import SweepProgress
-
-        follow = {experiments[name]: parent for name, parent in parents.items()}
-        with SweepProgress(client, follow, len(jobs)):
-            batch = [job.overrides(parents[job.run.study]) for job in jobs]
-            return self.launcher.launch(batch, initial_job_idx=0)
-
-
-def _stop(number: int, frame: object) -> None:
-    """End on SIGTERM, which schedulers send, as on Ctrl-C."""
-    raise KeyboardInterrupt
+        return failures
 
 
 def _workers(launcher: Launcher) -> int:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 import psutil
 from mlflow import MlflowClient
+from mlflow.entities import Run
 
 PAGE = 1000
 
@@ -32,13 +33,22 @@ def is_gone(tags: Mapping[str, str]) -> bool:
         return True
 
 
-def close_orphans(client: MlflowClient, experiment: str) -> list[str]:
-    """End as KILLED every RUNNING run of this host whose process is gone; return their names."""
-    closed = []
-    running = client.search_runs([experiment], "attributes.status = 'RUNNING'", max_results=PAGE)
-    for run in running:
-        if is_gone(run.data.tags):
-            client.set_tag(run.info.run_id, "reason", "its process ended without a word")
-            client.set_terminated(run.info.run_id, "KILLED")
-            closed.append(run.info.run_name)
-    return closed
+def close_orphans(client: MlflowClient, experiment: str, *, own: bool = False) -> list[Run]:
+    """End as KILLED every RUNNING run of this host whose process is gone; return them.
+
+    `own` counts the runs of this very process among them: it knows that it trains none.
+    """
+    closed, token = [], None
+    while True:
+        query = "attributes.status = 'RUNNING'"
+        page = client.search_runs([experiment], query, max_results=PAGE, page_token=token)
+        for run in page:
+            tags = run.data.tags
+            mine = own and tags.get("kind") != "sweep" and tags.items() >= identity().items()
+            if mine or is_gone(tags):
+                client.set_tag(run.info.run_id, "reason", "its process ended without a word")
+                client.set_terminated(run.info.run_id, "KILLED")
+                closed.append(run)
+        token = page.token
+        if not token:
+            return closed

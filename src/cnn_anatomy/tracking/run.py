@@ -1,4 +1,4 @@
-"""One training as one MLflow run."""
+"""One training as one MLflow run, however often it was interrupted."""
 
 from __future__ import annotations
 
@@ -6,25 +6,48 @@ import os
 import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from lightning.pytorch.loggers import MLFlowLogger
 from mlflow import MlflowClient
-from mlflow.entities import Dataset, DatasetInput, InputTag, Param
+from mlflow.entities import Param, Run
 
-from cnn_anatomy.paths import REPOSITORY
-from cnn_anatomy.tracking.process import identity
+from cnn_anatomy.paths import REPOSITORY, cache
+from cnn_anatomy.tracking.journal import Journal
+from cnn_anatomy.tracking.process import identity, is_gone
+from cnn_anatomy.tracking.stop import STOP, Stopped
+from cnn_anatomy.tracking.store import await_server
 
 
 class RunLogger(MLFlowLogger):
-    """Lightning's logger on a run whose status is not Lightning's business."""
+    """Lightning's logger on a run whose status is not Lightning's business.
+
+    `logged` holds every (metric, step) that the run has: a resumed run logs none twice.
+    """
+
+    def __init__(
+        self, client: MlflowClient, run: Run, uri: str, journal: Journal, *, resumed: bool = False
+    ) -> None:
+        name = client.get_experiment(run.info.experiment_id).name
+        super().__init__(experiment_name=name, tracking_uri=uri, run_id=run.info.run_id)
+        self.journal = journal
+        self.logged = set(_history(client, run)) if resumed else set()
+
+    def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
+        """Log what was not logged at this step before."""
+        step = step or 0
+        new = {k: float(v) for k, v in metrics.items() if (k, step) not in self.logged}
+        if new:
+            self.logged |= {(k, step) for k in new}
+            self.journal.metrics(new, step)
 
     def finalize(self, status: str = "success") -> None:
         """Do nothing: `tracked` sets the status when all of the run is over."""
 
     def log_folder(self, folder: str) -> None:
         """Keep every file of `folder` as an artifact."""
-        self.experiment.log_artifacts(self.run_id, folder)
+        self.journal.artifacts(folder)
 
 
 @contextmanager
@@ -36,11 +59,14 @@ def tracked(
     tags: Mapping[str, str],
     params: Mapping[str, Any],
     parent: str | None = None,
+    journals: Path | None = None,
 ) -> Iterator[RunLogger]:
-    """Create a run, yield its logger, and end it FINISHED, FAILED or (Ctrl-C, exit) KILLED.
+    """Open a run, yield its logger, and end it FINISHED, FAILED or (Ctrl-C, SIGTERM) KILLED.
 
-    The reason of a failure stands in the tag `reason`.
+    A run of the same key that was interrupted is opened again, else one is created. The reason of
+    a failure stands in the tag `reason`. `journals` is where writes wait for a lost server.
     """
+    await_server(uri)
     client = MlflowClient(uri)
     every = {
         **tags,
@@ -51,35 +77,71 @@ def tracked(
     }
     if parent:
         every["mlflow.parentRunId"] = parent
-    run = client.create_run(experiment, run_name=name, tags=every)
-    run_id = run.info.run_id
-    client.log_batch(run_id, params=[Param(k, str(v)) for k, v in params.items()])
-    status = "FAILED"
+    journal = None
+    status, reason = "FAILED", ""
     try:
-        yield RunLogger(
-            experiment_name=client.get_experiment(experiment).name, tracking_uri=uri, run_id=run_id
-        )
+        with STOP.held():
+            before = interrupted(client, experiment, tags.get("key"), tags.get("kind"))
+            run = before or client.create_run(experiment, run_name=name, tags=every)
+            run_id = run.info.run_id
+            journal = Journal(client, run_id, journals or cache() / "journal")
+            if before:
+                _reopen(client, before, every)
+                journal.flush()
+                run = client.get_run(run_id)
+        client.log_batch(run_id, params=[Param(k, str(v)) for k, v in params.items()])
+        yield RunLogger(client, run, uri, journal, resumed=before is not None)
         status = "FINISHED"
     except Exception as error:
-        client.set_tag(run_id, "reason", f"{type(error).__name__}: {error}"[:500])
+        reason = f"{type(error).__name__}: {error}"[:500]
         raise
-    except (KeyboardInterrupt, SystemExit):
-        status = "KILLED"
+    except (Stopped, KeyboardInterrupt) as error:
+        status, reason = "KILLED", f"stopped by {_signal(error)}"
+        raise
+    except SystemExit as error:
+        reason = f"exited with status {error.code}"
         raise
     finally:
-        client.set_terminated(run_id, status)
+        if journal is not None:
+            with STOP.held():
+                journal.end(status, reason)
+
+
+def interrupted(
+    client: MlflowClient, experiment: str, key: str | None, kind: str | None
+) -> Run | None:
+    """Return the latest run of `key`, if it was stopped or its process is gone."""
+    if key is None:
+        return None
+    query = f"tags.key = '{key}' and tags.kind = '{kind}'"
+    for run in client.search_runs([experiment], query, max_results=1):
+        status = run.info.status
+        if status == "KILLED" or (status == "RUNNING" and is_gone(run.data.tags)):
+            return run
+    return None
+
+
+def _reopen(client: MlflowClient, run: Run, tags: Mapping[str, str]) -> None:
+    for key, value in tags.items():  # whose process first: until then it is an orphan
+        client.set_tag(run.info.run_id, key, value)
+    client.update_run(run.info.run_id, status="RUNNING")
+    if "reason" in run.data.tags:
+        client.delete_tag(run.info.run_id, "reason")
+
+
+def _history(client: MlflowClient, run: Run) -> Iterator[tuple[str, int]]:
+    for name in run.data.metrics:
+        for metric in client.get_metric_history(run.info.run_id, name):
+            yield name, metric.step
+
+
+def _signal(error: BaseException) -> str:
+    return {143: "SIGTERM"}.get(getattr(error, "status", 130), "Ctrl-C")
 
 
 def log_dataset(logger: RunLogger, name: str, digests: Mapping[str, str]) -> None:
     """Log the data set as the run's inputs: a digest for each context (training, …)."""
-    inputs = [
-        DatasetInput(
-            Dataset(name, digest, source_type="local", source="{}"),
-            [InputTag("mlflow.data.context", context)],
-        )
-        for context, digest in digests.items()
-    ]
-    logger.experiment.log_inputs(logger.run_id, inputs)
+    logger.journal.inputs(name, digests)
 
 
 def commit() -> str:

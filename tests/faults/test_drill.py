@@ -1,0 +1,122 @@
+"""The fault drill: a sweep that is killed at random moments ends in the table of one that is not.
+
+`FAULTS` is how many kills (20), `FAULT_SEEDS` how many seeds of each of the four variants (3).
+"""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+
+import psutil
+import pytest
+from helpers import SMALL
+from mlflow import MlflowClient
+
+from cnn_anatomy.results.render import comma_separated
+from cnn_anatomy.results.runs import read
+from cnn_anatomy.results.table import build
+from cnn_anatomy.studies import Study, Table
+from cnn_anatomy.tracking.store import prepare
+
+KILLS = int(os.environ.get("FAULTS", "20"))
+SEEDS = int(os.environ.get("FAULT_SEEDS", "3"))
+STUDY = Study(
+    "adhoc",
+    "",
+    "",
+    Table(("pooling", "aux"), ("test/accuracy", "gap/accuracy", "gradient/decay", "macs")),
+)
+WORDS = (
+    *("--multirun", "pooling=max,stochastic", "aux=none,heads", "model.depth=8"),
+    *(*SMALL, "trainer.precision=32-true", "trainer.max_epochs=3", f"hydra.sweeper.seeds={SEEDS}"),
+)
+
+
+def start(folder):
+    """Start the sweep in `folder` as the leader of a process group."""
+    environment = {
+        **os.environ,
+        "MLFLOW_TRACKING_URI": f"sqlite:///{folder}/mlflow.db",
+        "CNN_ANATOMY_CACHE": str(folder / "cache"),
+        "OMP_NUM_THREADS": "1",
+        "WORKERS": "2",
+    }
+    call = [sys.executable, "-m", "cnn_anatomy.train", *WORDS]
+    log = (folder / "sweep.log").open("a")
+    return subprocess.Popen(
+        call, cwd=folder, env=environment, stdout=log, stderr=log, start_new_session=True
+    )
+
+
+def store(folder):
+    client = MlflowClient(f"sqlite:///{folder}/mlflow.db")
+    return client, client.get_experiment_by_name("adhoc").experiment_id
+
+
+def table(folder):
+    """Return the CSV table of the last sweep in `folder`."""
+    client, experiment = store(folder)
+    (parent,) = client.search_runs([experiment], "tags.kind = 'sweep'", max_results=1)
+    sweep = read(client, "adhoc", STUDY.table.metrics, parent.info.run_id)
+    return comma_separated(build(STUDY, sweep))
+
+
+def kill(process, rng):
+    """Kill a worker or the whole group; return which."""
+    children = psutil.Process(process.pid).children(recursive=True)
+    workers = [c for c in children if "loky" in " ".join(c.cmdline())]
+    if workers and rng.random() < 0.5:
+        rng.choice(workers).kill()
+        return "worker"
+    os.killpg(process.pid, signal.SIGKILL)
+    return "sweep"
+
+
+@pytest.mark.faults
+def test_a_sweep_that_is_killed_ends_as_one_that_is_not(tmp_path):
+    rng = random.Random(0)
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    for folder in (whole, broken):
+        folder.mkdir()
+        prepare(f"sqlite:///{folder}/mlflow.db", "adhoc")
+    begun = time.monotonic()
+    assert start(whole).wait() == 0, (whole / "sweep.log").read_text()
+    seconds = time.monotonic() - begun
+    kills = Counter()
+    sweeps = 0
+    while kills.total() < KILLS:
+        process = start(broken)
+        sweeps += 1
+        # A moment between the first second and when an undisturbed sweep would be half done.
+        while kills.total() < KILLS:
+            try:
+                process.wait(timeout=rng.uniform(1, max(seconds / 2, 2)))
+                break
+            except subprocess.TimeoutExpired:
+                kills[kill(process, rng)] += 1
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        if process.returncode == 0:  # done before all the kills: begin again
+            break
+    process = start(broken)
+    assert process.wait() == 0, (broken / "sweep.log").read_text()
+    assert table(broken) == table(whole)
+    client, experiment = store(broken)
+    runs = client.search_runs([experiment])
+    assert not [r for r in runs if r.info.status == "RUNNING"]
+    finished = Counter(
+        r.data.tags["key"]
+        for r in runs
+        if r.data.tags["kind"] == "run" and r.info.status == "FINISHED"
+    )
+    assert len(finished) == 4 * SEEDS
+    assert set(finished.values()) == {1}
+    print(
+        f"\n{4 * SEEDS} runs, {kills.total()} kills ({dict(kills)}) in {sweeps} sweeps of which an "
+        f"undisturbed one takes {seconds:.0f} s: same table, no run twice, none RUNNING"
+    )

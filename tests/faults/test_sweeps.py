@@ -1,0 +1,144 @@
+"""Sweeps beside which something fails: a variant, another sweep, the tracking server."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections import Counter
+
+import pytest
+from helpers import SMALL
+from mlflow import MlflowClient
+
+from cnn_anatomy.tracking.store import answers
+
+CALL = [sys.executable, "-m", "cnn_anatomy.train"]
+TINY = ["--multirun", "pooling=max", "model.depth=8", *SMALL]
+NOWHERE = "http://127.0.0.1:9"
+
+
+def environment(folder, uri):
+    return {
+        **os.environ,
+        "MLFLOW_TRACKING_URI": uri,
+        "CNN_ANATOMY_CACHE": str(folder / "cache"),
+        "OMP_NUM_THREADS": "1",
+        "WORKERS": "2",
+    }
+
+
+def start(folder, uri, *words):
+    """Start a sweep that another may run beside."""
+    return subprocess.Popen(
+        [*CALL, *words],
+        cwd=folder,
+        env=environment(folder, uri),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def runs(uri, kind="run"):
+    client = MlflowClient(uri)
+    experiment = client.get_experiment_by_name("adhoc")
+    if experiment is None:
+        return []
+    return client.search_runs([experiment.experiment_id], f"tags.kind = '{kind}'")
+
+
+def test_a_variant_that_diverges_fails_alone(tmp_path):
+    uri = f"sqlite:///{tmp_path}/mlflow.db"
+    rates = "optimizer.lr=0.02,0.05,0.1,1e6"
+    words = [*TINY, "seed=0", rates, "scheduler.max_lr=${optimizer.lr}", "trainer.max_epochs=8"]
+    process = start(tmp_path, uri, *words)
+    printed, told = process.communicate(timeout=400)
+    assert process.returncode == 1, told
+    found = runs(uri)
+    assert Counter(r.info.status for r in found) == {"FINISHED": 3, "FAILED": 1}, told
+    (failed,) = (r for r in found if r.info.status == "FAILED")
+    assert "it diverged" in failed.data.tags["reason"]
+    at_once, at_the_end = (line for line in told.splitlines() if line.startswith("failed: "))
+    assert "it diverged" in at_once
+    assert "it diverged" in at_the_end
+    assert "0 of 1" in printed  # the table has a hole, not a row less
+
+
+@pytest.mark.faults
+def test_two_sweeps_that_start_at_once_share_the_work(tmp_path):
+    uri = f"sqlite:///{tmp_path}/mlflow.db"
+    words = [*TINY, "aux=none,heads", "hydra.sweeper.seeds=2"]
+    both = [start(tmp_path, uri, *words) for _ in range(2)]
+    for process in both:
+        printed, told = process.communicate(timeout=600)
+        assert process.returncode == 0, told
+        assert "missing" not in printed
+    found = runs(uri)
+    assert [r.info.status for r in found] == ["FINISHED"] * 4
+    assert len({r.data.tags["key"] for r in found}) == 4
+    assert [r.info.status for r in runs(uri, "sweep")] == ["FINISHED"] * 2
+
+
+def test_a_server_that_is_not_there_is_told_before_anything_is_trained(tmp_path):
+    for words in (TINY, TINY[1:]):
+        began = time.monotonic()
+        process = start(tmp_path, NOWHERE, *words)
+        _, told = process.communicate(timeout=60)
+        assert process.returncode == 2
+        assert told.splitlines()[-1].startswith(f"MLFLOW_TRACKING_URI={NOWHERE} does not answer")
+        assert "Traceback" not in told
+        assert time.monotonic() - began < 30
+
+
+@pytest.mark.faults
+def test_a_sweep_outlives_its_server(tmp_path):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    uri = f"http://127.0.0.1:{port}"
+    call = [sys.executable, "-m", "mlflow", "server", "--port", str(port), "--workers", "1"]
+    call += ["--backend-store-uri", f"sqlite:///{tmp_path}/mlflow.db"]
+    call += ["--artifacts-destination", str(tmp_path / "artifacts")]
+
+    def serve():
+        with (tmp_path / "server.log").open("a") as log:
+            server = subprocess.Popen(
+                call, cwd=tmp_path, stdout=log, stderr=log, start_new_session=True
+            )
+        for _ in range(240):
+            if answers(uri):
+                return server
+            time.sleep(0.5)
+        raise AssertionError((tmp_path / "server.log").read_text())
+
+    def end(server):
+        os.killpg(server.pid, signal.SIGKILL)
+        server.wait()
+
+    server = serve()
+    try:
+        sweep = start(tmp_path, uri, *TINY, "seed=0,1,2", "trainer.max_epochs=40")
+        for _ in range(240):
+            time.sleep(0.5)
+            if any(r.data.metrics.get("train/loss") for r in runs(uri)):
+                break
+        end(server)  # while two runs train
+        time.sleep(15)
+        server = serve()
+        _, told = sweep.communicate(timeout=600)
+        assert sweep.returncode == 0, told
+        found = runs(uri)
+        assert [r.info.status for r in found] == ["FINISHED"] * 3
+        client = MlflowClient(uri)
+        for run in found:
+            for name in ("train/loss", "val/accuracy"):
+                history = client.get_metric_history(run.info.run_id, name)
+                steps = [m.step for m in history]
+                assert sorted(steps) == list(range(1, 80, 2)), (name, steps)
+            files = {f.path for f in client.list_artifacts(run.info.run_id)}
+            assert files >= {"config.yaml", "gradients.parquet", "gradients.png"}
+    finally:
+        end(server)

@@ -1,0 +1,104 @@
+"""Metrics of a run whose server is lost: kept, and delivered once."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+
+import pytest
+from mlflow import MlflowClient
+
+from cnn_anatomy.errors import ConfigError
+from cnn_anatomy.tracking.journal import Journal, deliver, sync
+from cnn_anatomy.tracking.run import tracked
+from cnn_anatomy.tracking.store import answers, prepare, require_server
+
+
+def test_delivering_twice_leaves_each_metric_once(tmp_path):
+    uri = f"sqlite:///{tmp_path}/mlflow.db"
+    client = MlflowClient(uri)
+    run = client.create_run(prepare(uri, "s")).info.run_id
+    path = tmp_path / f"{run}.jsonl"
+    lines = [{"metrics": [["a", 1.5, 1000 + i, i], ["b", float("nan"), 1, i]]} for i in range(3)]
+    lines.append({"end": ["FINISHED", "", 5000]})
+    text = "".join(json.dumps(line) + "\n" for line in lines) + '{"metrics": [["a", 1'
+    for _ in range(2):
+        path.write_text(text)  # its last line is cut off, as a kill leaves it
+        deliver(client, path)
+    assert not path.exists()
+    assert [m.step for m in client.get_metric_history(run, "a")] == [0, 1, 2]
+    assert client.get_run(run).info.status == "FINISHED"
+
+
+def test_a_server_that_does_not_answer_is_refused_in_a_sentence():
+    began = time.monotonic()
+    with pytest.raises(ConfigError, match=r"MLFLOW_TRACKING_URI=http://127\.0\.0\.1:9 does"):
+        require_server("http://127.0.0.1:9")
+    assert time.monotonic() - began < 10
+
+
+@pytest.mark.slow
+def test_a_server_killed_and_restarted_gets_every_metric_once(tmp_path, monkeypatch):
+    monkeypatch.setattr("cnn_anatomy.tracking.journal.PAUSE", 0.0)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    uri = f"http://127.0.0.1:{port}"
+    call = [sys.executable, "-m", "mlflow", "server", "--port", str(port), "--workers", "1"]
+    call += ["--backend-store-uri", f"sqlite:///{tmp_path}/mlflow.db"]
+    call += ["--artifacts-destination", str(tmp_path / "artifacts")]
+
+    def serve():
+        process = subprocess.Popen(call, cwd=tmp_path, start_new_session=True)
+        for _ in range(240):
+            if answers(uri):
+                return process
+            time.sleep(0.5)
+        raise AssertionError("the server does not start")
+
+    def end(process):
+        os.killpg(process.pid, 9)
+        process.wait()
+
+    server = serve()
+    try:
+        experiment = prepare(uri, "s")
+        with tracked(
+            uri, experiment, name="r", tags={}, params={}, journals=tmp_path / "journal"
+        ) as logger:
+            run = str(logger.run_id)
+            for step in range(9):
+                if step == 3:
+                    end(server)
+                if step == 6:
+                    server = serve()
+                logger.log_metrics({"a": float(step)}, step)
+                waits = len(list((tmp_path / "journal").glob("*.jsonl")))
+                assert waits == (1 if 3 <= step < 6 else 0), step
+            end(server)
+            logger.log_metrics({"a": 9.0}, 9)
+            (tmp_path / "file").mkdir()
+            (tmp_path / "file" / "x.txt").write_text("kept")
+            logger.log_folder(str(tmp_path / "file"))
+        server = serve()
+        client = MlflowClient(uri)
+        assert client.get_run(run).info.status == "RUNNING"
+        assert sync(client, tmp_path / "journal") == ([run], [])
+        history = client.get_metric_history(run, "a")
+        assert [(m.step, m.value) for m in history] == [(i, float(i)) for i in range(10)]
+        assert client.get_run(run).info.status == "FINISHED"
+        assert [f.path for f in client.list_artifacts(run)] == ["x.txt"]
+    finally:
+        end(server)
+
+
+def test_only_a_lost_server_is_waited_for(tmp_path):
+    from mlflow.exceptions import MlflowException
+
+    uri = f"sqlite:///{tmp_path}/mlflow.db"
+    prepare(uri, "s")
+    journal = Journal(MlflowClient(uri), "0" * 32, tmp_path / "journal")
+    with pytest.raises(MlflowException, match="not found"):
+        journal.metrics({"a": 1.0}, 0)
