@@ -14,7 +14,8 @@ help: ## list the targets
 
 .venv/stamp: requirements.lock pyproject.toml
 	@test -x .venv/bin/uv || { python3 -m venv .venv && .venv/bin/pip install --quiet --disable-pip-version-check uv; }
-	@.venv/bin/uv pip sync --quiet --python .venv/bin/python requirements.lock
+	@# compiled now, as where PYTHONDONTWRITEBYTECODE is set (many containers) each start would compile anew
+	@.venv/bin/uv pip sync --quiet --compile-bytecode --python .venv/bin/python requirements.lock
 	@.venv/bin/uv pip install --quiet --python .venv/bin/python --no-deps --editable .
 	@touch $@
 
