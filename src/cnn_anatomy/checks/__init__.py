@@ -25,10 +25,16 @@ from cnn_anatomy.paths import REPOSITORY
 CONF = REPOSITORY / "conf"
 # What a node without `_target_` is called with, and where a target's further keywords go.
 CALLED = {"trainer": "lightning.pytorch.trainer.trainer.Trainer"}
+COMPOSED = (
+    *("families.resnet", "families.imagenet_resnet", "families.vgg", "families.series"),
+    *("families.all_cnn", "families.inception_network", "families.googlenet"),
+    "backbones.backbone",
+)
 FORWARDED = {
-    "cnn_anatomy.networks.families.resnet": "cnn_anatomy.networks.network.Network",
-    "cnn_anatomy.networks.families.vgg": "cnn_anatomy.networks.network.Network",
-    "cnn_anatomy.networks.families.inception_network": "cnn_anatomy.networks.network.Network",
+    **{
+        f"cnn_anatomy.networks.{family}": "cnn_anatomy.networks.network.compose"
+        for family in COMPOSED
+    },
     "cnn_anatomy.networks.auxiliary.Auxiliary": "cnn_anatomy.networks.auxiliary.AuxiliaryHead",
     "cnn_anatomy.schedules.one_cycle": "torch.optim.lr_scheduler.OneCycleLR",
 }

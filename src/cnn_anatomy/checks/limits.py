@@ -64,6 +64,10 @@ COUNT = Limits(0)
 SIZE = Limits(1)
 SHARE = Limits(0, below=1)
 WEIGHT = Limits(0)
+BACKBONES = (
+    *("resnet18", "resnet34", "resnet50", "googlenet", "inception_v3"),
+    *("vgg16", "vgg16_bn", "densenet121"),
+)
 PRECISIONS = ("32-true", "bf16-mixed", "16-mixed", "bf16-true", "16-true", "64-true")
 
 # The first pattern that matches a key counts.
@@ -93,25 +97,38 @@ LIMITS = {
     "scheduler.pct_start": Limits(above=0, below=1),
     "model.depth": Limits(kind="int"),  # of which form, says rules.py
     "model.width": SIZE,
-    "model.stages": Limits(1, kind="list[list[int]]"),
+    "model.stages": SIZE,
+    "model.blocks": SIZE,
+    "model.base": Limits(choices=("a", "b", "c")),
+    "model.halve": Limits(choices=("after", "last")),
+    "model.name": Limits(choices=BACKBONES),
+    "model.resize": Limits(1, 4096),
+    "model.stem.blur": Limits(0, 7),
+    "model.stem.dropout": SHARE,
+    "model.stem.response_norm": COUNT,
+    "model.stem.*": SIZE,
+    "model.last_pooling.kernel": Limits(2, 3),
     "block.expansion": SIZE,
     "pooling.kernel": Limits(2, 3),
     "pooling.size": Limits(2, 7),
     "pooling.p": Limits(1, 100),
     "pooling.eps": Limits(above=0),
-    "skip.bias": Limits(-100, 100),
     "skip.scale": Limits(0, 1),
+    "skip.dropout": SHARE,
+    "skip.bias": Limits(-100, 100),
     "norm.groups": SIZE,
+    "norm.eps": Limits(above=0),
     "init.std": WEIGHT,
     "inception.depth": COUNT,
-    "inception.small": Limits(1, 15),
-    "inception.large": Limits(1, 15),
+    "inception.small": Limits(1, 7),
+    "inception.large": Limits(1, 7),
     "head.hidden": COUNT,
     "head.dropout": SHARE,
     "aux.weight": WEIGHT,
     "aux.decay": Limits(0, 1),
     "aux.dropout": Limits(0, below=1, kind="float"),
     "aux.stages": SIZE,
+    "aux.window": Limits(0, kind="int"),
     "aux.*": Limits(1, kind="int"),
     "freeze.*": COUNT,
     "data.batch_size": SIZE,
