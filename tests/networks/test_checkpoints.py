@@ -72,12 +72,16 @@ def lived_in(model):
     return model.eval()
 
 
-def assert_same(network, model, size):
+def assert_same(network, model, size, tolerance=0.0):
     x = torch.randn(2, 3, size, size, generator=torch.Generator().manual_seed(1))
     with torch.no_grad():
         ours, theirs = network.eval()(x).logits, model(x)
     assert ours.std() > 0
-    assert torch.equal(ours, theirs)
+    # Bit for bit but for the projections of wide bottlenecks, which subsample, then convolve.
+    if tolerance:
+        assert torch.allclose(ours, theirs, rtol=tolerance, atol=tolerance * float(theirs.std()))
+    else:
+        assert torch.equal(ours, theirs)
 
 
 @pytest.mark.parametrize("wrapped", [False, True], ids=["plain", "wrapped"])
@@ -112,7 +116,7 @@ def test_torchvisions_networks_give_the_same_logits(tmp_path, name, overrides):
     torch.save(lived_in(model).state_dict(), tmp_path / f"{name}.pth")
     network = built(*overrides, size=224, classes=1000, device="cpu")
     load(network, tmp_path / f"{name}.pth")
-    assert_same(network, model, 224)
+    assert_same(network, model, 224, 1e-5 if name == "resnet50" else 0.0)
 
 
 def test_the_auxiliary_heads_of_torchvision_are_ours(tmp_path):

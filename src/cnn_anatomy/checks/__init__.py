@@ -109,7 +109,7 @@ def _source_problems(
 ) -> Iterator[str]:
     """Check the configuration that trains a transfer's source network."""
     plain = OmegaConf.create(OmegaConf.to_container(config, resolve=False))
-    plain.transfer = {"source": None}
+    plain.transfer = {"source": None, "layers": None}
     plain.freeze = {"_target_": "cnn_anatomy.networks.freezing.Nothing"}
     try:
         merged = OmegaConf.merge(plain, source)
@@ -136,7 +136,7 @@ def _node(parent: DictConfig, key: str, path: str, option: Any) -> Iterator[str]
         if not interpolated:
             yield from _leaf(path, _plain(value), _declared(path))
         return
-    if interpolated or path == "transfer":
+    if interpolated or path == "transfer.source":
         return
     target = CALLED.get(path) or value.get("_target_")
     if target is None and path.partition(".")[0] not in ("tracking", "paths"):

@@ -94,6 +94,9 @@ LIMITS = {
     "optimizer.betas": SHARE,
     "optimizer.eps": Limits(above=0),
     "scheduler.max_lr": Limits(above=0),
+    "scheduler.milestones": Limits(above=0, below=1),
+    "scheduler.factor": Limits(above=0, below=1),
+    "scheduler.warmup": SHARE,
     "scheduler.pct_start": Limits(above=0, below=1),
     "model.depth": Limits(kind="int"),  # of which form, says rules.py
     "model.width": SIZE,
@@ -130,6 +133,7 @@ LIMITS = {
     "aux.stages": SIZE,
     "aux.window": Limits(0, kind="int"),
     "aux.*": Limits(1, kind="int"),
+    "transfer.layers": Limits(0, kind="int | None"),
     "freeze.*": COUNT,
     "data.batch_size": SIZE,
     "data.eval_batch_size": SIZE,

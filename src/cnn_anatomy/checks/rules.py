@@ -17,7 +17,7 @@ def broken(config: Config) -> Iterator[str]:
     """Yield the sentence of every rule that a resolved configuration breaks."""
     family = FAMILIES.get(config["model"].get("_target_"), _any)
     source = SOURCES.get(config["data"]["source"].get("_target_"), _any)
-    for rule in (family, source, _classes, _momentum, _batch):
+    for rule in (family, source, _classes, _momentum, _batch, _transfer):
         try:
             rule(config)
         except ConfigError as error:
@@ -132,6 +132,15 @@ def _classes(config: Config) -> None:
     classes = config["data"].get("classes")
     if classes is not None and len(set(classes)) < max(2, len(classes)):
         raise ConfigError(f"data.classes={classes} must name two or more labels, each once")
+
+
+def _transfer(config: Config) -> None:
+    transfer = config["transfer"]
+    if transfer.get("layers") is not None and transfer.get("source") is None:
+        raise ConfigError(
+            f"transfer.layers={transfer['layers']} has no meaning without a source: choose "
+            "transfer=classes or same, or leave it out"
+        )
 
 
 def _momentum(config: Config) -> None:
