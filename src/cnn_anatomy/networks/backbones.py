@@ -31,6 +31,7 @@ from cnn_anatomy.networks.norm import Batch
 from cnn_anatomy.networks.pooling import Unpooled
 from cnn_anatomy.networks.skip import Plain
 from cnn_anatomy.networks.stems import Rescale
+from cnn_anatomy.sizes import refuse_own_heads
 
 
 class Head(nn.Module):
@@ -186,7 +187,7 @@ def backbone(
     kind = BACKBONES[name]
     own = isinstance(auxiliary, Own)
     if own and not kind.sides:
-        auxiliary.build()
+        refuse_own_heads()
     state = None if weights is None else _state(name, weights)
     trained = classes if state is None else _classes(state, kind)
     options: dict[str, Any] = {"num_classes": trained}

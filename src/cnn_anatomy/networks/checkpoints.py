@@ -121,7 +121,7 @@ def resnet_names(network: Network, weights: Mapping[str, Tensor]) -> dict[str, s
 def googlenet_names(network: Network, weights: Mapping[str, Tensor]) -> dict[str, str]:
     """Return what the leaves are called in torchvision's GoogLeNet."""
     branches = {"branch1": "branch1", "branch3": "branch2", "branch5": "branch3", "pool": "branch4"}
-    names = {}
+    names: dict[str, str] = {}
     for name, _ in _leaves(network.stem, "stem"):
         names[name] = name.removeprefix("stem.")
     modules = iter(GOOGLENET_MODULES)
@@ -133,9 +133,9 @@ def googlenet_names(network: Network, weights: Mapping[str, Tensor]) -> dict[str
             for name, _ in _leaves(module, here.rstrip(".")):
                 branch, _, rest = name.removeprefix(here).partition(".")
                 names[name] = f"{there}{branches.get(branch, branch)}.{rest}"
-    for number, (stage, side) in enumerate(network.auxiliary.items(), 1):
+    for number, (tapped, side) in enumerate(network.auxiliary.items(), 1):
         parts = ("conv.conv", "conv.norm", "fc1", "fc2")
-        leaves = [name for name, _ in _leaves(side, f"auxiliary.{stage}")]
+        leaves = [name for name, _ in _leaves(side, f"auxiliary.{tapped}")]
         names |= {name: f"aux{number}.{part}" for name, part in zip(leaves, parts, strict=False)}
     names = {name: re.sub(r"\.norm$", ".bn", there) for name, there in names.items()}
     return {**names, "head.classifier": "fc"}
@@ -143,7 +143,8 @@ def googlenet_names(network: Network, weights: Mapping[str, Tensor]) -> dict[str
 
 def vgg_names(network: Network, weights: Mapping[str, Tensor]) -> dict[str, str]:
     """Return what the leaves are called in torchvision's VGGs, which number every layer."""
-    names, place = {}, 0
+    names: dict[str, str] = {}
+    place = 0
     for k, stage in enumerate(network.stages):
         for i, block in enumerate(stage.children()):
             leaves = [name for name, _ in _leaves(block, f"stages.{k}.{i}")]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -57,7 +57,7 @@ class Network(nn.Module):
         super().__init__()
         self.stem = stem
         self.stages = nn.ModuleList(stages)
-        self.head = head
+        self.head: Any = head  # of which kind, the injected class says
         self.auxiliary = auxiliary
 
     def features(self, x: Tensor) -> Tensor:
