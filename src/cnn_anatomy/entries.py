@@ -32,7 +32,7 @@ def keys(path: Path, known: set[str]) -> Iterator[dict[str, Any]]:
     except KeyError as error:
         raise ConfigError(f"{path.name} lacks the key {error.args[0]}") from error
     except ConfigError as error:
-        raise ConfigError(f"{path.name}: {error}") from error
+        raise ConfigError(f"{path.name}: {error}") from None  # whose cause would be told instead
     except (TypeError, ValueError, AttributeError) as error:
         raise ConfigError(f"{path.name} is malformed: {error}") from error
 

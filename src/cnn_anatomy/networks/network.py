@@ -168,7 +168,7 @@ def map_shapes(
                 x = stage.eval()(x)
                 _, channels, height, width = x.shape
                 shapes.append((channels, height, width))
-    except RuntimeError as error:
+    except (RuntimeError, ValueError) as error:  # a norm of single values is a ValueError
         raise ConfigError(
             f"images of {image.shape[-2]}×{image.shape[-1]} pixels are too small for the poolings "
             f"of {len(stages)} stages: choose larger images, fewer stages or pooling=none"
