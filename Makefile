@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help sweep plan table report ui screenshot test test-slow lint format lock clean
+.PHONY: help sweep plan table reproduce report ui screenshot test test-slow lint format lock clean
 export OMP_NUM_THREADS ?= 1
 
 STUDY ?= core
@@ -7,6 +7,11 @@ PORT ?= 5000
 LAUNCHER ?= local
 RUN := .venv/bin/python -m
 SWEEP = $(RUN) cnn_anatomy.train --multirun study=$(STUDY) hydra/launcher=$(LAUNCHER) \
+	$(if $(SEEDS),hydra.sweeper.seeds=$(SEEDS)) $(if $(DATA),data=$(DATA)) $(if $(FORCE),hydra.sweeper.force=true) $(ARGS)
+
+BUDGET ?= smoke
+PAPERS = $(notdir $(basename $(wildcard experiments/papers/*.yaml)))
+REPRODUCE = $(RUN) cnn_anatomy.train --multirun study=$(PAPER) hydra.sweeper.budget=$(BUDGET) hydra/launcher=$(LAUNCHER) \
 	$(if $(SEEDS),hydra.sweeper.seeds=$(SEEDS)) $(if $(DATA),data=$(DATA)) $(if $(FORCE),hydra.sweeper.force=true) $(ARGS)
 
 help: ## list the targets
@@ -27,6 +32,9 @@ plan: .venv/stamp ## show what a sweep would train; takes the same variables
 
 table: .venv/stamp ## write experiments/results/STUDY/ anew from MLflow
 	@$(RUN) cnn_anatomy.results $(STUDY)
+
+reproduce: .venv/stamp ## train PAPER's rows at BUDGET (smoke, short, paper), print its table and ours
+	@$(if $(PAPER),$(REPRODUCE),echo "PAPER= is one of $(PAPERS)" >&2; exit 2)
 
 report: .venv/stamp ## write all results as a web site, outputs/report/index.html
 	@$(RUN) cnn_anatomy.results.report $(if $(filter file,$(origin STUDY)),all,$(STUDY))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import tempfile
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from cnn_anatomy.classifier import Classifier
 from cnn_anatomy.data import ImageData
 from cnn_anatomy.errors import ConfigError
 from cnn_anatomy.networks import Network
-from cnn_anatomy.networks.freezing import freeze
+from cnn_anatomy.networks.freezing import freeze, leading
 from cnn_anatomy.networks.network import weight_layers
 from cnn_anatomy.paths import REPOSITORY, tracking_uri
 from cnn_anatomy.tracking.keys import run_key
@@ -53,7 +53,12 @@ def run(config: DictConfig, choices: Mapping[str, str], *, progress: bool = True
     source = source_config(config)
     if source is not None:
         weights = torch.load(pretrained(source, choices), weights_only=True)
-        adopt(classifier.network, weights)
+        network = classifier.network
+        copied = None
+        if config.transfer.layers is not None:
+            image = torch.zeros(1, *data.shape)
+            copied = leading(network, image, config.transfer.layers, key="transfer.layers")
+        adopt(network, weights, copied)
     experiment = prepare(uri, config.study)
     tags = {
         "study": config.study,
@@ -154,7 +159,7 @@ def source_config(config: DictConfig) -> DictConfig | None:
     if changes is None:
         return None
     plain = OmegaConf.create(OmegaConf.to_container(config, resolve=True))
-    plain.transfer = {"source": None}
+    plain.transfer = {"source": None, "layers": None}
     plain.freeze = {"_target_": "cnn_anatomy.networks.freezing.Nothing"}
     merged = OmegaConf.merge(plain, changes)
     merged.data.seed = merged.seed
@@ -191,8 +196,14 @@ def pretrained(config: DictConfig, choices: Mapping[str, str]) -> Path:
     return path
 
 
-def adopt(network: Network, weights: Mapping[str, torch.Tensor]) -> None:
+def adopt(
+    network: Network,
+    weights: Mapping[str, torch.Tensor],
+    modules: Sequence[torch.nn.Module] | None = None,
+) -> None:
     """Copy a source network's weights and statistics, all but those of its task's classifiers.
+
+    `modules` are the only leaves that get them, if not None.
 
     Raises:
         ConfigError: if a weight is missing, left over or of another shape.
@@ -204,6 +215,9 @@ def adopt(network: Network, weights: Mapping[str, torch.Tensor]) -> None:
     odd += [k for k in sorted(wanted & offered.keys()) if own[k].shape != offered[k].shape]
     if odd:
         raise ConfigError(f"transfer.source does not fit this network: {odd[0]} differs")
+    if modules is not None:
+        names = {name for name, module in network.named_modules() if module in modules}
+        offered = {k: v for k, v in offered.items() if k.rpartition(".")[0] in names}
     network.load_state_dict({**own, **offered})
 
 

@@ -12,6 +12,7 @@ from lightning.pytorch.loggers import MLFlowLogger
 from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, InputTag, Param
 
+from cnn_anatomy.hardware import description
 from cnn_anatomy.paths import REPOSITORY
 from cnn_anatomy.tracking.process import identity
 
@@ -46,6 +47,7 @@ def tracked(
         **tags,
         "mlflow.source.git.commit": commit(),
         "mlflow.source.name": "cnn_anatomy.train",
+        "hardware": description(),
         "mlflow.user": os.environ.get("USER", "unknown"),
         **identity(),
     }
