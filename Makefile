@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help sweep plan table report sync ui screenshot test test-slow test-faults lint format lock clean
+.PHONY: help sweep plan table reproduce report sync ui screenshot test test-slow test-faults lint format lock clean
 export OMP_NUM_THREADS ?= 1
 
 STUDY ?= core
@@ -9,12 +9,18 @@ RUN := .venv/bin/python -m
 SWEEP = $(RUN) cnn_anatomy.train --multirun study=$(STUDY) hydra/launcher=$(LAUNCHER) \
 	$(if $(SEEDS),hydra.sweeper.seeds=$(SEEDS)) $(if $(DATA),data=$(DATA)) $(if $(FORCE),hydra.sweeper.force=true) $(ARGS)
 
+BUDGET ?= smoke
+PAPERS = $(notdir $(basename $(wildcard experiments/papers/*.yaml)))
+REPRODUCE = $(RUN) cnn_anatomy.train --multirun study=$(PAPER) hydra.sweeper.budget=$(BUDGET) hydra/launcher=$(LAUNCHER) \
+	$(if $(SEEDS),hydra.sweeper.seeds=$(SEEDS)) $(if $(DATA),data=$(DATA)) $(if $(FORCE),hydra.sweeper.force=true) $(ARGS)
+
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
 
 .venv/stamp: requirements.lock pyproject.toml
 	@test -x .venv/bin/uv || { python3 -m venv .venv && .venv/bin/pip install --quiet --disable-pip-version-check uv; }
-	@.venv/bin/uv pip sync --quiet --python .venv/bin/python requirements.lock
+	@# compiled now, as where PYTHONDONTWRITEBYTECODE is set (many containers) each start would compile anew
+	@.venv/bin/uv pip sync --quiet --compile-bytecode --python .venv/bin/python requirements.lock
 	@.venv/bin/uv pip install --quiet --python .venv/bin/python --no-deps --editable .
 	@touch $@
 
@@ -26,6 +32,9 @@ plan: .venv/stamp ## show what a sweep would train; takes the same variables
 
 table: .venv/stamp ## write experiments/results/STUDY/ anew from MLflow
 	@$(RUN) cnn_anatomy.results $(STUDY)
+
+reproduce: .venv/stamp ## train PAPER's rows at BUDGET (smoke, short, paper), print its table and ours
+	@$(if $(PAPER),$(REPRODUCE),echo "PAPER= is one of $(PAPERS)" >&2; exit 2)
 
 report: .venv/stamp ## write all results as a web site, outputs/report/index.html
 	@$(RUN) cnn_anatomy.results.report $(if $(filter file,$(origin STUDY)),all,$(STUDY))

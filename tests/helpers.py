@@ -1,6 +1,9 @@
 """The real configuration, at a size of seconds."""
 
+import torch
 from hydra import compose, initialize_config_dir
+from hydra.utils import instantiate
+from omegaconf import OmegaConf
 
 from cnn_anatomy.paths import REPOSITORY
 
@@ -18,3 +21,13 @@ def composed(*overrides):
     """Compose conf/train.yaml with `overrides`."""
     with initialize_config_dir(str(REPOSITORY / "conf"), version_base="1.3"):
         return compose("train", list(overrides))
+
+
+def built(*overrides, size=32, classes=10, device="meta"):
+    """Build the network that `overrides` name, by default without memory for its weights."""
+    config = composed(*overrides)
+    OmegaConf.resolve(config)
+    with torch.device(device):
+        return instantiate(
+            config.model, channels=3, size=(size, size), classes=classes, _convert_="all"
+        )

@@ -20,11 +20,20 @@ AXES = (
     *("block", "pooling", "skip", "norm", "activation", "init", "inception", "head", "aux"),
     *("freeze", "optimizer", "scheduler", "probes", "model"),
 )
+STAGE = "_target_: cnn_anatomy.networks.Stage"
+MODULES = f"model.stages=[{', '.join(3 * [f'{{{STAGE}, widths: {3 * [[2, 2, 2, 1, 2, 2]]}}}'])}]"
+NARROW = [MODULES, "model.stem.width=4", "model.stem.out=8"]
 SIZES = {
     "resnet": ["model.width=4"],
     "plain": ["model.width=4"],
     "vgg": ["model.stages=[[4],[8],[8,8]]"],
     "inception": ["model.width=8", "inception.depth=3"],
+    **{f"resnet{depth}": ["model.width=4", "model.blocks=[1,1]"] for depth in (18, 34, 50)},
+    "vgg16": ["model.stages=[[4],[8],[8]]"],
+    "all_cnn": ["model.width=4"],
+    "nin": [f"model.stages=[{{{STAGE}, widths: [[4, 5], [4, 1]], halve: after}}]"],
+    **dict.fromkeys(("googlenet", "googlenet_torchvision"), NARROW),
+    "torchvision": [],
 }
 NUMBERS = {
     "model.depth": st.sampled_from([8, 9, 11, 14, 2, -4]),
@@ -75,6 +84,8 @@ def overrides(draw):
     if chosen.get("model", "resnet") in ("resnet", "plain"):
         words.append("model.depth=11" if chosen.get("block") == "bottleneck" else "model.depth=8")
     base = composed(*words)
+    if OmegaConf.is_list(base.head.get("hidden")):
+        words.append("head.hidden=[8,8]")
     there = [k for k in NUMBERS if OmegaConf.select(base, k, throw_on_missing=False) is not None]
     keys = draw(st.lists(st.sampled_from(there), max_size=2, unique=True))
     return [*words, *(f"{key}={draw(NUMBERS[key])}" for key in keys)]

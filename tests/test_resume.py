@@ -9,10 +9,10 @@ import pytest
 import torch
 from mlflow import MlflowClient
 
-from cnn_anatomy import training
+from cnn_anatomy import one_run
+from cnn_anatomy.one_run import run
 from cnn_anatomy.resume import EpochCheckpoint
 from cnn_anatomy.tracking.stop import Stopped
-from cnn_anatomy.training import run
 
 EPOCHS = ("model.depth=8", "aux=heads", "pooling=stochastic", "trainer.max_epochs=4")
 
@@ -27,8 +27,8 @@ def trained(small, tmp_path, monkeypatch):
         weights.update(state)
         return metrics, state
 
-    original = training.fit
-    monkeypatch.setattr(training, "fit", fit)
+    original = one_run.fit
+    monkeypatch.setattr(one_run, "fit", fit)
 
     def train(folder, *overrides):
         uri = f"sqlite:///{tmp_path}/{folder}/mlflow.db"

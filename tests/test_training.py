@@ -8,7 +8,8 @@ from omegaconf import OmegaConf
 
 from cnn_anatomy.errors import ConfigError
 from cnn_anatomy.tracking.keys import run_key
-from cnn_anatomy.training import adopt, build, source_config
+from cnn_anatomy.training import build
+from cnn_anatomy.transfer import adopt, source_config
 
 
 def trained(config, *, probes=True):

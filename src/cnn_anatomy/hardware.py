@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import platform
 import shutil
 import subprocess
 from functools import cache
@@ -22,21 +24,39 @@ def native_precision() -> str:
     return "bf16-mixed" if native else "32-true"
 
 
+@cache
+def description() -> str:
+    """Return processor, cores and GPU in words, as in `AMD EPYC, 2 cores, no GPU`."""
+    gpus = _nvidia("name")
+    names = {v.strip() for k, v in _processor() if k.strip() == "model name"}
+    name = ", ".join(sorted(names)) or platform.processor() or platform.machine()
+    return f"{name}, {os.cpu_count()} cores, {', '.join(gpus) or 'no GPU'}"
+
+
 def _compute_capability() -> float | None:
     """Return that of the first GPU of NVIDIA's, or None."""
-    query = ["nvidia-smi", "--query-gpu=compute_cap", "--format=csv,noheader"]
-    if shutil.which(query[0]) is None:
-        return None
-    told = subprocess.run(query, capture_output=True, text=True, check=False).stdout.split()
+    told = _nvidia("compute_cap")
     return float(told[0]) if told and told[0].replace(".", "").isdigit() else None
+
+
+def _nvidia(field: str) -> list[str]:
+    """Return a field of each GPU of NVIDIA's."""
+    query = ["nvidia-smi", f"--query-gpu={field}", "--format=csv,noheader"]
+    if shutil.which(query[0]) is None:
+        return []
+    told = subprocess.run(query, capture_output=True, text=True, check=False)
+    return told.stdout.splitlines() if told.returncode == 0 else []
 
 
 def _processor_flags() -> set[str]:
     """Return the flags that Linux lists of the processor; elsewhere nothing."""
+    return {f for k, v in _processor() if k.strip() in ("flags", "Features") for f in v.split()}
+
+
+def _processor() -> list[tuple[str, str]]:
+    """Return key and value of each line that Linux has on the processor; elsewhere nothing."""
     listed = Path("/proc/cpuinfo")
     if not listed.exists():
-        return set()
+        return []
     lines = (line.partition(":") for line in listed.read_text().splitlines())
-    return {
-        f for key, _, value in lines if key.strip() in ("flags", "Features") for f in value.split()
-    }
+    return [(key, value) for key, _, value in lines]

@@ -33,12 +33,27 @@ def require_modules(depth: int) -> None:
         raise ConfigError(f"inception.depth={depth} is below 1, the least number of modules")
 
 
+def require_odd(key: str, kernel: int) -> None:
+    """Raise a ConfigError where a kernel has no middle, so that its map is not its input's size."""
+    if kernel % 2 == 0:
+        raise ConfigError(f"{key}={kernel} is even: a kernel must be odd")
+
+
 def refuse_modules(depth: int) -> None:
     """Raise a ConfigError where a network of other blocks is given Inception modules."""
     if depth:
         raise ConfigError(
             f"inception.depth={depth} has no meaning for a model without Inception "
             "modules: choose model=inception, or inception=none"
+        )
+
+
+def require_listed(depth: int, listed: int) -> None:
+    """Raise a ConfigError where a model lists another number of Inception modules."""
+    if depth != listed:
+        raise ConfigError(
+            f"inception.depth={depth} is not the number of modules that model.stages lists: set "
+            f"inception.depth={listed}"
         )
 
 
@@ -50,8 +65,8 @@ def refuse_no_block() -> NoReturn:
 def refuse_block(name: str) -> NoReturn:
     """Raise the ConfigError of a network of Inception modules that is given another block."""
     raise ConfigError(
-        f"block={name.lower()} has no meaning for model=inception, whose blocks are Inception "
-        "modules: leave block=none"
+        f"block={name.lower()} has no meaning for a model whose blocks are Inception modules: "
+        "leave block=none"
     )
 
 
@@ -68,6 +83,14 @@ def check_stages(stages: Sequence[int], count: int) -> None:
             raise ConfigError(f"aux.stages={stage} names no stage: this network has 1 to {count}")
     if len(set(stages)) < len(stages):
         raise ConfigError(f"aux.stages={list(stages)} names a stage twice: each has one head")
+
+
+def refuse_own_heads() -> NoReturn:
+    """Raise the ConfigError of a network that is asked for auxiliary heads it does not bring."""
+    raise ConfigError(
+        "aux=own has no meaning for this model, which brings no auxiliary heads of its own: "
+        "choose none or heads"
+    )
 
 
 def check_canvas(patch: int, smallest: int, largest: int, canvas: int) -> None:

@@ -8,10 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import yaml
-
 from cnn_anatomy import claims
 from cnn_anatomy.claims import Claim
+from cnn_anatomy.entries import keys, listed, mapped, named, overrides, texts, whole
 from cnn_anatomy.errors import ConfigError, did_you_mean
 from cnn_anatomy.paths import REPOSITORY
 
@@ -127,46 +126,25 @@ def parse(name: str, path: Path) -> Study:
     Raises:
         ConfigError: if it is malformed, naming the key.
     """
-    try:
-        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path.name} is no YAML: {' '.join(str(error).split())}") from error
     known = {"question", "reading", "overrides", "grid", "variants", "seeds", "table", "claims"}
     known |= {"figures", "limits"}
-    if not isinstance(raw, dict):
-        raise ConfigError(f"{path.name} holds no keys: it needs {', '.join(sorted(known))}")
-    for key in raw.keys() - known:
-        raise ConfigError(f"{path.name}: key {key} is none of {', '.join(sorted(known))}")
-    try:
+    with keys(path, known) as raw:
         study = Study(
             name=name,
             question=str(raw["question"]),
             reading=str(raw["reading"]),
-            table=_table(_mapped("table", raw["table"])),
-            overrides=_settings("overrides", raw.get("overrides", [])),
+            table=_table(mapped("table", raw["table"])),
+            overrides=overrides("overrides", raw.get("overrides", [])),
             grid={
-                str(k): _listed(f"grid.{k}", v)
-                for k, v in _mapped("grid", raw.get("grid", {})).items()
+                str(k): listed(f"grid.{k}", v)
+                for k, v in mapped("grid", raw.get("grid", {})).items()
             },
-            variants={
-                str(k): _settings(f"variants.{k}", v)
-                for k, v in _mapped("variants", raw.get("variants", {})).items()
-            },
-            seeds=raw.get("seeds", 3),
+            variants=named("variants", raw.get("variants", {})),
+            seeds=whole("seeds", raw.get("seeds", 3)),
             claims=tuple(map(claims.parse, raw.get("claims", []))),
-            figures=tuple(map(_figure, _listed("figures", raw["figures"])))
-            if "figures" in raw
-            else FIGURES,
+            figures=figures(raw),
             limits=str(raw.get("limits", "")),
         )
-    except KeyError as error:
-        raise ConfigError(f"{path.name} lacks the key {error.args[0]}") from error
-    except ConfigError as error:
-        raise ConfigError(f"{path.name}: {error}") from error
-    except (TypeError, ValueError, AttributeError) as error:
-        raise ConfigError(f"{path.name} is malformed: {error}") from error
-    if not isinstance(study.seeds, int) or isinstance(study.seeds, bool) or study.seeds < 1:
-        raise ConfigError(f"{path.name}: seeds={study.seeds} is no whole number from 1 up")
     variants = [run.variant for run in study.runs([0])]
     if not variants:
         raise ConfigError(f"{path.name} sweeps nothing: it needs a grid or variants")
@@ -179,8 +157,15 @@ def parse(name: str, path: Path) -> Study:
     return study
 
 
+def figures(raw: Mapping[str, Any]) -> tuple[Figure, ...]:
+    """Read the key `figures`, each a name or one name with its settings."""
+    if "figures" not in raw:
+        return FIGURES
+    return tuple(map(_figure, listed("figures", raw["figures"])))
+
+
 def _table(raw: Mapping[str, Any]) -> Table:
-    rows, metrics = (_texts(f"table.{key}", raw[key]) for key in ("rows", "metrics"))
+    rows, metrics = (texts(f"table.{key}", raw[key]) for key in ("rows", "metrics"))
     return Table(rows, metrics, raw.get("baseline"))
 
 
@@ -191,32 +176,3 @@ def _figure(raw: Any) -> Figure:
     if not isinstance(raw, str):
         raise ConfigError(f"figures holds {raw!r}, neither a name nor one name with its settings")
     return Figure(raw)
-
-
-def _mapped(key: str, value: Any) -> dict[Any, Any]:
-    if not isinstance(value, dict):
-        raise ConfigError(f"{key} holds {value!r}, not keys with values")
-    return value
-
-
-def _listed(key: str, value: Any) -> list[Any]:
-    if not isinstance(value, list):
-        raise ConfigError(f"{key} holds {value!r}, not a list")
-    if not value:
-        raise ConfigError(f"{key} is empty: it needs one value or more")
-    return value
-
-
-def _texts(key: str, value: Any) -> tuple[str, ...]:
-    odd = next((v for v in _listed(key, value) if not isinstance(v, str)), None)
-    if odd is not None:
-        raise ConfigError(f"{key} holds {odd!r}, not a name")
-    return tuple(value)
-
-
-def _settings(key: str, value: Any) -> tuple[str, ...]:
-    """Return a list of overrides, which may be empty."""
-    for word in _texts(key, value) if value else []:
-        if "=" not in word and not word.startswith("~"):
-            raise ConfigError(f"{key} holds {word}, no override of the form key=value")
-    return tuple(value or ())

@@ -53,7 +53,7 @@ def main() -> None:
 
 
 def _run(config: DictConfig, choices: Mapping[str, str], *, progress: bool) -> float:
-    from cnn_anatomy.training import run
+    from cnn_anatomy.one_run import run
 
     return run(config, choices, progress=progress)
 

@@ -1,90 +1,33 @@
-"""One run: build what the configuration names, train it, test the best weights, log all of it."""
+"""Building what a configuration names, training it, testing the best weights, logging all of it."""
 
 from __future__ import annotations
 
-import logging
 import tempfile
-import warnings
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as pl
 import torch
-from filelock import FileLock
 from hydra.utils import instantiate
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint, TQDMProgressBar
-from mlflow import MlflowClient
 from omegaconf import DictConfig, OmegaConf
 
 from cnn_anatomy.classifier import Classifier
 from cnn_anatomy.data import ImageData
-from cnn_anatomy.errors import ConfigError
 from cnn_anatomy.networks import Network
 from cnn_anatomy.networks.freezing import freeze
 from cnn_anatomy.networks.network import weight_layers
-from cnn_anatomy.paths import cache, tracking_uri
+from cnn_anatomy.paths import cache
 from cnn_anatomy.resume import AtomicCheckpointIO, EpochCheckpoint, checkpoints
 from cnn_anatomy.tracking.keys import run_key
-from cnn_anatomy.tracking.run import RunLogger, log_dataset, tracked
-from cnn_anatomy.tracking.stop import STOP
-from cnn_anatomy.tracking.store import prepare, require_server
+from cnn_anatomy.tracking.run import RunLogger, log_dataset
 from cnn_anatomy.trial import require_trainable
 
 AXES = (
     *("model", "data", "block", "pooling", "skip", "inception", "aux", "freeze", "head", "norm"),
     *("activation", "init", "transfer", "optimizer", "scheduler"),
 )
-# The head's classifier and the side heads belong to the task, all else transfers.
-TASK = ("head.classifier.", "auxiliary.")
-
-
-def run(config: DictConfig, choices: Mapping[str, str], *, progress: bool = True) -> float:
-    """Train what `config` describes as one MLflow run; return its test accuracy.
-
-    `choices` names the option chosen for every axis. A run of a sweep that another sweep finished
-    meanwhile is not trained again; one that was interrupted goes on where it was.
-
-    Raises:
-        ConfigError: if the configuration makes no sense.
-        FloatingPointError: if the loss is not finite.
-        Stopped: on Ctrl-C or SIGTERM.
-    """
-    _quieten()
-    OmegaConf.resolve(config)
-    uri = tracking_uri(config.tracking.uri)
-    key = run_key(config)
-    if config.tracking.parent is None:
-        require_server(uri)
-    with STOP:
-        data: ImageData = instantiate(config.data, _convert_="all")
-        classifier, numbers = build(config, data)
-        source = source_config(config)
-        if source is not None:
-            weights = torch.load(pretrained(source, choices), weights_only=True)
-            adopt(classifier.network, weights)
-        experiment = prepare(uri, config.study)
-        with _alone(config, key):
-            done = _done_meanwhile(MlflowClient(uri), experiment, config.tracking.parent, key)
-            if done is not None:
-                return done
-            with tracked(
-                uri,
-                experiment,
-                name=f"{config.variant} s{config.seed}",
-                tags={
-                    "study": config.study,
-                    "variant": config.variant,
-                    "key": key,
-                    "kind": "run",
-                },
-                params={**parameters(config, choices), **numbers},
-                parent=config.tracking.parent,
-                journals=cache(config.paths.cache) / "journal",
-            ) as logger:
-                metrics, _ = fit(config, classifier, data, logger, progress=progress)
-    return metrics["test/accuracy"]
 
 
 def build(config: DictConfig, data: ImageData) -> tuple[Classifier, dict[str, Any]]:
@@ -170,66 +113,6 @@ def fit(
     }
 
 
-def source_config(config: DictConfig) -> DictConfig | None:
-    """Return the configuration that trains the source network of a transfer, or None."""
-    changes = config.transfer.source
-    if changes is None:
-        return None
-    plain = OmegaConf.create(OmegaConf.to_container(config, resolve=True))
-    plain.transfer = {"source": None}
-    plain.freeze = {"_target_": "cnn_anatomy.networks.freezing.Nothing"}
-    merged = OmegaConf.merge(plain, changes)
-    merged.data.seed = merged.seed
-    merged.variant = "source network"
-    assert isinstance(merged, DictConfig)
-    return merged
-
-
-def pretrained(config: DictConfig, choices: Mapping[str, str]) -> Path:
-    """Return the weights that `config` trains, trained now if they never were.
-
-    The file is named by the run's key; a second process that needs it waits for the first.
-    """
-    path = cache(config.paths.cache) / "sources" / f"{run_key(config)}.pt"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(f"{path}.lock"):
-        if path.exists():
-            return path
-        data: ImageData = instantiate(config.data, _convert_="all")
-        classifier, numbers = build(config, data)
-        uri = tracking_uri(config.tracking.uri)
-        with tracked(
-            uri,
-            prepare(uri, config.study),
-            name="source network",
-            tags={"study": config.study, "key": run_key(config), "kind": "source"},
-            params={**parameters(config, {**choices, "transfer": "none"}), **numbers},
-            parent=config.tracking.parent,
-            journals=cache(config.paths.cache) / "journal",
-        ) as logger:
-            _, weights = fit(config, classifier, data, logger)
-        part = path.with_suffix(".part")
-        torch.save(weights, part)
-        part.replace(path)
-    return path
-
-
-def adopt(network: Network, weights: Mapping[str, torch.Tensor]) -> None:
-    """Copy a source network's weights and statistics, all but those of its task's classifiers.
-
-    Raises:
-        ConfigError: if a weight is missing, left over or of another shape.
-    """
-    own = network.state_dict()
-    wanted = {k for k in own if not k.startswith(TASK)}
-    offered = {k: v for k, v in weights.items() if not k.startswith(TASK)}
-    odd = sorted(wanted ^ offered.keys())
-    odd += [k for k in sorted(wanted & offered.keys()) if own[k].shape != offered[k].shape]
-    if odd:
-        raise ConfigError(f"transfer.source does not fit this network: {odd[0]} differs")
-    network.load_state_dict({**own, **offered})
-
-
 def parameters(config: DictConfig, choices: Mapping[str, str]) -> dict[str, Any]:
     """Return what MLflow shows of a configuration: each axis by name, the numbers behind it."""
     shown: dict[str, Any] = {axis: choices.get(axis, "custom") for axis in AXES}
@@ -247,33 +130,3 @@ def _require_finite(trainer: pl.Trainer) -> None:
     if not torch.isfinite(loss):
         epoch = trainer.current_epoch
         raise FloatingPointError(f"train/loss is {loss.item()} after {epoch} epochs: it diverged")
-
-
-@contextmanager
-def _alone(config: DictConfig, key: str) -> Iterator[None]:
-    """Wait until no other process trains the run of `key`."""
-    path = cache(config.paths.cache) / "checkpoints" / f"{key}.lock"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(path):
-        yield
-
-
-def _done_meanwhile(
-    client: MlflowClient, experiment: str, parent: str | None, key: str
-) -> float | None:
-    """Return the test accuracy of `key` if it was finished after the sweep `parent` began."""
-    if parent is None:
-        return None
-    began = client.get_run(parent).info.start_time
-    query = f"tags.key = '{key}' and tags.kind = 'run' and attributes.status = 'FINISHED'"
-    for run in client.search_runs([experiment], query):
-        if run.info.end_time >= began:
-            return run.data.metrics["test/accuracy"]
-    return None
-
-
-def _quieten() -> None:
-    for name in ("lightning.pytorch", "lightning.fabric", "pytorch_lightning", "mlflow"):
-        logging.getLogger(name).setLevel(logging.ERROR)
-    warnings.filterwarnings("ignore", module="lightning.*")
-    warnings.filterwarnings("ignore", module="torch.optim.*")

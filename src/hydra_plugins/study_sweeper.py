@@ -19,6 +19,7 @@ class PluginConfig:
     seeds: int | None = None
     force: bool = False
     plan: bool = False
+    budget: str | None = None
 
 
 ConfigStore.instance().store(

@@ -25,10 +25,16 @@ from cnn_anatomy.paths import REPOSITORY
 CONF = REPOSITORY / "conf"
 # What a node without `_target_` is called with, and where a target's further keywords go.
 CALLED = {"trainer": "lightning.pytorch.trainer.trainer.Trainer"}
+COMPOSED = (
+    *("families.resnet", "families.imagenet_resnet", "families.vgg", "families.series"),
+    *("families.all_cnn", "families.inception_network", "families.googlenet"),
+    "backbones.backbone",
+)
 FORWARDED = {
-    "cnn_anatomy.networks.families.resnet": "cnn_anatomy.networks.network.Network",
-    "cnn_anatomy.networks.families.vgg": "cnn_anatomy.networks.network.Network",
-    "cnn_anatomy.networks.families.inception_network": "cnn_anatomy.networks.network.Network",
+    **{
+        f"cnn_anatomy.networks.{family}": "cnn_anatomy.networks.network.compose"
+        for family in COMPOSED
+    },
     "cnn_anatomy.networks.auxiliary.Auxiliary": "cnn_anatomy.networks.auxiliary.AuxiliaryHead",
     "cnn_anatomy.schedules.one_cycle": "torch.optim.lr_scheduler.OneCycleLR",
 }
@@ -103,7 +109,7 @@ def _source_problems(
 ) -> Iterator[str]:
     """Check the configuration that trains a transfer's source network."""
     plain = OmegaConf.create(OmegaConf.to_container(config, resolve=False))
-    plain.transfer = {"source": None}
+    plain.transfer = {"source": None, "layers": None}
     plain.freeze = {"_target_": "cnn_anatomy.networks.freezing.Nothing"}
     try:
         merged = OmegaConf.merge(plain, source)
@@ -130,7 +136,7 @@ def _node(parent: DictConfig, key: str, path: str, option: Any) -> Iterator[str]
         if not interpolated:
             yield from _leaf(path, _plain(value), _declared(path))
         return
-    if interpolated or path == "transfer":
+    if interpolated or path == "transfer.source":
         return
     target = CALLED.get(path) or value.get("_target_")
     if target is None and path.partition(".")[0] not in ("tracking", "paths"):

@@ -17,7 +17,7 @@ def broken(config: Config) -> Iterator[str]:
     """Yield the sentence of every rule that a resolved configuration breaks."""
     family = FAMILIES.get(config["model"].get("_target_"), _any)
     source = SOURCES.get(config["data"]["source"].get("_target_"), _any)
-    for rule in (family, source, _classes, _momentum, _batch):
+    for rule in (family, source, _classes, _momentum, _batch, _transfer):
         try:
             rule(config)
         except ConfigError as error:
@@ -42,6 +42,14 @@ def _resnet(config: Config) -> None:
         sizes.check_range("freeze.layers", config["freeze"]["layers"], last, what)
 
 
+def _imagenet_resnet(config: Config) -> None:
+    _blocks(config)
+    blocks = config["model"]["blocks"]
+    if not blocks:
+        raise ConfigError("model.blocks=[] is empty: a network needs a stage")
+    _parts(config, stages=len(blocks))
+
+
 def _vgg(config: Config) -> None:
     _blocks(config)
     stages = config["model"]["stages"]
@@ -50,9 +58,43 @@ def _vgg(config: Config) -> None:
     _parts(config, stages=len(stages))
 
 
-def _inception(config: Config) -> None:
+def _series(config: Config) -> None:
+    _blocks(config)
+    _parts(config, stages=_listed(config))
+
+
+def _all_cnn(config: Config) -> None:
+    _blocks(config)
+    _parts(config, stages=3)
+
+
+def _googlenet(config: Config) -> None:
+    _modules(config)
+    stages = _listed(config)
+    listed = sum(len(stage["widths"]) for stage in config["model"]["stages"])
+    sizes.require_listed(config["inception"]["depth"], listed)
+    _parts(config, stages=stages)
+
+
+def _listed(config: Config) -> int:
+    """Return how many stages a model lists, each a `networks.Stage` with widths."""
+    stages = config["model"]["stages"]
+    if not stages or not all(isinstance(s, dict) and s.get("widths") for s in stages):
+        raise ConfigError(
+            "model.stages must list one or more stages, each with _target_, widths and halve"
+        )
+    return len(stages)
+
+
+def _modules(config: Config) -> None:
     if config["block"]["_target_"] != "cnn_anatomy.networks.families.no_block":
         sizes.refuse_block(config["block"]["_target_"].rpartition(".")[2])
+    for branch in ("small", "large"):
+        sizes.require_odd(f"inception.{branch}", config["inception"].get(branch, 1))
+
+
+def _inception(config: Config) -> None:
+    _modules(config)
     sizes.require_modules(config["inception"]["depth"])
     if config["model"]["width"] < 8:
         raise ConfigError(
@@ -69,6 +111,8 @@ def _blocks(config: Config) -> None:
 
 
 def _parts(config: Config, stages: int) -> None:
+    if config["aux"]["_target_"] == "cnn_anatomy.networks.auxiliary.Own":
+        sizes.refuse_own_heads()
     sizes.check_stages(config["aux"]["stages"], stages)
     if "stages" in config["freeze"]:
         sizes.check_range("freeze.stages", config["freeze"]["stages"], stages, "stages")
@@ -88,6 +132,15 @@ def _classes(config: Config) -> None:
     classes = config["data"].get("classes")
     if classes is not None and len(set(classes)) < max(2, len(classes)):
         raise ConfigError(f"data.classes={classes} must name two or more labels, each once")
+
+
+def _transfer(config: Config) -> None:
+    transfer = config["transfer"]
+    if transfer.get("layers") is not None and transfer.get("source") is None:
+        raise ConfigError(
+            f"transfer.layers={transfer['layers']} has no meaning without a source: choose "
+            "transfer=classes or same, or leave it out"
+        )
 
 
 def _momentum(config: Config) -> None:
@@ -111,7 +164,11 @@ UNWEIGHTED = {f"cnn_anatomy.networks.skip.{s}" for s in ("Plain", "Identity", "S
 Rule = Callable[[Config], None]
 FAMILIES: dict[str, Rule] = {
     "cnn_anatomy.networks.families.resnet": _resnet,
+    "cnn_anatomy.networks.families.imagenet_resnet": _imagenet_resnet,
     "cnn_anatomy.networks.families.vgg": _vgg,
+    "cnn_anatomy.networks.families.series": _series,
+    "cnn_anatomy.networks.families.all_cnn": _all_cnn,
+    "cnn_anatomy.networks.families.googlenet": _googlenet,
     "cnn_anatomy.networks.families.inception_network": _inception,
 }
 SOURCES: dict[str, Rule] = {

@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any, NoReturn
 
 from torch import Tensor, nn
 
 from cnn_anatomy.networks.layers import ConvNormAct, Factory
-from cnn_anatomy.sizes import check_stages
+from cnn_anatomy.sizes import check_stages, refuse_own_heads
 
 
 class AuxiliaryHead(nn.Sequential):
     """Average pool, 1×1 convolution, hidden layer, dropout, classifier (Szegedy et al. 2014, 5).
 
-    Maps (N, C, H, W) to (N, classes). The pool is adaptive: GoogLeNet's 14×14 map also becomes
-    `pool`×`pool` = 4×4.
+    Maps (N, C, H, W) to (N, classes), `size` being (H, W). The average pool is adaptive to
+    `pool`×`pool`, or with `window` one of that size every `stride` pixels: GoogLeNet's 5×5 every
+    3 makes 4×4 of 14×14. A window larger than the map shrinks to the map.
     """
 
     def __init__(
         self,
         channels: int,
+        size: tuple[int, int],
         classes: int,
         *,
         norm: Factory,
@@ -28,12 +31,20 @@ class AuxiliaryHead(nn.Sequential):
         hidden: int = 1024,
         dropout: float = 0.7,
         pool: int = 4,
+        window: int = 0,
+        stride: int = 3,
     ) -> None:
+        average: nn.Module = nn.AdaptiveAvgPool2d(pool)
+        pixels = pool * pool
+        if window:
+            h, w = (min(window, side) for side in size)
+            average = nn.AvgPool2d((h, w), stride)
+            pixels = ((size[0] - h) // stride + 1) * ((size[1] - w) // stride + 1)
         super().__init__(
-            nn.AdaptiveAvgPool2d(pool),
+            average,
             ConvNormAct(channels, width, 1, norm=norm, activation=activation),
             nn.Flatten(),
-            nn.Linear(width * pool * pool, hidden),
+            nn.Linear(width * pixels, hidden),
             nn.ReLU(),
             nn.Dropout(dropout),
             nn.Linear(hidden, classes),
@@ -64,18 +75,24 @@ class Auxiliary:
         return self.weight * (1 - self.decay * progress)
 
     def build(
-        self, channels: Sequence[int], classes: int, *, norm: Factory, activation: Factory
+        self,
+        shapes: Sequence[tuple[int, int, int]],
+        classes: int,
+        *,
+        norm: Factory,
+        activation: Factory,
     ) -> nn.ModuleDict:
-        """Return the heads by stage (counted from 1); `channels` are those of every stage.
+        """Return the heads by stage (counted from 1); `shapes` (C, H, W) are of every stage's map.
 
         Raises:
             ConfigError: if a stage is not there, or named twice.
         """
-        check_stages(self.stages, len(channels))
+        check_stages(self.stages, len(shapes))
         return nn.ModuleDict(
             {
                 str(k): AuxiliaryHead(
-                    channels[k - 1],
+                    shapes[k - 1][0],
+                    shapes[k - 1][1:],
                     classes,
                     norm=norm,
                     activation=activation,
@@ -84,3 +101,18 @@ class Auxiliary:
                 for k in self.stages
             }
         )
+
+
+class Own(Auxiliary):
+    """The auxiliary heads that a ready-made network brings along; the weight as in `Auxiliary`."""
+
+    def __init__(self, weight: float = 0.3, decay: float = 0.0) -> None:
+        super().__init__((), weight, decay)
+
+    def build(self, *_: Any, **__: Any) -> NoReturn:
+        """Refuse: this network has none.
+
+        Raises:
+            ConfigError: always.
+        """
+        refuse_own_heads()

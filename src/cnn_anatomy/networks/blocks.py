@@ -2,77 +2,92 @@
 
 Every class is built with (channels, width) and the injected pooling, skip, norm and activation,
 maps (N, channels, H, W) to (N, out_channels, H', W'), and puts the pooling after the activation of
-the convolution that would have carried the stride.
+the convolution that would have carried the stride. `width` is a number, or (number, kernel) where
+the spatial convolutions are not 3×3. `convolutions` counts a block's own.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from torch import Tensor, nn
 
-from cnn_anatomy.networks.layers import ConvNormAct, Factory, convolution
+from cnn_anatomy.networks.layers import ConvNormAct, Factory, convolution, sized
+
+Width = int | Sequence[int]
 
 
-class Single(nn.Module):
-    """One 3×3 convolution: the layer of a VGG (Simonyan & Zisserman 2014)."""
+class Block(nn.Module):
+    """Base of all blocks: after(skip(x, F(x))), where F is `residual`."""
+
+    convolutions = 2
+
+    def __init__(self, residual: nn.Module, skip: nn.Module, after: nn.Module) -> None:
+        super().__init__()
+        self.residual = residual
+        self.skip = skip
+        self.act = after
+        self.out_channels: int = skip.out_channels  # type: ignore[assignment]
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (N, channels, H, W) to (N, out_channels, H', W')."""
+        return self.act(self.skip(x, self.residual(x)))
+
+    @staticmethod
+    def closing(channels: int, *, norm: Factory, activation: Factory) -> nn.Module | None:
+        """Return what must follow a network's last block, None for nothing."""
+        return None
+
+
+class Single(Block):
+    """One convolution: the layer of a VGG (Simonyan & Zisserman 2014)."""
 
     convolutions = 1
 
     def __init__(
         self,
         channels: int,
-        width: int,
+        width: Width,
         *,
         pooling: Factory,
         skip: Factory,
         norm: Factory,
         activation: Factory,
     ) -> None:
-        super().__init__()
+        width, kernel = sized(width)
         pool, normal = pooling(width), norm(width)
-        self.residual = nn.Sequential(
-            convolution(channels, width, 3, normal, pool.conv_stride), normal, pool
+        residual = nn.Sequential(
+            convolution(channels, width, kernel, normal, pool.conv_stride), normal, pool
         )
-        self.skip = skip(channels, width, pooling=pooling, norm=norm)
-        self.act = activation()
-        self.out_channels = self.skip.out_channels
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Return act(skip(x, F(x)))."""
-        return self.act(self.skip(x, self.residual(x)))
+        joined = skip(channels, width, pooling=pooling, norm=norm)
+        super().__init__(residual, joined, activation())
 
 
-class Basic(nn.Module):
-    """Two 3×3 convolutions (He et al. 2015, figure 5 left)."""
-
-    convolutions = 2
+class Basic(Block):
+    """Two convolutions (He et al. 2015, figure 5 left)."""
 
     def __init__(
         self,
         channels: int,
-        width: int,
+        width: Width,
         *,
         pooling: Factory,
         skip: Factory,
         norm: Factory,
         activation: Factory,
     ) -> None:
-        super().__init__()
+        width, kernel = sized(width)
         normal = norm(width)
-        self.residual = nn.Sequential(
-            ConvNormAct(channels, width, 3, norm=norm, activation=activation, pooling=pooling),
-            convolution(width, width, 3, normal),
+        residual = nn.Sequential(
+            ConvNormAct(channels, width, kernel, norm=norm, activation=activation, pooling=pooling),
+            convolution(width, width, kernel, normal),
             normal,
         )
-        self.skip = skip(channels, width, pooling=pooling, norm=norm)
-        self.act = activation()
-        self.out_channels = self.skip.out_channels
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Return act(skip(x, F(x)))."""
-        return self.act(self.skip(x, self.residual(x)))
+        joined = skip(channels, width, pooling=pooling, norm=norm)
+        super().__init__(residual, joined, activation())
 
 
-class Bottleneck(nn.Module):
+class Bottleneck(Block):
     """1×1, 3×3 and 1×1 convolutions, the last `expansion` times wider (He et al. 2015, fig. 5)."""
 
     convolutions = 3
@@ -80,7 +95,7 @@ class Bottleneck(nn.Module):
     def __init__(
         self,
         channels: int,
-        width: int,
+        width: Width,
         *,
         pooling: Factory,
         skip: Factory,
@@ -88,53 +103,130 @@ class Bottleneck(nn.Module):
         activation: Factory,
         expansion: int = 4,
     ) -> None:
-        super().__init__()
+        width, kernel = sized(width)
         out = width * expansion
         normal = norm(out)
-        self.residual = nn.Sequential(
+        residual = nn.Sequential(
             ConvNormAct(channels, width, 1, norm=norm, activation=activation),
-            ConvNormAct(width, width, 3, norm=norm, activation=activation, pooling=pooling),
+            ConvNormAct(width, width, kernel, norm=norm, activation=activation, pooling=pooling),
             convolution(width, out, 1, normal),
             normal,
         )
-        self.skip = skip(channels, out, pooling=pooling, norm=norm)
-        self.act = activation()
-        self.out_channels = self.skip.out_channels
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Return act(skip(x, F(x)))."""
-        return self.act(self.skip(x, self.residual(x)))
+        joined = skip(channels, out, pooling=pooling, norm=norm)
+        super().__init__(residual, joined, activation())
 
 
-class PreActivation(nn.Module):
-    """Normalisation and activation before each convolution (He et al. 2016, figure 4e)."""
-
-    convolutions = 2
+class NormAfterAddition(Block):
+    """As Basic, the second normalisation after the addition (He et al. 2016, figure 4b)."""
 
     def __init__(
         self,
         channels: int,
-        width: int,
+        width: Width,
         *,
         pooling: Factory,
         skip: Factory,
         norm: Factory,
         activation: Factory,
     ) -> None:
-        super().__init__()
+        width, kernel = sized(width)
+        joined = skip(channels, width, pooling=pooling, norm=norm)
+        normal = norm(joined.out_channels)
+        residual = nn.Sequential(
+            ConvNormAct(channels, width, kernel, norm=norm, activation=activation, pooling=pooling),
+            convolution(width, width, kernel, normal),
+        )
+        super().__init__(residual, joined, nn.Sequential(normal, activation()))
+
+
+class ActivationBeforeAddition(Block):
+    """As Basic, the second activation before the addition: F(x) ≥ 0 (He et al. 2016, figure 4c)."""
+
+    def __init__(
+        self,
+        channels: int,
+        width: Width,
+        *,
+        pooling: Factory,
+        skip: Factory,
+        norm: Factory,
+        activation: Factory,
+    ) -> None:
+        width, kernel = sized(width)
+        shared = {"norm": norm, "activation": activation}
+        residual = nn.Sequential(
+            ConvNormAct(channels, width, kernel, pooling=pooling, **shared),
+            ConvNormAct(width, width, kernel, **shared),
+        )
+        joined = skip(channels, width, pooling=pooling, norm=norm)
+        super().__init__(residual, joined, nn.Identity())
+
+
+class ActivationFirst(Block):
+    """Activation, convolution, norm, twice: "ReLU-only pre-activation" (He et al. 2016, fig. 4d).
+
+    A network's last block is followed by one more activation (their section 4.1).
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        width: Width,
+        *,
+        pooling: Factory,
+        skip: Factory,
+        norm: Factory,
+        activation: Factory,
+    ) -> None:
+        width, kernel = sized(width)
+        normal = norm(width)
+        residual = nn.Sequential(
+            activation(),
+            ConvNormAct(channels, width, kernel, norm=norm, activation=activation, pooling=pooling),
+            convolution(width, width, kernel, normal),
+            normal,
+        )
+        joined = skip(channels, width, pooling=pooling, norm=norm)
+        super().__init__(residual, joined, nn.Identity())
+
+    @staticmethod
+    def closing(channels: int, *, norm: Factory, activation: Factory) -> nn.Module | None:
+        """Return the activation after the last addition."""
+        return activation()
+
+
+class PreActivation(Block):
+    """Normalisation and activation before each convolution (He et al. 2016, figure 4e).
+
+    A network's last block is followed by one more of both (their section 4.1). The first block
+    has its own after the stem's, while theirs shares the stem's with the shortcut.
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        width: Width,
+        *,
+        pooling: Factory,
+        skip: Factory,
+        norm: Factory,
+        activation: Factory,
+    ) -> None:
+        width, kernel = sized(width)
         pool, normal = pooling(width), norm(width)
-        self.residual = nn.Sequential(
+        residual = nn.Sequential(
             norm(channels),
             activation(),
-            convolution(channels, width, 3, normal, pool.conv_stride),
+            convolution(channels, width, kernel, normal, pool.conv_stride),
             normal,
             activation(),
             pool,
-            nn.Conv2d(width, width, 3, padding=1, bias=bool(getattr(normal, "bias_before", False))),
+            convolution(width, width, kernel, normal),
         )
-        self.skip = skip(channels, width, pooling=pooling, norm=norm)
-        self.out_channels = self.skip.out_channels
+        joined = skip(channels, width, pooling=pooling, norm=norm)
+        super().__init__(residual, joined, nn.Identity())
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Return skip(x, F(x))."""
-        return self.skip(x, self.residual(x))
+    @staticmethod
+    def closing(channels: int, *, norm: Factory, activation: Factory) -> nn.Module | None:
+        """Return norm and activation after the last addition."""
+        return nn.Sequential(norm(channels), activation())

@@ -1,14 +1,17 @@
-"""Families of networks whose size is one or two numbers, made of the same parts."""
+"""Families of networks whose size is a few numbers, made of the same parts."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NoReturn
+from dataclasses import replace
+from functools import partial
+from typing import Any, Literal, NoReturn
 
 from cnn_anatomy import sizes
 from cnn_anatomy.networks.inception import Modules
-from cnn_anatomy.networks.layers import Factory
-from cnn_anatomy.networks.network import Network, Stage
+from cnn_anatomy.networks.layers import Factory, made
+from cnn_anatomy.networks.network import Network, Stage, compose
+from cnn_anatomy.networks.stems import Bare, Convolution
 
 
 def cifar_resnet(depth: int, width: int = 16, convolutions: int = 2) -> list[Stage]:
@@ -19,11 +22,13 @@ def cifar_resnet(depth: int, width: int = 16, convolutions: int = 2) -> list[Sta
     Raises:
         ConfigError: if the depth is not of that form.
     """
-    blocks = sizes.blocks_per_stage(depth, convolutions)
+    return doubling([sizes.blocks_per_stage(depth, convolutions)] * 3, width)
+
+
+def doubling(blocks: Sequence[int], width: int) -> list[Stage]:
+    """Stages of so many blocks, each twice as wide and half as large as the one before."""
     return [
-        Stage([width] * blocks, "never"),
-        Stage([2 * width] * blocks, "inside"),
-        Stage([4 * width] * blocks, "inside"),
+        Stage([width * 2**k] * count, "first" if k else "never") for k, count in enumerate(blocks)
     ]
 
 
@@ -39,6 +44,26 @@ def inception_stages(depth: int, width: int = 64) -> list[Stage]:
     return [Stage([w] * n, "before") for w, n in zip(widths, counts, strict=True)]
 
 
+# The convolutions of the first two stages, (width, kernel): Springenberg et al. 2014, table 1.
+ALL_CNN = {
+    "a": ([(96, 5)], [(192, 5)]),
+    "b": ([(96, 5), (96, 1)], [(192, 5), (192, 1)]),
+    "c": ([(96, 3), (96, 3)], [(192, 3), (192, 3)]),
+}
+
+
+def all_cnn_stages(
+    base: str, halve: Literal["after", "last"], extra: bool, width: int = 96
+) -> list[Stage]:
+    """Three stages of base network `base` (Springenberg et al. 2014, tables 1 and 2)."""
+    stages = []
+    for layers in ALL_CNN[base]:
+        scaled = [(w * width // 96, kernel) for w, kernel in layers]
+        more = [(scaled[-1][0], 3)] if extra else []
+        stages.append(Stage([*scaled, *more], halve, dropout=0.5))
+    return [*stages, Stage([(2 * width, 3), (2 * width, 1)])]
+
+
 def no_block(*_: Any, **__: Any) -> NoReturn:
     """Stand for the block of a model whose blocks are Inception modules.
 
@@ -51,16 +76,61 @@ def no_block(*_: Any, **__: Any) -> NoReturn:
 def resnet(*, depth: int, width: int, block: Factory, inception: Modules, **parts: Any) -> Network:
     """Build a residual (or, with skip=none, plain) network of 32×32 images' form."""
     sizes.refuse_modules(inception.depth)
-    convolutions = getattr(_made(block), "convolutions", 2)
-    return Network(cifar_resnet(depth, width, convolutions), stem=width, block=block, **parts)
+    convolutions = getattr(made(block), "convolutions", 2)
+    stages = cifar_resnet(depth, width, convolutions)
+    return compose(stages, stem=partial(Convolution, width=width), block=block, **parts)
+
+
+def imagenet_resnet(
+    *,
+    blocks: Sequence[int],
+    width: int,
+    stem: Factory,
+    block: Factory,
+    inception: Modules,
+    **parts: Any,
+) -> Network:
+    """Build a residual network of ImageNet's form: a stage of each of `blocks` blocks."""
+    sizes.refuse_modules(inception.depth)
+    stages = doubling(blocks, width)
+    return compose(stages, stem=partial(stem, width=width), block=block, **parts)
 
 
 def vgg(
     *, stages: Sequence[Sequence[int]], block: Factory, inception: Modules, **parts: Any
 ) -> Network:
     """Build a network of convolutions in series; `stages` lists the widths of each stage."""
+    return series(
+        stages=[Stage(widths, "after") for widths in stages],
+        stem=Bare,
+        block=block,
+        inception=inception,
+        **parts,
+    )
+
+
+def series(
+    *, stages: Sequence[Stage], stem: Factory, block: Factory, inception: Modules, **parts: Any
+) -> Network:
+    """Build a network of the stages listed."""
     sizes.refuse_modules(inception.depth)
-    return Network([Stage(widths, "after") for widths in stages], stem=0, block=block, **parts)
+    return compose(stages, stem=stem, block=block, **parts)
+
+
+def all_cnn(
+    *,
+    base: str,
+    halve: Literal["after", "last"],
+    extra: bool,
+    width: int,
+    stem: Factory,
+    block: Factory,
+    inception: Modules,
+    **parts: Any,
+) -> Network:
+    """Build a network of convolutions alone, or one of those it is compared with."""
+    sizes.refuse_modules(inception.depth)
+    return compose(all_cnn_stages(base, halve, extra, width), stem=stem, block=block, **parts)
 
 
 def inception_network(*, width: int, block: Factory, inception: Modules, **parts: Any) -> Network:
@@ -69,12 +139,35 @@ def inception_network(*, width: int, block: Factory, inception: Modules, **parts
     Raises:
         ConfigError: if another block is asked for, or no module.
     """
-    if _made(block) is not no_block:
-        sizes.refuse_block(getattr(_made(block), "__name__", str(block)))
+    _only_modules(block)
     stages = inception_stages(inception.depth, width)
-    return Network(stages, stem=width // 2, block=inception.block, **parts)
+    stem = partial(Convolution, width=width // 2)
+    return compose(stages, stem=stem, block=inception.block, **parts)
 
 
-def _made(factory: Factory) -> Any:
-    """Return the class or function that a partial calls."""
-    return getattr(factory, "func", factory)
+def googlenet(
+    *,
+    stages: Sequence[Stage],
+    stem: Factory,
+    last_pooling: Factory | None,
+    block: Factory,
+    inception: Modules,
+    **parts: Any,
+) -> Network:
+    """Build a network whose stages list the six widths of each Inception module.
+
+    `last_pooling` stands in for the pooling before the last stage.
+
+    Raises:
+        ConfigError: if another block is asked for, or `inception.depth` is not what is listed.
+    """
+    _only_modules(block)
+    listed = sum(len(stage.widths) for stage in stages)
+    sizes.require_listed(inception.depth, listed)
+    stages = [*stages[:-1], replace(stages[-1], pooling=last_pooling)]
+    return compose(stages, stem=stem, block=inception.block, **parts)
+
+
+def _only_modules(block: Factory) -> None:
+    if made(block) is not no_block:
+        sizes.refuse_block(getattr(made(block), "__name__", str(block)))

@@ -32,18 +32,7 @@ class Layers:
 
     def __call__(self, network: Network, image: Tensor) -> list[nn.Module]:
         """Return the leaves that run before weight layer number `layers` + 1."""
-        last = len(weight_layers(network, image)) - 1
-        what = "weight layers before its classifier"
-        check_range("freeze.layers", self.layers, last, what)
-        if self.layers == 0:
-            return []
-        seen, frozen = 0, []
-        for _, module in forward_order(network, image):
-            seen += isinstance(module, nn.Conv2d | nn.Linear)
-            if seen > self.layers:
-                break
-            frozen.append(module)
-        return frozen
+        return leading(network, image, self.layers, key="freeze.layers")
 
 
 class Stages:
@@ -68,6 +57,25 @@ class FeatureExtraction:
     def __call__(self, network: Network, image: Tensor) -> list[nn.Module]:
         """Return every leaf but the classifier."""
         return [m for _, m in forward_order(network, image) if m is not network.head.classifier]
+
+
+def leading(network: Network, image: Tensor, layers: int, *, key: str) -> list[nn.Module]:
+    """Return the first `layers` weight layers in forward order and the norms that follow them.
+
+    Raises:
+        ConfigError: naming `key`, if the network has fewer before its classifier.
+    """
+    last = len(weight_layers(network, image)) - 1
+    check_range(key, layers, last, "weight layers before its classifier")
+    if layers == 0:
+        return []
+    seen, found = 0, []
+    for _, module in forward_order(network, image):
+        seen += isinstance(module, nn.Conv2d | nn.Linear)
+        if seen > layers:
+            break
+        found.append(module)
+    return found
 
 
 def freeze(modules: list[nn.Module]) -> None:

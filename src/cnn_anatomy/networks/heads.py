@@ -5,20 +5,25 @@ Every class is built with (channels, size, classes), `size` being (H, W).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 
 
 class GlobalAverage(nn.Module):
-    """Mean over space, then a linear classifier (Lin et al. 2013, section 3.2)."""
+    """Mean over space, dropout, then a linear classifier (Lin et al. 2013, section 3.2)."""
 
-    def __init__(self, channels: int, size: tuple[int, int], classes: int) -> None:
+    def __init__(
+        self, channels: int, size: tuple[int, int], classes: int, dropout: float = 0.0
+    ) -> None:
         super().__init__()
+        self.dropout = nn.Dropout(dropout) if dropout else nn.Identity()
         self.classifier = nn.Linear(channels, classes)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (N, C, H, W) to (N, classes)."""
-        return self.classifier(x.mean((2, 3)))
+        return self.classifier(self.dropout(x.mean((2, 3))))
 
     def class_activation(self, x: Tensor, classes: Tensor) -> Tensor:
         """Return what each position of x (N, C, H, W) says for `classes` (N,): maps (N, H, W).
@@ -33,28 +38,65 @@ class GlobalMax(GlobalAverage):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (N, C, H, W) to (N, classes)."""
-        return self.classifier(x.amax((2, 3)))
+        return self.classifier(self.dropout(x.amax((2, 3))))
+
+
+class ClassMaps(nn.Module):
+    """One map for each class by a 1×1 convolution, averaged over space (Lin et al. 2013, 3.2).
+
+    The maps pass a ReLU, as in NIN and All-CNN.
+    """
+
+    def __init__(self, channels: int, size: tuple[int, int], classes: int) -> None:
+        super().__init__()
+        self.classifier = nn.Conv2d(channels, classes, 1)
+        self.act = nn.ReLU()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (N, C, H, W) to (N, classes)."""
+        return self.act(self.classifier(x)).mean((2, 3))
+
+
+class ConnectedMaps(nn.Module):
+    """The maps of ClassMaps, flattened and fully connected (Lin et al. 2013, section 4.6)."""
+
+    def __init__(
+        self, channels: int, size: tuple[int, int], classes: int, dropout: float = 0.0
+    ) -> None:
+        super().__init__()
+        self.maps = nn.Sequential(
+            nn.Conv2d(channels, classes, 1), nn.ReLU(), nn.Flatten(), nn.Dropout(dropout)
+        )
+        self.classifier = nn.Linear(classes * size[0] * size[1], classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (N, C, H, W) to (N, classes)."""
+        return self.classifier(self.maps(x))
 
 
 class Flatten(nn.Module):
-    """Fully connected: all positions flattened, `hidden` layers with dropout, the classifier."""
+    """Fully connected: all positions flattened, `hidden` layers with dropout, the classifier.
+
+    `hidden` is the width of the one hidden layer, 0 for none, or the widths of several.
+    """
 
     def __init__(
         self,
         channels: int,
         size: tuple[int, int],
         classes: int,
-        hidden: int = 0,
+        hidden: int | Sequence[int] = 0,
         dropout: float = 0.0,
     ) -> None:
         super().__init__()
         features = channels * size[0] * size[1]
-        self.hidden = (
-            nn.Sequential(nn.Linear(features, hidden), nn.ReLU(), nn.Dropout(dropout))
-            if hidden
-            else nn.Identity()
-        )
-        self.classifier = nn.Linear(hidden or features, classes)
+        widths = ([hidden] if hidden else []) if isinstance(hidden, int) else hidden
+        layers: list[nn.Module] = []
+        for width in widths:
+            layers += [nn.Linear(features, width), nn.ReLU(), nn.Dropout(dropout)]
+            features = width
+        self.hidden = nn.Sequential(*layers)
+        self.classifier = nn.Linear(features, classes)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (N, C, H, W) to (N, classes)."""

@@ -84,6 +84,11 @@ class Inception(nn.Module):
         branches = (self.branch1(x), self.branch3(x), self.branch5(x), self.pool(x))
         return self.skip(x, torch.cat(branches, 1))
 
+    @staticmethod
+    def closing(channels: int, *, norm: Factory, activation: Factory) -> nn.Module | None:
+        """Return None: nothing need follow the last module."""
+        return None
+
 
 @dataclass(frozen=True)
 class Modules:

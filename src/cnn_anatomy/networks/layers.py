@@ -3,12 +3,25 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from torch import nn
 
 Factory = Callable[..., Any]
+
+
+def made(factory: Factory) -> Any:
+    """Return the class or function that a partial calls."""
+    return getattr(factory, "func", factory)
+
+
+def sized(width: int | Sequence[int]) -> tuple[int, int]:
+    """Return (width, kernel) of a stage's entry: a width alone means 3×3 convolutions."""
+    if isinstance(width, int):
+        return width, 3
+    width, kernel = width
+    return width, kernel
 
 
 def convolution(

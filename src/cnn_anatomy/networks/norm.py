@@ -11,7 +11,9 @@ from torch import nn
 class Batch(nn.BatchNorm2d):
     """Batch normalisation (Ioffe & Szegedy 2015)."""
 
-    bias_before = False
+    def __init__(self, channels: int, eps: float = 1e-5, bias_before: bool = False) -> None:
+        super().__init__(channels, eps)
+        self.bias_before = bias_before
 
 
 class Group(nn.GroupNorm):

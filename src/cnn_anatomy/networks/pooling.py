@@ -40,11 +40,16 @@ class Strided(Pooling):
 
 
 class Max(Pooling):
-    """Maximum of each window."""
+    """Maximum of each window.
 
-    def __init__(self, channels: int, kernel: int = 2) -> None:
+    Windows of `kernel` > 2 overlap; those at the edge are padded, or with `ceil` begin at the
+    first pixel and hang over at the last.
+    """
+
+    def __init__(self, channels: int, kernel: int = 2, ceil: bool = False) -> None:
         super().__init__(channels)
-        self.pool = nn.MaxPool2d(kernel, 2, padding=(kernel - 1) // 2)
+        padding = 0 if ceil else (kernel - 1) // 2
+        self.pool = nn.MaxPool2d(kernel, 2, padding, ceil_mode=ceil)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (N, C, H, W) to (N, C, H // 2, W // 2)."""

@@ -60,16 +60,20 @@ class Identity(Skip):
 class Projection(Skip):
     """x + F(x), with a 1×1 convolution where the shape changes (He et al. 2015, option B).
 
+    `always`: on every shortcut (option C; He et al. 2016, figure 2e).
+
     The convolution sees every second pixel instead of striding over all, which is the same: on
     processors with AVX2 alone PyTorch 2.15 writes past its memory in the backward pass of strided
     1×1 convolutions of fewer than 8 channels in channels-last order.
     """
 
-    def __init__(self, channels: int, width: int, *, pooling: Factory, norm: Factory) -> None:
+    def __init__(
+        self, channels: int, width: int, *, pooling: Factory, norm: Factory, always: bool = False
+    ) -> None:
         super().__init__(channels, width, pooling=pooling, norm=norm)
         normal = norm(width)
         bias = bool(getattr(normal, "bias_before", False))
-        changes = channels != width or self.pool.conv_stride > 1
+        changes = always or channels != width or self.pool.conv_stride > 1
         self.project = (
             nn.Sequential(nn.Conv2d(channels, width, 1, bias=bias), normal)
             if changes
@@ -114,6 +118,29 @@ class Gated(Skip):
         x = self.shortcut(x)
         gate = self.gate(x).sigmoid()
         return gate * fx + (1 - gate) * x
+
+
+class GatedShortcut(Gated):
+    """F(x) + (1 − g)·x: the gate is on the shortcut alone (He et al. 2016, figure 2d)."""
+
+    def forward(self, x: Tensor, fx: Tensor) -> Tensor:
+        """Return the sum of shape (N, width, H, W)."""
+        x = self.shortcut(x)
+        return fx + (1 - self.gate(x).sigmoid()) * x
+
+
+class Dropout(Skip):
+    """dropout(x) + F(x) (He et al. 2016, figure 2f)."""
+
+    def __init__(
+        self, channels: int, width: int, *, pooling: Factory, norm: Factory, dropout: float = 0.5
+    ) -> None:
+        super().__init__(channels, width, pooling=pooling, norm=norm)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, x: Tensor, fx: Tensor) -> Tensor:
+        """Return the sum of shape (N, width, H, W)."""
+        return self.dropout(self.shortcut(x)) + fx
 
 
 class Dense(Skip):

@@ -53,7 +53,7 @@ class Page:
         runs, done = self.sweep.runs, self.sweep.finished
         missing = len(runs) - len(done)
         holes = f"; {missing} of them are missing" if missing else ""
-        commits = ", ".join(sorted(set(done.commit.map(_short)))) or "none"
+        commits = ", ".join(sorted(set(done.commit.map(short)))) or "none"
         named = {"": "model", "depth ": "model.depth", "width ": "model.width"}
         network = ", ".join(word + self._params(p) for word, p in named.items() if self._params(p))
         epochs = self._params("trainer.max_epochs")
@@ -85,7 +85,7 @@ class Page:
             ledger.table(self.verdicts).rstrip(),
             ledger.NOTE,
         ]
-        return _joined(
+        return joined(
             f"# {self.study.name}",
             self.study.question,
             self.study.reading,
@@ -111,7 +111,7 @@ class Page:
         files = ", ".join(f"{file}.png" for file, _ in self.drawn) or "none"
         sentences = self.sentences
         while True:
-            text = _joined(
+            text = joined(
                 self.study.question,
                 render.markdown(self.table).rstrip(),
                 self.table.note,
@@ -187,10 +187,11 @@ def _reason(verdict: Verdict) -> str:
     return f" ({verdict.reason})" if verdict.reason else ""
 
 
-def _joined(*parts: str) -> str:
+def joined(*parts: str) -> str:
+    """Return paragraphs, the empty ones left out."""
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def _short(commit: str) -> str:
+def short(commit: str) -> str:
     """Return eight digits of a commit, and the mark of a changed tree."""
     return commit[:8] + ("+" if commit.endswith("+") else "")

@@ -26,6 +26,7 @@ LATEX = {
     "†": r"$^\dagger$",
     "Δ": r"$\Delta$",
     "→": r"$\rightarrow$",
+    "≈": r"$\approx$",
     "≤": r"$\leq$",
     "≥": r"$\geq$",
     "—": "---",

@@ -26,7 +26,7 @@ class Sweep:
 
     `runs` has a row for each planned run, in order: `variant`, `seed`, `key`, `overrides`,
     `status` (a run that never began is MISSING), `run_id`, `commit`, and `params.<name>`,
-    `metrics.<name>` (missing: NaN).
+    `metrics.<name>` (missing: NaN), `tags.hardware`.
     """
 
     study: str
@@ -118,6 +118,7 @@ def _row(
         "status": run.info.status,
         "run_id": run.info.run_id,
         "commit": run.data.tags.get("mlflow.source.git.commit", ""),
+        "tags.hardware": run.data.tags.get("hardware"),
     }
     if run.info.status == "FINISHED":
         row |= {f"params.{k}": v for k, v in run.data.params.items()}

@@ -22,7 +22,8 @@ class Cell:
     """A metric of a variant over its seeds; a hole has no summary.
 
     `best` of its column, or `tied` with it: the paired difference's 95 % interval holds zero.
-    `marked`: a budget that differs from the baseline's by more than 10 %.
+    `marked`: a budget that differs from the baseline's by more than 10 %. `signed`: a difference.
+    `approximate`: read off a figure.
     """
 
     metric: Metric
@@ -31,6 +32,7 @@ class Cell:
     tied: bool = False
     marked: bool = False
     signed: bool = False
+    approximate: bool = False
 
     @property
     def summary(self) -> Summary | None:
@@ -46,6 +48,8 @@ class Cell:
         mean = self.metric.text(summary.mean) + ("†" if self.marked else "")
         if self.signed and summary.mean >= 0:
             mean = f"+{mean}"
+        if self.approximate:
+            mean = f"≈ {mean}"
         if self.metric.exact or summary.n == 1:
             return mean
         return f"{mean} ± {self.metric.text(summary.high - summary.mean)}"
@@ -99,6 +103,8 @@ class PaperTable:
             parts.append(f"Δ is the difference to {self.baseline}, paired by seed")
         if any(c.marked for c in cells):
             parts.append("† a budget more than 10 % off the baseline's")
+        if any(c.approximate for c in cells):
+            parts.append("≈ read off a figure, or uncertain")
         return "; ".join(parts) + "."
 
     @property

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from hydra.core.override_parser.types import Override
 
 from cnn_anatomy.errors import ConfigError
+from cnn_anatomy.papers import Paper
+from cnn_anatomy.papers import select as select_papers
 from cnn_anatomy.studies import Planned, Study, Table, select
 
 METRICS = ("test/accuracy", "gap/accuracy", "gradient/decay", "params/total", "macs")
@@ -21,15 +23,19 @@ class Arguments:
         studies: those named by `study=`, or one made of the swept overrides.
         runs: every run, the overrides common to all included.
         preset: whether this is the studies' own sweep, as their files have it or with more seeds.
+        papers: the studies again, if they are papers.
     """
 
     studies: tuple[Study, ...]
     runs: tuple[Planned, ...]
     preset: bool
+    papers: tuple[Paper, ...] = ()
 
 
-def parse(overrides: Sequence[Override], seeds: int | None) -> Arguments:
+def parse(overrides: Sequence[Override], seeds: int | None, budget: str | None = None) -> Arguments:
     """Sort `study` and `seed` from the overrides of every run; `seeds` is how many of each.
+
+    With a `budget`, `study` names papers.
 
     Raises:
         ConfigError: if one of them has no meaning.
@@ -37,8 +43,15 @@ def parse(overrides: Sequence[Override], seeds: int | None) -> Arguments:
     own = {o.key_or_group: o for o in overrides if o.key_or_group in ("study", "seed")}
     rest = [o for o in overrides if o.key_or_group not in own]
     chosen = _seeds(own.get("seed"), seeds)
+    papers: list[Paper] = []
+    studies: Sequence[Study]
     if "study" in own:
-        studies = select(",".join(_values(own["study"])))
+        named = ",".join(_values(own["study"]))
+        if budget is None:
+            studies = select(named)
+        else:
+            replaced = any(o.key_or_group == "data" for o in rest)
+            studies = papers = select_papers(named, budget, data=replaced)
         swept = [o for o in rest if o.is_sweep_override()]
         if swept:
             raise ConfigError(
@@ -49,7 +62,10 @@ def parse(overrides: Sequence[Override], seeds: int | None) -> Arguments:
     else:
         studies, common = [_adhoc(rest)], ()
     runs = [r for study in studies for r in study.runs(chosen)]
+    if papers:  # whose data may be another, and is named in what is written
+        rest = [o for o in rest if o.key_or_group.split(".")[0] != "data"]
     return Arguments(
+        papers=tuple(papers),
         studies=tuple(studies),
         runs=tuple(r._replace(overrides=(*r.overrides, *common)) for r in runs),
         preset="study" in own and not rest and all(_enough(s, chosen) for s in studies),

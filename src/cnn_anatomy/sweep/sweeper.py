@@ -21,6 +21,7 @@ from cnn_anatomy.paths import REPOSITORY, RESULTS, cache, tracking_uri
 from cnn_anatomy.results.metrics import metric
 from cnn_anatomy.studies import Planned
 from cnn_anatomy.sweep.arguments import Arguments, parse
+from cnn_anatomy.sweep.download import fetch
 from cnn_anatomy.sweep.job import Job
 
 
@@ -34,12 +35,19 @@ class StudySweeper(Sweeper):
         seeds: how many of every variant, if not what the study says.
         force: repeat what is done.
         plan: show what is done and what is not, and train nothing.
+        budget: of the papers that `study` then names.
     """
 
     def __init__(
-        self, *, seeds: int | None = None, force: bool = False, plan: bool = False
+        self,
+        *,
+        seeds: int | None = None,
+        force: bool = False,
+        plan: bool = False,
+        budget: str | None = None,
     ) -> None:
         self.seeds = seeds
+        self.budget = budget
         self.force = force
         self.plan = plan
 
@@ -56,10 +64,15 @@ class StudySweeper(Sweeper):
     def sweep(self, arguments: list[str]) -> list[JobReturn]:
         """Run the sweep; exit status 1 if a run failed."""
         parser = OverridesParser.create(config_loader=self.context.config_loader)
-        asked = parse(parser.parse_overrides(arguments), self.seeds)
+        asked = parse(parser.parse_overrides(arguments), self.seeds, self.budget)
         for study in asked.studies:
             for name in study.metrics:
                 metric(name)
+        if asked.papers:
+            from cnn_anatomy.results.published import check as check_paper
+
+            for paper in asked.papers:
+                check_paper(paper)
         jobs = self._keyed(asked.runs)
         return self._run(asked, jobs)
 
@@ -79,6 +92,8 @@ class StudySweeper(Sweeper):
                 check(config, config.hydra.runtime.choices)
                 composed[run.overrides] = config
         mistakes.refuse()
+        if not self.plan:
+            fetch(composed.values())
         jobs = []
         for run in runs:
             config = composed[run.overrides]
@@ -189,12 +204,17 @@ def _workers(launcher: Launcher) -> int:
 
 def _print_tables(asked: Arguments, client: Any, parents: dict[str, str]) -> None:
     """Publish the studies' own sweeps among the committed results, any other in outputs/."""
-    from cnn_anatomy.results.page import publish
+    from cnn_anatomy.results import page, published
     from cnn_anatomy.results.render import show
     from cnn_anatomy.tracking.parent import describe
 
     root = RESULTS if asked.preset else REPOSITORY / "outputs" / "results"
-    for page in publish(asked.studies, client, root, parents):
-        describe(client, page.parent, page.note, page.folder)
-        show(page.table)
-        print(f"{page.folder.name}: {page.folder.relative_to(REPOSITORY)}/README.md\n")
+    written: Sequence[page.Page | published.Page]
+    if asked.papers:
+        written = published.publish(asked.papers, client, root, parents)
+    else:
+        written = page.publish(asked.studies, client, root, parents)
+    for each in written:
+        describe(client, each.parent, each.note, each.folder)
+        show(each.table)
+        print(f"{each.table.study}: {each.folder.relative_to(REPOSITORY)}/README.md\n")

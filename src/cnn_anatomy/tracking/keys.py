@@ -14,6 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 PACKAGE = Path(__file__).resolve().parents[1]
 NUMERIC = (
     *("networks", "data", "probes", "classifier.py", "schedules.py", "training.py"),
+    "transfer.py",
     *("sizes.py", "class_folders.py"),
 )
 IRRELEVANT = {"study", "variant", "tracking", "paths", "hydra"}

@@ -13,6 +13,7 @@ from lightning.pytorch.loggers import MLFlowLogger
 from mlflow import MlflowClient
 from mlflow.entities import Param, Run
 
+from cnn_anatomy.hardware import description
 from cnn_anatomy.paths import REPOSITORY, cache
 from cnn_anatomy.tracking.journal import Journal
 from cnn_anatomy.tracking.process import identity, is_gone
@@ -72,6 +73,7 @@ def tracked(
         **tags,
         "mlflow.source.git.commit": commit(),
         "mlflow.source.name": "cnn_anatomy.train",
+        "hardware": description(),
         "mlflow.user": os.environ.get("USER", "unknown"),
         **identity(),
     }

@@ -67,34 +67,46 @@ def cost(evidence: Evidence, path: Path, *, variants: Sequence[str] | None = Non
 
 
 def frozen(
-    evidence: Evidence, path: Path, *, lines: Mapping[str, Sequence[str]] | None = None
+    evidence: Evidence,
+    path: Path,
+    *,
+    lines: Mapping[str, Sequence[str]] | None = None,
+    x: Sequence[str] = ("freeze.layers",),
+    label: str = "number of frozen layers",
 ) -> str:
     """Draw accuracy against the number of frozen layers, with the baseline as a level line.
 
     `lines` maps a line's label to its variants; all but the baseline are one line by default.
+    `x` names the params that say where a variant stands, the first that it has; `label` the axis.
     """
     baseline = evidence.study.table.baseline
     others = [v for v in evidence.variants() if v != baseline]
-    drawn = {label: evidence.variants(v) for label, v in (lines or {"frozen": others}).items()}
+    drawn = {name: evidence.variants(v) for name, v in (lines or {"frozen": others}).items()}
     if not any(drawn.values()):
         return ""
     with canvas(path, 6, 3.2) as figure:
         axes = figure.add_subplot()
-        for label, variants in drawn.items():
+        for name, variants in drawn.items():
             points = []
             for variant in variants:
-                depth = int(evidence.runs(variant)["params.freeze.layers"].iloc[0])
+                depth = _first(evidence.runs(variant), x)
                 values = 100 * evidence.values(variant, METRIC)
                 points.append(pd.DataFrame({"x": depth, "seed": values.index, "y": values.values}))
             if points:
                 seeds = pd.concat(points).groupby("seed")
-                band(axes, [f.groupby("x").y.mean() for _, f in seeds], label)
+                band(axes, [f.groupby("x").y.mean() for _, f in seeds], name)
         level = summarise(100 * evidence.values(baseline, METRIC)) if baseline else None
         if level:
             axes.axhline(level.mean, color="0.3", linestyle=":", label=baseline)
-        axes.set_xlabel("frozen layers")
+        axes.set_xlabel(label)
         axes.set_ylabel("test accuracy (%)")
         legend(axes)
-    return "Test accuracy against the number of frozen layers: mean and 95 % interval" + (
+    return f"Test accuracy against the {label}: mean and 95 % interval" + (
         f"; the dotted line is {baseline}" if level else ""
     )
+
+
+def _first(runs: pd.DataFrame, params: Sequence[str]) -> int:
+    """Return the first of `params` that the runs have."""
+    there = [f"params.{name}" for name in params if f"params.{name}" in runs]
+    return int(next(runs[name].iloc[0] for name in there if runs[name].notna().all()))

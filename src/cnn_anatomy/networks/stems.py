@@ -1,0 +1,138 @@
+"""Stems: what stands before the first stage.
+
+Every class is built with (channels) of the images and the injected pooling, norm and activation,
+and maps (N, channels, H, W) to (N, out_channels, H', W').
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from functools import partial
+
+import torch
+from torch import Tensor, nn
+
+from cnn_anatomy.errors import ConfigError
+from cnn_anatomy.networks.layers import ConvNormAct, Factory, Transition
+from cnn_anatomy.networks.pooling import BlurMax, Max, Strided
+
+
+class Bare(nn.Identity):
+    """No stem: the first stage sees the images (VGG)."""
+
+    def __init__(
+        self, channels: int, *, pooling: Factory, norm: Factory, activation: Factory
+    ) -> None:
+        super().__init__()
+        self.out_channels = channels
+
+
+class InputDropout(nn.Dropout):
+    """Dropout of the images' values alone (Springenberg et al. 2014)."""
+
+    def __init__(
+        self,
+        channels: int,
+        *,
+        pooling: Factory,
+        norm: Factory,
+        activation: Factory,
+        dropout: float = 0.2,
+    ) -> None:
+        super().__init__(dropout)
+        self.out_channels = channels
+
+
+class Convolution(ConvNormAct):
+    """One 3×3 convolution (He et al. 2015, section 4.2)."""
+
+    def __init__(
+        self, channels: int, *, width: int, pooling: Factory, norm: Factory, activation: Factory
+    ) -> None:
+        super().__init__(channels, width, 3, norm=norm, activation=activation)
+
+
+class Residual(nn.Sequential):
+    """7×7 convolution of stride 2 and 3×3 max pooling of stride 2 (He et al. 2015, table 1).
+
+    `blur` ≥ 2 is the size of the filter of an anti-aliased pooling instead (Zhang 2019).
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        *,
+        width: int,
+        pooling: Factory,
+        norm: Factory,
+        activation: Factory,
+        blur: int = 0,
+    ) -> None:
+        pool = partial(BlurMax, size=blur) if blur else partial(Max, kernel=3)
+        conv = ConvNormAct(channels, width, 7, norm=norm, activation=activation, pooling=Strided)
+        super().__init__(OrderedDict(conv=conv, pool=pool(width)))
+        self.out_channels = width
+
+
+class GoogLeNet(nn.Sequential):
+    """7×7 of stride 2, pooling, 1×1 and 3×3 convolutions (Szegedy et al. 2014, table 1).
+
+    The pooling after the last of them is that before the first stage. `response_norm` is the
+    window of the local response normalisations, 0 for none; `rescale` takes images normalised by
+    ImageNet's mean and deviation to the range −1 to 1, as torchvision's weights want them.
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        *,
+        pooling: Factory,
+        norm: Factory,
+        activation: Factory,
+        width: int = 64,
+        out: int = 192,
+        response_norm: int = 5,
+        rescale: bool = False,
+    ) -> None:
+        shared = {"norm": norm, "activation": activation}
+        parts: OrderedDict[str, nn.Module] = OrderedDict()
+        if rescale:
+            parts["rescale"] = Rescale(channels)
+        parts["conv1"] = ConvNormAct(channels, width, 7, pooling=Strided, **shared)
+        parts["pool1"] = Transition(width, pooling=pooling, **shared)
+        if response_norm:
+            parts["response1"] = nn.LocalResponseNorm(response_norm)
+        parts["conv2"] = ConvNormAct(width, width, 1, **shared)
+        parts["conv3"] = ConvNormAct(width, out, 3, **shared)
+        if response_norm:
+            parts["response2"] = nn.LocalResponseNorm(response_norm)
+        super().__init__(parts)
+        self.out_channels = out
+
+
+class Rescale(nn.Module):
+    """Takes images (N, 3, H, W) normalised by ImageNet's mean and deviation to −1 … 1.
+
+    Raises:
+        ConfigError: if the images have no three channels.
+    """
+
+    scale: Tensor
+    shift: Tensor
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        if channels != 3:
+            raise ConfigError(
+                f"model.stem.rescale=true has no meaning for images of {channels} channels: "
+                "ImageNet's statistics are of 3"
+            )
+        mean, std = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+        scale = torch.tensor([s / 0.5 for s in std]).view(3, 1, 1)
+        shift = torch.tensor([(m - 0.5) / 0.5 for m in mean]).view(3, 1, 1)
+        self.register_buffer("scale", scale, persistent=False)
+        self.register_buffer("shift", shift, persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (N, 3, H, W) to the same shape."""
+        return x * self.scale + self.shift

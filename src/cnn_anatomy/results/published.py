@@ -1,0 +1,211 @@
+"""A paper's table with ours beside it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+from mlflow import MlflowClient
+
+from cnn_anatomy.errors import ConfigError, did_you_mean
+from cnn_anatomy.papers import Paper
+from cnn_anatomy.results import figures, render
+from cnn_anatomy.results.evidence import Evidence
+from cnn_anatomy.results.metrics import Metric, metric
+from cnn_anatomy.results.page import SMALL, joined, short
+from cnn_anatomy.results.runs import Sweep, read
+from cnn_anatomy.results.table import Cell, PaperTable, Row
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A published quantity: how it prints, and how it follows from a metric that runs log."""
+
+    column: Metric
+    metric: str
+    of: Callable[[pd.Series], pd.Series] = lambda values: values
+
+
+MEASURES = {
+    "error": Measure(Metric("error (%)", 100, 2), "test/accuracy", lambda values: 1 - values),
+    "accuracy": Measure(Metric("accuracy (%)", 100, 2), "test/accuracy"),
+    "consistency": Measure(Metric("shift consistency (%)", 100, 2), "consistency/shift"),
+    "parameters": Measure(Metric("params (10⁶)", 1e-6, 3, exact=True), "params/total"),
+    "macs": Measure(Metric("MACs (10⁹)", 1e-9, 3, exact=True), "macs"),
+}
+
+
+@dataclass(frozen=True)
+class Page:
+    """What is written of a paper to `folder`."""
+
+    paper: Paper
+    sweep: Sweep
+    folder: Path
+    table: PaperTable
+    drawn: Sequence[tuple[str, str]]
+
+    @property
+    def parent(self) -> str:
+        """Return the sweep's run id."""
+        return self.sweep.parent
+
+    @property
+    def command(self) -> str:
+        """Return what makes it again."""
+        words = ["make reproduce", f"PAPER={self.paper.name}", f"BUDGET={self.paper.budget}"]
+        seeds = self.sweep.runs.seed.nunique()
+        words += [f"SEEDS={seeds}"] if seeds != self.paper.seeds else []
+        words += [] if self.paper.data else [f"DATA={self._params('data')}"]
+        roots = {
+            o for given in self.sweep.runs.overrides for o in given if o.startswith("data.source.")
+        }
+        others = sorted(o for o in roots if not self.paper.data)
+        return " ".join([*words, *([f'ARGS="{" ".join(others)}"'] if others else [])])
+
+    @property
+    def spent(self) -> str:
+        """Return budget, data, runs, hardware and commit in words."""
+        runs, done = self.sweep.runs, self.sweep.finished
+        missing = len(runs) - len(done)
+        holes = f"; {missing} of them are missing" if missing else ""
+        commits = ", ".join(sorted(set(done.commit.map(short)))) or "none"
+        return (
+            f"Ours: budget `{self.paper.budget}` ({self._params('trainer.max_epochs')} epochs), "
+            f"data `{self._params('data')}`, {len(runs)} runs: {len(self.sweep.variants)} variants "
+            f"× {runs.seed.nunique()} seeds, paired by seed{holes}. Hardware: "
+            f"{self._tags('hardware')}. Commit {commits}."
+        )
+
+    @property
+    def apart(self) -> str:
+        """Return what keeps the two columns from being compared, or nothing."""
+        theirs = {o.partition("=")[2] for o in self.paper.original if o.startswith("data=")}
+        ours = self._params("data")
+        if self.paper.budget == "paper" and {ours} == theirs:
+            return ""
+        return (
+            f"**The columns are not of one experiment**: the paper's is of {', '.join(theirs)} at "
+            f"its full schedule, ours of {ours} at the budget `{self.paper.budget}`. Compare the "
+            "order of the rows, not the values."
+        )
+
+    @property
+    def markdown(self) -> str:
+        """Return the page as README.md."""
+        pictures = [f"![{caption}]({file}.png)\n\n{caption}." for file, caption in self.drawn]
+        return joined(
+            f"# {self.paper.question}",
+            f"{self.paper.source}. {self.paper.reading}",
+            self.spent,
+            self.apart,
+            render.markdown(self.table).rstrip(),
+            self.table.note,
+            *pictures,
+            SMALL if self.paper.budget != "paper" else "",
+            f"```\n{self.command}\n```",
+        )
+
+    @property
+    def note(self) -> str:
+        """Return the page as the sweep's description in MLflow."""
+        return joined(self.spent, self.apart, render.markdown(self.table).rstrip(), self.table.note)
+
+    def _params(self, name: str) -> str:
+        found = self.sweep.finished.get(f"params.{name}", pd.Series(dtype=str))
+        return ", ".join(dict.fromkeys(map(str, found))) or "none"
+
+    def _tags(self, name: str) -> str:
+        found = self.sweep.finished.get(f"tags.{name}", pd.Series(dtype=str)).dropna()
+        return "; ".join(dict.fromkeys(map(str, found))) or "unknown"
+
+
+def check(paper: Paper) -> None:
+    """Check that every published quantity and figure is known.
+
+    Raises:
+        ConfigError: if not, naming the choices.
+    """
+    for name in paper.published:
+        if name not in MEASURES:
+            raise ConfigError(
+                f"{paper.name}: published.{name} is none of {', '.join(MEASURES)}"
+                f"{did_you_mean(name, MEASURES)}"
+            )
+    figures.check(paper)
+
+
+def build(paper: Paper, sweep: Sweep) -> PaperTable:
+    """Return a row for each variant: every quantity published, ours and the difference."""
+    measures = {name: MEASURES[name] for name in paper.published}
+    heads, columns = [], []
+    for name, measure in measures.items():
+        label = measure.column.label
+        heads += [f"{label}, published", f"{label}, ours", "difference"]
+        columns += [f"{name} published", f"{name} ours", f"{name} difference"]
+    heads += [metric(name).label for name in paper.table.metrics]
+    columns += paper.table.metrics
+    return PaperTable(
+        paper.name,
+        paper.question,
+        paper.table.rows,
+        tuple(columns),
+        tuple(heads),
+        tuple(_row(paper, measures, sweep, variant) for variant in sweep.variants),
+    )
+
+
+def _row(paper: Paper, measures: Mapping[str, Measure], sweep: Sweep, variant: str) -> Row:
+    planned = sweep.runs[sweep.runs.variant == variant]
+    done = planned[planned.status == "FINISHED"].set_index("seed")
+
+    def values(name: str) -> pd.Series:
+        return done.get(f"metrics.{name}", pd.Series(dtype=float)).astype(float).dropna()
+
+    cells = []
+    for name, measure in measures.items():
+        value = paper.published[name].get(variant)
+        theirs = pd.Series([] if value is None else [value / measure.column.scale], dtype=float)
+        ours = measure.of(values(measure.metric))
+        apart = ours - theirs.iloc[0] if len(theirs) else ours.iloc[:0]
+        unsure = variant in paper.approximate
+        cells += [
+            Cell(measure.column, theirs, approximate=unsure),
+            Cell(measure.column, ours),
+            Cell(measure.column, apart, signed=True),
+        ]
+    cells += [Cell(metric(name), values(name)) for name in paper.table.metrics]
+    return Row(variant, (variant,), tuple(cells), len(done), len(planned))
+
+
+def publish(
+    papers: Sequence[Paper], client: MlflowClient, root: Path, parents: Mapping[str, str]
+) -> list[Page]:
+    """Write every paper's page to root/papers/<name>/<budget>/.
+
+    A page is README.md, table.md, table.tex, table.csv, runs.json and the figures.
+    """
+    return [_publish(paper, client, root / "papers", parents[paper.name]) for paper in papers]
+
+
+def _publish(paper: Paper, client: MlflowClient, root: Path, parent: str) -> Page:
+    sweep = read(client, paper.name, paper.metrics, parent)
+    table = build(paper, sweep)
+    data = sweep.finished.get("params.data", pd.Series(dtype=str)).dropna().unique()
+    other = "" if paper.data else "-" + "-".join(map(str, data))
+    folder = root / paper.name / f"{paper.budget}{other}"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "table.md").write_text(render.markdown(table))
+    (folder / "table.tex").write_text(render.latex(table))
+    (folder / "table.csv").write_text(render.comma_separated(table))
+    traced = sweep.runs[["variant", "seed", "status", "run_id", "key", "commit", "overrides"]]
+    (folder / "runs.json").write_text(
+        json.dumps(traced.to_dict("records"), indent=1, ensure_ascii=False) + "\n"
+    )
+    drawn = figures.draw(Evidence(paper, sweep, client), folder)
+    page = Page(paper, sweep, folder, table, drawn)
+    (folder / "README.md").write_text(page.markdown)
+    return page

@@ -1,0 +1,204 @@
+"""Other people's state dicts load strictly and give bit-equal logits."""
+
+import warnings
+
+import pytest
+import torch
+import torch.nn.functional as F
+import torchvision
+from helpers import built
+from torch import nn
+
+from cnn_anatomy.errors import ConfigError
+from cnn_anatomy.networks.checkpoints import load
+
+
+class Block(nn.Module):
+    """A residual block by the public key names, written without our parts."""
+
+    def __init__(self, channels, width, stride, projected):
+        super().__init__()
+        self.conv1 = nn.Conv2d(channels, width, 3, stride, 1, bias=False)
+        self.bn1 = nn.BatchNorm2d(width)
+        self.conv2 = nn.Conv2d(width, width, 3, 1, 1, bias=False)
+        self.bn2 = nn.BatchNorm2d(width)
+        self.shortcut = nn.Sequential()
+        self.pad = 0
+        if stride > 1 and projected:
+            self.shortcut = nn.Sequential(
+                nn.Conv2d(channels, width, 1, stride, bias=False), nn.BatchNorm2d(width)
+            )
+        elif stride > 1:
+            self.pad = (width - channels) // 2
+
+    def forward(self, x):
+        out = self.bn2(self.conv2(F.relu(self.bn1(self.conv1(x)))))
+        if self.pad:
+            x = F.pad(x[:, :, ::2, ::2], (0, 0, 0, 0, self.pad, self.pad))
+        return F.relu(out + self.shortcut(x))
+
+
+class CifarResNet(nn.Module):
+    """The standard CIFAR ResNet of 6n + 2 layers."""
+
+    def __init__(self, blocks, projected):
+        super().__init__()
+        self.conv1 = nn.Conv2d(3, 16, 3, 1, 1, bias=False)
+        self.bn1 = nn.BatchNorm2d(16)
+        self.layer1 = self.layer(16, 16, blocks, 1, projected)
+        self.layer2 = self.layer(16, 32, blocks, 2, projected)
+        self.layer3 = self.layer(32, 64, blocks, 2, projected)
+        self.linear = nn.Linear(64, 10)
+
+    def layer(self, channels, width, blocks, stride, projected):
+        first = Block(channels, width, stride, projected)
+        return nn.Sequential(first, *[Block(width, width, 1, projected) for _ in range(blocks - 1)])
+
+    def forward(self, x):
+        x = F.relu(self.bn1(self.conv1(x)))
+        x = self.layer3(self.layer2(self.layer1(x)))
+        return self.linear(F.adaptive_avg_pool2d(x, 1).flatten(1))
+
+
+def lived_in(model):
+    """Give running statistics, and all else that begins as a constant, values of their own."""
+    generator = torch.Generator().manual_seed(0)
+    for module in model.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            for tensor in (module.running_mean, module.bias.data):
+                tensor.normal_(0, 0.1, generator=generator)
+            for tensor in (module.running_var, module.weight.data):
+                tensor.uniform_(0.5, 1.5, generator=generator)
+    return model.eval()
+
+
+def assert_same(network, model, size, tolerance=0.0):
+    x = torch.randn(2, 3, size, size, generator=torch.Generator().manual_seed(1))
+    with torch.no_grad():
+        ours, theirs = network.eval()(x).logits, model(x)
+    assert ours.std() > 0
+    # Bit for bit but for the projections of wide bottlenecks, which subsample, then convolve.
+    if tolerance:
+        assert torch.allclose(ours, theirs, rtol=tolerance, atol=tolerance * float(theirs.std()))
+    else:
+        assert torch.equal(ours, theirs)
+
+
+@pytest.mark.parametrize("wrapped", [False, True], ids=["plain", "wrapped"])
+@pytest.mark.parametrize("skip", ["identity", "projection"])
+def test_a_cifar_resnet_gives_the_same_logits(tmp_path, skip, wrapped):
+    model = lived_in(CifarResNet(3, skip == "projection"))
+    state = model.state_dict()
+    if wrapped:
+        parallel = {f"module.{key}": value for key, value in state.items()}
+        state = {"state_dict": parallel, "best_prec1": 91.7}
+    torch.save(state, tmp_path / "resnet20.th")
+    network = built("model.depth=20", f"skip={skip}", device="cpu")
+    load(network, tmp_path / "resnet20.th")
+    assert_same(network, model, 32)
+
+
+@pytest.mark.parametrize(
+    ("name", "overrides"),
+    [
+        ("resnet18", ("model=resnet18",)),
+        ("resnet50", ("model=resnet50",)),
+        ("googlenet", ("model=googlenet_torchvision", "aux=googlenet")),
+        ("googlenet", ("model=googlenet_torchvision", "model.stem.rescale=true")),
+    ],
+    ids=["resnet18", "resnet50", "googlenet", "rescaled googlenet without auxiliary heads"],
+)
+def test_torchvisions_networks_give_the_same_logits(tmp_path, name, overrides):
+    torch.manual_seed(0)
+    kinds = {"googlenet": {"aux_logits": True, "init_weights": False}}
+    model = torchvision.models.get_model(name, weights=None, **kinds.get(name, {}))
+    model.transform_input = "model.stem.rescale=true" in overrides
+    torch.save(lived_in(model).state_dict(), tmp_path / f"{name}.pth")
+    network = built(*overrides, size=224, classes=1000, device="cpu")
+    load(network, tmp_path / f"{name}.pth")
+    assert_same(network, model, 224, 1e-5 if name == "resnet50" else 0.0)
+
+
+def test_the_auxiliary_heads_of_torchvision_are_ours(tmp_path):
+    with warnings.catch_warnings(action="ignore"):
+        model = lived_in(torchvision.models.googlenet(weights=None, num_classes=10))
+    torch.save(model.state_dict(), tmp_path / "googlenet.pth")
+    aux = ("aux=googlenet", "aux.window=0")  # theirs is adaptive
+    network = built("model=googlenet_torchvision", *aux, size=64, classes=10, device="cpu")
+    load(network, tmp_path / "googlenet.pth")
+    x = torch.randn(2, 512, 14, 14)
+    head = network.auxiliary["2"].eval()
+    assert torch.equal(head(x), model.aux1(x))
+
+
+def test_vgg_with_batch_normalisation_gives_the_same_logits(tmp_path):
+    layers = ("M", 8, 8, "M", 16, 16, 16, "M")
+    features = torchvision.models.vgg.make_layers([4, 4, *layers], batch_norm=True)
+    model = torchvision.models.VGG(features, num_classes=10)
+    model.avgpool = nn.Identity()
+    model.classifier[0] = nn.Linear(16 * 4 * 4, 4096)
+    model.classifier[3] = nn.Linear(4096, 64)
+    model.classifier[6] = nn.Linear(64, 10)
+    torch.save(lived_in(model).state_dict(), tmp_path / "vgg.pth")
+    stages = "model.stages=[[4,4],[8,8],[16,16,16]]"
+    network = built(
+        *("model=vgg16", "norm=batch_biased", stages, "head.hidden=[4096,64]"), device="cpu"
+    )
+    load(network, tmp_path / "vgg.pth")
+    assert_same(network, model, 32)
+
+
+def test_a_mismatch_names_the_first_key_and_both_shapes(tmp_path):
+    path = tmp_path / "resnet20.th"
+    state = CifarResNet(3, projected=False).state_dict()
+    torch.save(state, path)
+    for overrides, sentence in (
+        (
+            ("model.depth=20", "model.width=8"),
+            r"conv1\.weight is of shape \(16, 3, 3, 3\) in the file "
+            r"and of shape \(8, 3, 3, 3\) in the network",
+        ),
+        (("model.depth=26",), r"layer1\.3\.conv1\.weight is absent in the file and of shape"),
+        (("model.depth=14",), r"layer1\.2\.conv1\.weight is of shape .* absent in the network"),
+        (("model.depth=20", "skip=projection"), r"layer2\.0\.downsample\.0\.weight is absent in"),
+        (("model.depth=20", "block=norm_after_addition"), r"layer1\.0\.bn2\.weight|act"),
+    ):
+        network = built(*overrides, device="cpu")
+        before = {k: v.clone() for k, v in network.state_dict().items()}
+        with pytest.raises(ConfigError, match=sentence):
+            load(network, path)
+        assert all(torch.equal(v, before[k]) for k, v in network.state_dict().items())
+
+
+class Intruder:
+    """Runs code when a careless reader unpickles it."""
+
+    def __reduce__(self):
+        return (exec, ("raise SystemExit('code ran')",))
+
+
+def test_files_that_are_no_state_dict_are_refused_in_a_sentence(tmp_path):
+    network = built("model.depth=8", device="cpu")
+    for content, sentence in (
+        ({"state_dict": Intruder()}, "could run code"),
+        ([1, 2], "holds no state dict"),
+        ({"epoch": 3}, "holds no state dict"),
+        ({"encoder.weight": torch.zeros(1)}, "encoder.weight is of no known layout"),
+    ):
+        torch.save(content, tmp_path / "file.pth")
+        with pytest.raises(ConfigError, match=sentence):
+            load(network, tmp_path / "file.pth")
+    (tmp_path / "text.pth").write_text("not a checkpoint")
+    with pytest.raises(ConfigError, match=r"text\.pth"):
+        load(network, tmp_path / "text.pth")
+    with pytest.raises(ConfigError, match="is not there"):
+        load(network, tmp_path / "nowhere.pth")
+
+
+def test_old_files_lack_the_counter_of_batches(tmp_path):
+    model = lived_in(CifarResNet(1, projected=False))
+    state = {k: v for k, v in model.state_dict().items() if not k.endswith("batches_tracked")}
+    torch.save(state, tmp_path / "old.th")
+    network = built("model.depth=8", device="cpu")
+    load(network, tmp_path / "old.th")
+    assert_same(network, model, 32)
