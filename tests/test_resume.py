@@ -102,5 +102,5 @@ def test_a_loss_that_is_not_finite_ends_the_run(trained, monkeypatch):
         lambda self, trainer, module: epochs.append(trainer.current_epoch),
     )
     with pytest.raises(FloatingPointError, match="it diverged"):
-        trained("diverged", "optimizer.lr=1e30", "trainer.max_epochs=50")
+        trained("diverged", "pooling=max", "optimizer.lr=1e30", "trainer.max_epochs=50")
     assert len(epochs) < 50

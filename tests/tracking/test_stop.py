@@ -1,5 +1,6 @@
 """The first signal ends the work where it is, never its tidying up; the second ends all."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -59,8 +60,5 @@ def test_the_second_signal_ends_the_process_and_its_children_at_once():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 143
     assert done.stdout.split()[1:] == []
-    try:
-        left = psutil.Process(int(done.stdout))
-    except psutil.NoSuchProcess:
-        return
-    assert left.status() == psutil.STATUS_ZOMBIE or left.name() != "sleep"
+    with contextlib.suppress(psutil.NoSuchProcess):
+        psutil.Process(int(done.stdout)).wait(timeout=10)

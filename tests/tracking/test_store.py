@@ -9,13 +9,13 @@ import time
 
 import pytest
 from mlflow import MlflowClient
-from mlflow.entities import Metric
+from writers import BATCHES, make, write
 
 from cnn_anatomy.tracking.process import close_orphans, identity, is_gone
 from cnn_anatomy.tracking.run import tracked
 from cnn_anatomy.tracking.store import prepare
 
-WRITERS, BATCHES = 8, 1000
+WRITERS = 8
 
 
 @pytest.fixture
@@ -67,22 +67,9 @@ def test_only_a_process_of_this_host_can_be_known_to_be_gone():
     assert not is_gone({})
 
 
-def _prepare(uri):
-    return prepare(uri, "together")
-
-
 def test_processes_that_start_at_once_share_one_store(uri):
     with multiprocessing.get_context("spawn").Pool(4) as pool:
-        assert len(set(pool.map(_prepare, [uri] * 4))) == 1
-
-
-def _write(task):
-    uri, experiment, writer = task
-    client = MlflowClient(uri)
-    run = client.create_run(experiment, run_name=str(writer)).info.run_id
-    for step in range(BATCHES):
-        client.log_batch(run, [Metric("a", step, 0, step), Metric("b", -step, 0, step)])
-    return run
+        assert len(set(pool.map(make, [uri] * 4))) == 1
 
 
 @pytest.mark.slow
@@ -90,7 +77,7 @@ def test_eight_writers_lose_nothing(uri):
     experiment = prepare(uri, "s")
     tasks = [(uri, experiment, writer) for writer in range(WRITERS)]
     with multiprocessing.get_context("spawn").Pool(WRITERS) as pool:
-        runs = pool.map(_write, tasks)
+        runs = pool.map(write, tasks)
     client = MlflowClient(uri)
     for run in runs:
         for name, sign in (("a", 1), ("b", -1)):
