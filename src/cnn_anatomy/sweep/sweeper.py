@@ -113,7 +113,6 @@ class StudySweeper(Sweeper):
         uri = tracking_uri(self.composed.tracking.uri)
         require_server(uri)
         os.environ["MLFLOW_TRACKING_URI"] = uri  # of the workers, too
-        client = MlflowClient(uri)
         try:
             with STOP:
                 experiments = {
@@ -122,6 +121,7 @@ class StudySweeper(Sweeper):
                     )
                     for study in asked.studies
                 }
+                client = MlflowClient(uri)  # not before: making the schema is for one process
                 if self.plan:
                     planned = [(job.run, job.key) for job in jobs]
                     runs = {name: list(children(client, e)) for name, e in experiments.items()}
@@ -148,8 +148,10 @@ class StudySweeper(Sweeper):
         from cnn_anatomy.tracking.parent import start_parent
         from cnn_anatomy.tracking.process import close_orphans
         from cnn_anatomy.tracking.stop import STOP
+        from cnn_anatomy.tracking.store import await_server
 
-        sync(client, cache(self.composed.paths.cache) / "journal")
+        journals = cache(self.composed.paths.cache) / "journal"
+        sync(client, journals)
         for experiment in experiments.values():
             for run in close_orphans(client, experiment):
                 print(f"closed: {run.info.run_name}, whose process is gone")
@@ -189,6 +191,8 @@ class StudySweeper(Sweeper):
             status = "FAILED" if failures else "FINISHED"
         finally:
             with STOP.held():
+                await_server(client.tracking_uri)
+                sync(client, journals)
                 for name, parent in parents.items():
                     close_orphans(client, experiments[name], own=True)
                     client.set_terminated(parent, status)

@@ -13,6 +13,8 @@ from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric
 from mlflow.exceptions import MlflowException
 
+from cnn_anatomy.tracking.process import is_gone
+
 PAUSE = 10.0  # seconds between two attempts to deliver
 OURS = {"INVALID_PARAMETER_VALUE", "RESOURCE_DOES_NOT_EXIST", "RESOURCE_ALREADY_EXISTS"}
 
@@ -93,15 +95,27 @@ def deliver(client: MlflowClient, path: Path) -> None:
 
 
 def sync(client: MlflowClient, folder: Path) -> tuple[list[str], list[str]]:
-    """Deliver every journal of `folder`; return the ids of (runs delivered, runs that wait)."""
+    """Deliver every journal of `folder`; return the ids of (runs delivered, runs that wait).
+
+    A run that goes on delivers its own: another process would delete what it adds meanwhile.
+    """
     delivered, waiting = [], []
     for path in sorted(folder.glob("*.jsonl")):
         try:
+            if not _ended(path) and not is_gone(client.get_run(path.stem).data.tags):
+                waiting.append(path.stem)
+                continue
             deliver(client, path)
             delivered.append(path.stem)
         except (MlflowException, OSError):
             waiting.append(path.stem)
     return delivered, waiting
+
+
+def _ended(path: Path) -> bool:
+    """Return whether a journal's last entry is the end of its run."""
+    lines = path.read_text().splitlines()
+    return bool(lines) and lines[-1].startswith('{"end"')
 
 
 def _apply(client: MlflowClient, run_id: str, entry: Mapping[str, Any]) -> None:
