@@ -22,7 +22,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
 
-from cnn_anatomy.paths import tracking_uri
+from cnn_anatomy.paths import REPOSITORY, tracking_uri
 
 
 @contextmanager
@@ -31,9 +31,10 @@ def server(uri: str) -> Iterator[str]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    words = ["ui", "--backend-store-uri", uri, "--host", "127.0.0.1", "--port", str(port)]
     with subprocess.Popen(
-        [sys.executable, "-m", "mlflow", *words],
+        ["make", "ui", f"PORT={port}"],
+        cwd=REPOSITORY,
+        env={**os.environ, "MLFLOW_TRACKING_URI": uri},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,

@@ -1,6 +1,8 @@
 """The MLflow UI shows a sweep as it should, in a real browser."""
 
 import shutil
+import urllib.error
+import urllib.request
 
 import pytest
 from screenshot import browser, runs_table, server
@@ -43,3 +45,15 @@ def test_runs_are_nested_under_their_sweep(tmp_path):
         assert "0.6" in driver.find_element(By.TAG_NAME, "body").text
         severe = [e for e in driver.get_log("browser") if e["level"] == "SEVERE"]
         assert not [e for e in severe if address not in e["message"]]  # nothing left the machine
+
+
+def test_only_this_machine_is_answered(tmp_path):
+    with server(f"sqlite:///{tmp_path}/mlflow.db") as address:
+        for host, status in (("127.0.0.1", 200), ("rebound.example.org", 403)):
+            port = address.rpartition(":")[2]
+            request = urllib.request.Request(address, headers={"Host": f"{host}:{port}"})
+            try:
+                with urllib.request.urlopen(request, timeout=30) as answer:
+                    assert answer.status == status
+            except urllib.error.HTTPError as error:
+                assert error.code == status
