@@ -2,16 +2,21 @@
 
 from types import SimpleNamespace
 
+from cnn_anatomy.results.runs import ALWAYS
 from cnn_anatomy.studies import Planned
 from cnn_anatomy.sweep.plan import entries, show
 
+METRICS = dict.fromkeys(ALWAYS, 0.5)
 
-def run(key, status, variant="a", seed=0, seconds=10.0):
+
+def run(key, status, variant="a", seed=0, seconds=10.0, whole=True):
     tags = {"key": key, "variant": variant}
     data = SimpleNamespace(
         tags=tags,
         params={"seed": str(seed)},
-        metrics={"params/total": 100.0, "macs": 1e6} if status == "FINISHED" else {},
+        metrics={"params/total": 100.0, "macs": 1e6, **(METRICS if whole else {})}
+        if status == "FINISHED"
+        else {},
     )
     info = SimpleNamespace(status=status, start_time=0, end_time=seconds * 1000)
     return SimpleNamespace(data=data, info=info)
@@ -20,6 +25,7 @@ def run(key, status, variant="a", seed=0, seconds=10.0):
 def test_states_and_costs(capsys):
     runs = [
         run("k0", "KILLED"),
+        run("k4", "FINISHED", seed=4, whole=False),
         run("k0", "FINISHED", seed=0),
         run("k1", "RUNNING", seed=1),
         run("k2", "FAILED", seed=2),
@@ -28,10 +34,10 @@ def test_states_and_costs(capsys):
     planned = [(Planned("s", "a", seed, ()), f"k{seed}") for seed in range(5)]
     planned.append((Planned("s", "b", 0, ()), "k9"))
     made = entries(planned, {"s": runs})
-    assert [e.state for e in made] == ["done", "running", "failed", "stale", "missing", "missing"]
+    assert [e.state for e in made] == ["done", "running", "failed", "stale", "failed", "missing"]
     assert [e.seconds for e in made] == [15.0] * 5 + [None]
     assert made[4].params == 100
     show(made, workers=2)
     told = capsys.readouterr().out
-    assert "6 runs: 2 missing, 1 done, 1 running, 1 failed, 1 stale" in told
+    assert "6 runs: 2 failed, 1 done, 1 running, 1 stale, 1 missing" in told
     assert "4 to train, about 0 min with 2 workers, 1 of them guessed from the others" in told

@@ -17,6 +17,10 @@ from mlflow.entities import Run
 from cnn_anatomy.errors import ConfigError
 
 PAGE = 1000
+ALWAYS = {
+    "gap/accuracy",
+    *(f"{s}/{what}" for s in ("train", "val", "test") for what in ("loss", "accuracy")),
+}
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 
 
@@ -56,11 +60,17 @@ def children(client: MlflowClient, experiment: str, query: str = "") -> Iterable
             return
 
 
+def is_done(run: Run) -> bool:
+    """Return whether a run is FINISHED with all metrics that every run logs."""
+    return run.info.status == "FINISHED" and run.data.metrics.keys() >= ALWAYS
+
+
 def finished(client: MlflowClient, experiment: str) -> dict[str, str]:
-    """Return key → run id of the latest FINISHED run of every key."""
+    """Return key → run id of the latest run of every key that is done."""
     found: dict[str, str] = {}
     for run in children(client, experiment, "attributes.status = 'FINISHED'"):
-        found.setdefault(run.data.tags.get("key", ""), run.info.run_id)
+        if is_done(run):
+            found.setdefault(run.data.tags.get("key", ""), run.info.run_id)
     return found
 
 

@@ -11,9 +11,8 @@ from mlflow.entities import Run
 from rich.console import Console
 from rich.table import Table
 
+from cnn_anatomy.results.runs import is_done
 from cnn_anatomy.studies import Planned
-
-STATES = {"FINISHED": "done", "RUNNING": "running", "FAILED": "failed", "KILLED": "failed"}
 
 
 @dataclass(frozen=True)
@@ -42,7 +41,8 @@ def entries(
     for study, found in runs.items():
         for run in found:
             tags = run.data.tags
-            state = STATES.get(run.info.status, "failed")
+            running = run.info.status == "RUNNING"
+            state = "done" if is_done(run) else "running" if running else "failed"
             known = by_key.setdefault((study, tags.get("key", "")), state)
             if known != "done" and state in ("done", "running"):
                 by_key[study, tags.get("key", "")] = state
