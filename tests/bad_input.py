@@ -72,10 +72,30 @@ def truncated(folder: Path) -> None:
     (folder / "dog" / "9.jpg").write_bytes(whole[: len(whole) // 2])
 
 
+def checkpoint(content: Callable[[], object]) -> Callable[[Path], None]:
+    """Return what saves `content` as a checkpoint."""
+
+    def save(folder: Path) -> None:
+        import torch
+
+        folder.mkdir()
+        torch.save(content(), folder / "weights.pth")
+
+    return save
+
+
+def other_shape() -> object:
+    """Return a state dict of one key, of no network's shape."""
+    import torch
+
+    return {"fc.weight": torch.zeros(1000, 3)}
+
+
 STUDY = "question: a\nreading: b\ntable: {rows: [skip], metrics: [macs]}\n"
 MINE = "--multirun study=mine"
 IMAGES = "data=imagefolder data.source.root=FOLDER/images"
 
+WEIGHTS = "model=torchvision model.resize=32 model.weights=FOLDER/images/weights.pth"
 SECTIONS = {
     "Groups and keys": [
         Case("pooling=blurmax"),
@@ -165,6 +185,20 @@ SECTIONS = {
         Case(IMAGES, text_as_image),
         Case(IMAGES, truncated),
         Case(IMAGES, pictures("cat", "dog", n=1), late=True),
+    ],
+    "Checkpoints": [
+        Case(WEIGHTS, late=True),
+        Case(WEIGHTS, checkpoint(lambda: {"state_dict": Path("code")}), late=True),
+        Case(WEIGHTS, checkpoint(other_shape), late=True),
+        Case("transfer.layers=3"),
+        Case("transfer=classes transfer.layers=-1"),
+        Case("transfer=classes transfer.layers=40", late=True),
+        Case("model=torchvision model.name=resnet5O"),
+    ],
+    "Papers": [
+        Case("--multirun study=he2105 hydra.sweeper.budget=smoke"),
+        Case("--multirun study=he2015 hydra.sweeper.budget=smoky"),
+        Case("--multirun study=he2015 hydra.sweeper.budget=smoke skip=identityy"),
     ],
     "Sweeps": [
         Case("--multirun study=skp"),

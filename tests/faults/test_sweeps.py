@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from pathlib import Path
 
 import pytest
 from helpers import SMALL
@@ -62,8 +63,10 @@ def test_a_variant_that_diverges_fails_alone(tmp_path):
     (failed,) = (r for r in found if r.info.status == "FAILED")
     assert "it diverged" in failed.data.tags["reason"]
     at_once, at_the_end = (line for line in told.splitlines() if line.startswith("failed: "))
+    assert at_once == at_the_end
     assert "it diverged" in at_once
-    assert "it diverged" in at_the_end
+    log = Path(at_once.rpartition("[")[2].rstrip("]"))
+    assert "FloatingPointError" in log.read_text()
     assert "0 of 1" in printed  # the table has a hole, not a row less
 
 

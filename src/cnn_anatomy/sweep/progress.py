@@ -5,10 +5,12 @@ from __future__ import annotations
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from contextlib import suppress
 from types import TracebackType
 
 from mlflow import MlflowClient
+from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -16,6 +18,21 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from cnn_anatomy.results.runs import children
 
 SECONDS = 2.0
+
+
+def failure(run: Run) -> str:
+    """Return what is said of a failed run: its name, the reason, where its traceback lies."""
+    tags = run.data.tags
+    where = run.info.artifact_uri.removeprefix("file://")
+    reason = tags.get("reason", "its process ended without a word")
+    return f"failed: {tags['study']}: {run.info.run_name}: {reason} [{where}/traceback.txt]"
+
+
+def failed_runs(client: MlflowClient, parents: dict[str, str]) -> Iterator[Run]:
+    """Yield the FAILED runs of the sweeps `parents`, by experiment."""
+    for experiment, parent in parents.items():
+        query = f"tags.`mlflow.parentRunId` = '{parent}' and attributes.status = 'FAILED'"
+        yield from children(client, experiment, query)
 
 
 class SweepProgress:
@@ -77,8 +94,7 @@ class SweepProgress:
                 failed += run.info.status in ("FAILED", "KILLED")
                 if run.info.status == "FAILED" and run.info.run_id not in self.told:
                     self.told.add(run.info.run_id)
-                    reason = run.data.tags.get("reason", "")
-                    self._say(f"failed: {run.data.tags['study']}: {run.info.run_name}: {reason}")
+                    self._say(failure(run))
                 if run.info.status == "RUNNING":
                     running.append(f"{run.data.tags['study']}: {run.info.run_name}")
         return done, failed, running

@@ -131,18 +131,18 @@ class StudySweeper(Sweeper):
         except Stopped:
             print("stopped: what is done is kept, the same command goes on", file=sys.stderr)
             raise
-        for job, reason in failures.items():
-            print(f"failed: {job.name}: {reason}", file=sys.stderr)
+        for line in failures:
+            print(line, file=sys.stderr)
         if failures:
             raise SystemExit(1)
         return []
 
     def _train(
         self, asked: Arguments, jobs: list[Job], client: Any, experiments: dict[str, str]
-    ) -> dict[Job, str]:
-        """Train what is not done, and print the tables; return the reason of each failure."""
+    ) -> list[str]:
+        """Train what is not done, and print the tables; return a line for each failure."""
         from cnn_anatomy.results.runs import finished
-        from cnn_anatomy.sweep.progress import SweepProgress
+        from cnn_anatomy.sweep.progress import SweepProgress, failed_runs, failure
         from cnn_anatomy.sweep.rounds import settle
         from cnn_anatomy.tracking.journal import sync
         from cnn_anatomy.tracking.parent import start_parent
@@ -179,15 +179,14 @@ class StudySweeper(Sweeper):
                 words = [job.overrides(parents[job.run.study]) for job in batch]
                 return self.launcher.launch(words, initial_job_idx=0)
 
+            failures: dict[Job, str] = {}
             waiting = list(todo.values())
+            follow = {experiments[name]: parent for name, parent in parents.items()}
             if waiting:
-                follow = {experiments[name]: parent for name, parent in parents.items()}
                 with SweepProgress(client, follow, len(waiting)):
                     failures = settle(
                         waiting, launch, client, experiments, parents, _workers(self.launcher)
                     )
-            else:
-                failures = {}
             status = "FAILED" if failures else "FINISHED"
         finally:
             with STOP.held():
@@ -197,7 +196,11 @@ class StudySweeper(Sweeper):
                     close_orphans(client, experiments[name], own=True)
                     client.set_terminated(parent, status)
         _print_tables(asked, client, parents)
-        return failures
+        kept = {run.data.tags["key"]: run for run in failed_runs(client, follow)}
+        return [
+            failure(kept[job.key]) if job.key in kept else f"failed: {job.name}: {reason}"
+            for job, reason in failures.items()
+        ]
 
 
 def _workers(launcher: Launcher) -> int:

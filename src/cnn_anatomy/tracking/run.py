@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import subprocess
+import tempfile
+import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -64,8 +66,9 @@ def tracked(
 ) -> Iterator[RunLogger]:
     """Open a run, yield its logger, and end it FINISHED, FAILED or (Ctrl-C, SIGTERM) KILLED.
 
-    A run of the same key that was interrupted is opened again, else one is created. The reason of
-    a failure stands in the tag `reason`. `journals` is where writes wait for a lost server.
+    A run of the same key that was interrupted is opened again, else one is created; the tag
+    `resumed` counts how often. The reason of a failure stands in the tag `reason`, all of it in the
+    artifact traceback.txt. `journals` is where writes wait for a lost server.
     """
     await_server(uri)
     client = MlflowClient(uri)
@@ -96,6 +99,8 @@ def tracked(
         status = "FINISHED"
     except Exception as error:
         reason = f"{type(error).__name__}: {error}"[:500]
+        if journal is not None:
+            _keep_traceback(journal, error)
         raise
     except (Stopped, KeyboardInterrupt) as error:
         status, reason = "KILLED", f"stopped by {_signal(error)}"
@@ -126,9 +131,17 @@ def interrupted(
 def _reopen(client: MlflowClient, run: Run, tags: Mapping[str, str]) -> None:
     for key, value in tags.items():  # whose process first: until then it is an orphan
         client.set_tag(run.info.run_id, key, value)
+    client.set_tag(run.info.run_id, "resumed", int(run.data.tags.get("resumed", 0)) + 1)
     client.update_run(run.info.run_id, status="RUNNING")
     if "reason" in run.data.tags:
         client.delete_tag(run.info.run_id, "reason")
+
+
+def _keep_traceback(journal: Journal, error: Exception) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        text = "".join(traceback.format_exception(error))
+        (Path(folder) / "traceback.txt").write_text(text, encoding="utf-8")
+        journal.artifacts(folder)
 
 
 def _history(client: MlflowClient, run: Run) -> Iterator[tuple[str, int]]:
