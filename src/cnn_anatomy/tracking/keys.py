@@ -15,6 +15,7 @@ PACKAGE = Path(__file__).resolve().parents[1]
 NUMERIC = (
     *("networks", "data", "probes", "classifier.py", "schedules.py", "training.py"),
     "transfer.py",
+    "prefix.py",
     *("sizes.py", "class_folders.py"),
 )
 IRRELEVANT = {"study", "variant", "tracking", "paths", "hydra"}
