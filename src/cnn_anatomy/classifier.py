@@ -50,6 +50,7 @@ class Classifier(pl.LightningModule):
         self.optimizer = optimizer
         self.scheduler = scheduler
         self.frozen = frozen or []
+        self.after: int | None = None  # batches hold the maps after this stage, not images
         self.meters = nn.ModuleDict(
             {
                 split: nn.ModuleDict(
@@ -65,12 +66,12 @@ class Classifier(pl.LightningModule):
 
     def forward(self, images: Tensor) -> Tensor:
         """Map images (N, C, H, W) to logits (N, classes)."""
-        return self.network(images).logits
+        return self.network(images, self.after).logits
 
     def losses(self, batch: Batch) -> tuple[Tensor, tuple[Tensor, ...], Output]:
         """Return a batch's cross-entropy, that of each auxiliary head weighted, and the output."""
         images, labels = batch
-        output: Output = self.network(images)
+        output: Output = self.network(images, self.after)
         progress = self.global_step / max(self.trainer.estimated_stepping_batches, 1)
         weight = self.auxiliary.weight_at(progress)
         side = tuple(weight * F.cross_entropy(a, labels) for a in output.auxiliary)

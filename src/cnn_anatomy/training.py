@@ -19,6 +19,7 @@ from cnn_anatomy.networks import Network
 from cnn_anatomy.networks.freezing import freeze
 from cnn_anatomy.networks.network import weight_layers
 from cnn_anatomy.paths import cache
+from cnn_anatomy.prefix import RememberPrefix
 from cnn_anatomy.resume import AtomicCheckpointIO, EpochCheckpoint, checkpoints
 from cnn_anatomy.tracking.keys import run_key
 from cnn_anatomy.tracking.run import RunLogger, log_dataset
@@ -92,7 +93,10 @@ def fit(
         trainer = pl.Trainer(
             **config.trainer,
             logger=logger,
-            callbacks=[*instantiate(config.probes).values(), best, diverged, last, *bar],
+            callbacks=[
+                *(RememberPrefix(), *instantiate(config.probes).values()),
+                *(best, diverged, last, *bar),
+            ],
             plugins=[AtomicCheckpointIO()],
             enable_progress_bar=progress,
             enable_model_summary=False,

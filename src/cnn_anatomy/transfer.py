@@ -35,11 +35,11 @@ def transfer(
     source = source_config(config)
     if source is None:
         return
-    weights = torch.load(pretrained(source, choices), weights_only=True)
     copied = None
     if config.transfer.layers is not None:
         image = torch.zeros(1, *data.shape)
         copied = leading(network, image, config.transfer.layers, key="transfer.layers")
+    weights = torch.load(pretrained(source, choices), weights_only=True)
     adopt(network, weights, copied)
 
 

@@ -3,7 +3,7 @@
 import pytest
 from helpers import composed
 
-from cnn_anatomy.tracking.keys import run_key
+from cnn_anatomy.tracking.keys import run_key, run_keys
 
 
 @pytest.mark.parametrize(
@@ -31,3 +31,11 @@ def test_all_else_does(relevant):
 
 def test_a_default_that_is_spelt_out_does_not_count():
     assert run_key(composed("model.depth=20", "skip=identity")) == run_key(composed())
+
+
+def test_the_keys_of_many_seeds_are_those_of_each():
+    config = composed("transfer=classes", "data.classes=[5,6]")
+    expected = [
+        run_key(composed("transfer=classes", "data.classes=[5,6]", f"seed={s}")) for s in (0, 1, 7)
+    ]
+    assert run_keys(config, (0, 1, 7)) == expected

@@ -48,6 +48,7 @@ class ImageData(pl.LightningDataModule):
         self.train_limit = train_limit
         self.seed = seed
         self.splits: Splits | None = None
+        self.remembered: dict[str, Batches] = {}  # what stands in for a split's own batches
 
     def load(self) -> Splits:
         """Return the splits, loaded at the first call."""
@@ -104,11 +105,11 @@ class ImageData(pl.LightningDataModule):
 
     def train_dataloader(self) -> Batches:
         """Return shuffled, augmented training batches."""
-        return self.batches(self.load().train, train=True)
+        return self.remembered.get("train") or self.batches(self.load().train, train=True)
 
     def val_dataloader(self) -> Batches:
         """Return the validation batches."""
-        return self.batches(self.load().val)
+        return self.remembered.get("val") or self.batches(self.load().val)
 
     def test_dataloader(self) -> list[Batches]:
         """Return the test batches, and the training images as clean ones for the gap."""

@@ -67,15 +67,26 @@ class Network(nn.Module):
             x = stage(x)
         return x
 
-    def forward(self, x: Tensor) -> Output:
-        """Map images (N, C, H, W) to logits; auxiliary heads answer in training only."""
-        x = self.stem(x)
+    def forward(self, x: Tensor, after: int | None = None) -> Output:
+        """Map images (N, C, H, W) to logits; auxiliary heads answer in training only.
+
+        With `after`, x is what `prefix` makes of the images.
+        """
+        if after is None:
+            x, after = self.stem(x), 0
         side = []
-        for k, stage in enumerate(self.stages, 1):
+        for k, stage in enumerate(self.stages[after:], after + 1):
             x = stage(x)
             if self.training and str(k) in self.auxiliary:
                 side.append(self.auxiliary[str(k)](x))
         return Output(self.head(x), tuple(side))
+
+    def prefix(self, x: Tensor, after: int) -> Tensor:
+        """Map images (N, C, H, W) to the map after stage number `after`, 0 being the stem."""
+        x = self.stem(x)
+        for stage in self.stages[:after]:
+            x = stage(x)
+        return x
 
 
 def compose(

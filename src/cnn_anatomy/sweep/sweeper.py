@@ -13,7 +13,7 @@ from hydra.core.utils import JobReturn
 from hydra.plugins.launcher import Launcher
 from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
-from omegaconf import DictConfig, open_dict
+from omegaconf import DictConfig
 
 from cnn_anatomy.checks import check, check_words
 from cnn_anatomy.checks.sweep import Mistakes
@@ -78,7 +78,7 @@ class StudySweeper(Sweeper):
 
     def _keyed(self, runs: Sequence[Planned]) -> list[Job]:
         """Compose and check every variant, once for all its seeds, and find the runs' keys."""
-        from cnn_anatomy.tracking.keys import run_key
+        from cnn_anatomy.tracking.keys import run_keys
 
         composed: dict[tuple[str, ...], DictConfig] = {}
         mistakes = Mistakes()
@@ -94,13 +94,12 @@ class StudySweeper(Sweeper):
         mistakes.refuse()
         if not self.plan:
             fetch(composed.values())
-        jobs = []
-        for run in runs:
-            config = composed[run.overrides]
-            with open_dict(config):
-                config.seed = run.seed
-            jobs.append(Job(run, run_key(config)))
-        return jobs
+        seeds = sorted({run.seed for run in runs})
+        keys = {
+            overrides: dict(zip(seeds, run_keys(config, seeds), strict=True))
+            for overrides, config in composed.items()
+        }
+        return [Job(run, keys[run.overrides][run.seed]) for run in runs]
 
     def _run(self, asked: Arguments, jobs: list[Job]) -> list[JobReturn]:
         from mlflow import MlflowClient

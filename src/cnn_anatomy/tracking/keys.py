@@ -5,16 +5,18 @@ from __future__ import annotations
 import ast
 import hashlib
 import json
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, ListConfig, OmegaConf
 
 PACKAGE = Path(__file__).resolve().parents[1]
 NUMERIC = (
     *("networks", "data", "probes", "classifier.py", "schedules.py", "training.py"),
     "transfer.py",
+    "prefix.py",
     *("sizes.py", "class_folders.py"),
 )
 IRRELEVANT = {"study", "variant", "tracking", "paths", "hydra"}
@@ -23,11 +25,36 @@ PLACEMENT = {"cache", "accelerator", "devices"}
 
 def run_key(config: DictConfig) -> str:
     """Return 16 hexadecimal digits; names, paths and hardware do not count, the code does."""
+    return _digest(_relevant(config))
+
+
+def run_keys(config: DictConfig, seeds: Sequence[int]) -> list[str]:
+    """Return the key of `config` at each seed, which resolving it for each would take long."""
+    zero, one = (_relevant(OmegaConf.merge(config, {"seed": seed})) for seed in (0, 1))
+    return [_digest(_with_seed(zero, one, seed)) for seed in seeds]
+
+
+def _relevant(config: DictConfig | ListConfig) -> dict[str, Any]:
     plain = OmegaConf.to_container(config, resolve=True)
     assert isinstance(plain, dict)
-    relevant = _without({k: v for k, v in plain.items() if k not in IRRELEVANT})
+    return _without({str(k): v for k, v in plain.items() if k not in IRRELEVANT})
+
+
+def _digest(relevant: Any) -> str:
     text = json.dumps([relevant, code_version()], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _with_seed(zero: Any, one: Any, seed: int) -> Any:
+    """Return what `zero` and `one`, of seeds 0 and 1, are at `seed`: they differ in seeds alone."""
+    if zero == one:
+        return zero
+    if isinstance(zero, dict):
+        return {key: _with_seed(zero[key], one[key], seed) for key in zero}
+    if isinstance(zero, list):
+        return [_with_seed(a, b, seed) for a, b in zip(zero, one, strict=True)]
+    assert (zero, one) == (0, 1), "a setting follows from the seed but is not the seed"
+    return seed
 
 
 @cache
