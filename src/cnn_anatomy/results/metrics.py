@@ -48,7 +48,8 @@ class Metric:
 
     def text(self, value: float) -> str:
         """Return a value in the column's unit."""
-        return f"{value * self.scale:,.{self.decimals}f}".replace("-", "−")
+        text = f"{value * self.scale:z,.{self.decimals}f}"  # z: no minus before a zero
+        return text.replace("-", "−")
 
     def quantity(self, text: str, *, difference: bool = False) -> str:
         """Return a printed value with its unit; a difference of percentages is in points."""
