@@ -4,6 +4,7 @@ export OMP_NUM_THREADS ?= 1
 
 STUDY ?= core
 HOST ?= 127.0.0.1
+STORE = $(or $(MLFLOW_TRACKING_URI),sqlite:///mlflow.db)
 PORT ?= 5000
 LAUNCHER ?= local
 RUN := .venv/bin/python -m
@@ -44,8 +45,9 @@ sync: .venv/stamp ## deliver what a tracking server that was lost did not take
 	@$(RUN) cnn_anatomy.tracking
 
 ui: .venv/stamp ## browse the runs at http://HOST:PORT (127.0.0.1:5000)
-	@MLFLOW_TRACKING_URI=$${MLFLOW_TRACKING_URI:-sqlite:///mlflow.db} $(RUN) mlflow ui --host $(HOST) --port $(PORT) \
-		--workers 1 --allowed-hosts localhost:$(PORT),127.0.0.1:$(PORT) $(ARGS)
+	@case "$(STORE)" in http*) echo "$(STORE) has its own UI: open it there"; exit;; esac; \
+	$(RUN) mlflow ui --backend-store-uri "$(STORE)" --host $(HOST) --port $(PORT) --workers 1 \
+		--allowed-hosts localhost:$(PORT),127.0.0.1:$(PORT) $(ARGS)
 
 screenshot: .venv/stamp ## photograph the MLflow UI's table of the skip study (needs Chromium)
 	@.venv/bin/python tests/screenshot.py skip docs/mlflow-ui.png
