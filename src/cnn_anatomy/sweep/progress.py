@@ -75,14 +75,18 @@ class SweepProgress:
     ) -> None:
         self.stop.set()
         self.thread.join()
+        self._tell()
         self._show(final=True)
         if self.terminal:
             self.bar.stop()
 
     def _tell(self) -> None:
-        """Say at once what has failed."""
+        """Say at once what has failed; only failed runs are read, as this is asked often."""
         with suppress(MlflowException):
-            self.state()
+            for run in failed_runs(self.client, self.parents):
+                if run.info.run_id not in self.told:
+                    self.told.add(run.info.run_id)
+                    self._say(failure(run))
 
     def state(self) -> tuple[int, int, list[str]]:
         """Return the number done, the number failed, and the names of the running."""
@@ -92,9 +96,6 @@ class SweepProgress:
             for run in children(self.client, experiment, query):
                 done += run.info.status == "FINISHED"
                 failed += run.info.status in ("FAILED", "KILLED")
-                if run.info.status == "FAILED" and run.info.run_id not in self.told:
-                    self.told.add(run.info.run_id)
-                    self._say(failure(run))
                 if run.info.status == "RUNNING":
                     running.append(f"{run.data.tags['study']}: {run.info.run_name}")
         return done, failed, running
@@ -102,13 +103,10 @@ class SweepProgress:
     def _follow(self) -> None:
         last = time.time()
         while not self.stop.wait(SECONDS):
-            if self.terminal:
-                self._show()
-            elif time.time() - last >= 30:
+            self._tell()
+            if self.terminal or time.time() - last >= 30:
                 last = time.time()
                 self._show()
-            else:
-                self._tell()
 
     def _say(self, line: str) -> None:
         if self.terminal:
