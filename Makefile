@@ -8,13 +8,13 @@ STORE = $(or $(MLFLOW_TRACKING_URI),sqlite:///mlflow.db)
 PORT ?= 5000
 LAUNCHER ?= local
 RUN := .venv/bin/python -m
-SWEEP = $(RUN) cnn_anatomy.train --multirun study=$(STUDY) hydra/launcher=$(LAUNCHER) \
+MULTIRUN = $(RUN) cnn_anatomy.train --multirun hydra/launcher=$(LAUNCHER) \
 	$(if $(SEEDS),hydra.sweeper.seeds=$(SEEDS)) $(if $(DATA),data=$(DATA)) $(if $(FORCE),hydra.sweeper.force=true) $(ARGS)
+SWEEP = $(MULTIRUN) study=$(STUDY)
 
 BUDGET ?= smoke
 PAPERS = $(notdir $(basename $(wildcard experiments/papers/*.yaml)))
-REPRODUCE = $(RUN) cnn_anatomy.train --multirun study=$(PAPER) hydra.sweeper.budget=$(BUDGET) hydra/launcher=$(LAUNCHER) \
-	$(if $(SEEDS),hydra.sweeper.seeds=$(SEEDS)) $(if $(DATA),data=$(DATA)) $(if $(FORCE),hydra.sweeper.force=true) $(ARGS)
+REPRODUCE = $(MULTIRUN) study=$(PAPER) hydra.sweeper.budget=$(BUDGET)
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20

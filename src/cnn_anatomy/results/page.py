@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import pandas as pd
 from mlflow import MlflowClient
 
 from cnn_anatomy.results import figures, ledger, render
@@ -50,16 +49,14 @@ class Page:
     @property
     def setup(self) -> list[str]:
         """Return data, runs and budget in a sentence each."""
-        runs, done = self.sweep.runs, self.sweep.finished
-        missing = len(runs) - len(done)
-        holes = f"; {missing} of them are missing" if missing else ""
-        commits = ", ".join(sorted(set(done.commit.map(short)))) or "none"
+        runs = self.sweep.runs
         named = {"": "model", "depth ": "model.depth", "width ": "model.width"}
         network = ", ".join(word + self._params(p) for word, p in named.items() if self._params(p))
         epochs = self._params("trainer.max_epochs")
         return [
             f"{len(runs)} runs: {len(self.sweep.variants)} variants × {runs.seed.nunique()} seeds, "
-            f"paired by seed, on {self._params('data') or 'none'}{holes}. Commit {commits}.",
+            f"paired by seed, on {self._params('data') or 'none'}{self.sweep.holes}. "
+            f"Commit {self.sweep.commits}.",
             f"Network {network or 'none'}, {epochs or 'no'} epochs; "
             f"{self._range('params/total', 1e-3)} thousand parameters, "
             f"{self._range('macs', 1e-6)} million multiply-adds an image.",
@@ -123,8 +120,7 @@ class Page:
             sentences = sentences[:-1]
 
     def _params(self, name: str) -> str:
-        found = self.sweep.finished.get(f"params.{name}", pd.Series(dtype=str))
-        return ", ".join(dict.fromkeys(map(str, found)))
+        return self.sweep.values(f"params.{name}")
 
     def _range(self, name: str, scale: float) -> str:
         found = self.sweep.finished.get(f"metrics.{name}")
@@ -167,19 +163,24 @@ def _publish(
 ) -> Page:
     table = build(study, sweep)
     folder = root / study.name
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "table.md").write_text(render.markdown(table))
-    (folder / "table.tex").write_text(render.latex(table))
-    (folder / "table.csv").write_text(render.comma_separated(table))
+    write_tables(table, sweep, folder)
     (folder / "table.html").write_text(render.html(table))
-    traced = sweep.runs[["variant", "seed", "status", "run_id", "key", "commit", "overrides"]]
-    (folder / "runs.json").write_text(
-        json.dumps(traced.to_dict("records"), indent=1, ensure_ascii=False) + "\n"
-    )
     drawn = figures.draw(Evidence(study, sweep, client), folder)
     page = Page(study, sweep, folder, table, drawn, verdicts)
     (folder / "README.md").write_text(page.markdown)
     return page
+
+
+def write_tables(table: PaperTable, sweep: Sweep, folder: Path) -> None:
+    """Write table.md, table.tex, table.csv, and the runs behind them as runs.json."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "table.md").write_text(render.markdown(table))
+    (folder / "table.tex").write_text(render.latex(table))
+    (folder / "table.csv").write_text(render.comma_separated(table))
+    traced = sweep.runs[["variant", "seed", "status", "run_id", "key", "commit", "overrides"]]
+    (folder / "runs.json").write_text(
+        json.dumps(traced.to_dict("records"), indent=1, ensure_ascii=False) + "\n"
+    )
 
 
 def _reason(verdict: Verdict) -> str:
@@ -190,8 +191,3 @@ def _reason(verdict: Verdict) -> str:
 def joined(*parts: str) -> str:
     """Return paragraphs, the empty ones left out."""
     return "\n\n".join(part for part in parts if part) + "\n"
-
-
-def short(commit: str) -> str:
-    """Return eight digits of a commit, and the mark of a changed tree."""
-    return commit[:8] + ("+" if commit.endswith("+") else "")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +14,7 @@ from cnn_anatomy.papers import Paper
 from cnn_anatomy.results import figures, render
 from cnn_anatomy.results.evidence import Evidence
 from cnn_anatomy.results.metrics import Metric, metric
-from cnn_anatomy.results.page import SMALL, joined, short
+from cnn_anatomy.results.page import SMALL, joined, write_tables
 from cnn_anatomy.results.runs import Sweep, read
 from cnn_anatomy.results.table import Cell, PaperTable, Row
 
@@ -59,25 +58,24 @@ class Page:
         words = ["make reproduce", f"PAPER={self.paper.name}", f"BUDGET={self.paper.budget}"]
         seeds = self.sweep.runs.seed.nunique()
         words += [f"SEEDS={seeds}"] if seeds != self.paper.seeds else []
-        words += [] if self.paper.data else [f"DATA={self._params('data')}"]
-        roots = {
-            o for given in self.sweep.runs.overrides for o in given if o.startswith("data.source.")
-        }
-        others = sorted(o for o in roots if not self.paper.data)
-        return " ".join([*words, *([f'ARGS="{" ".join(others)}"'] if others else [])])
+        if self.paper.data:
+            return " ".join(words)
+        given = {o for run in self.sweep.runs.overrides for o in run}
+        sources = sorted(o for o in given if o.startswith("data.source."))
+        words.append(f"DATA={self._params('data')}")
+        words += [f'ARGS="{" ".join(sources)}"'] if sources else []
+        return " ".join(words)
 
     @property
     def spent(self) -> str:
         """Return budget, data, runs, hardware and commit in words."""
-        runs, done = self.sweep.runs, self.sweep.finished
-        missing = len(runs) - len(done)
-        holes = f"; {missing} of them are missing" if missing else ""
-        commits = ", ".join(sorted(set(done.commit.map(short)))) or "none"
+        runs = self.sweep.runs
+        hardware = self.sweep.values("tags.hardware", "; ") or "unknown"
         return (
             f"Ours: budget `{self.paper.budget}` ({self._params('trainer.max_epochs')} epochs), "
             f"data `{self._params('data')}`, {len(runs)} runs: {len(self.sweep.variants)} variants "
-            f"× {runs.seed.nunique()} seeds, paired by seed{holes}. Hardware: "
-            f"{self._tags('hardware')}. Commit {commits}."
+            f"× {runs.seed.nunique()} seeds, paired by seed{self.sweep.holes}. "
+            f"Hardware: {hardware}. Commit {self.sweep.commits}."
         )
 
     @property
@@ -115,12 +113,7 @@ class Page:
         return joined(self.spent, self.apart, render.markdown(self.table).rstrip(), self.table.note)
 
     def _params(self, name: str) -> str:
-        found = self.sweep.finished.get(f"params.{name}", pd.Series(dtype=str))
-        return ", ".join(dict.fromkeys(map(str, found))) or "none"
-
-    def _tags(self, name: str) -> str:
-        found = self.sweep.finished.get(f"tags.{name}", pd.Series(dtype=str)).dropna()
-        return "; ".join(dict.fromkeys(map(str, found))) or "unknown"
+        return self.sweep.values(f"params.{name}") or "none"
 
 
 def check(paper: Paper) -> None:
@@ -194,17 +187,9 @@ def publish(
 def _publish(paper: Paper, client: MlflowClient, root: Path, parent: str) -> Page:
     sweep = read(client, paper.name, paper.metrics, parent)
     table = build(paper, sweep)
-    data = sweep.finished.get("params.data", pd.Series(dtype=str)).dropna().unique()
-    other = "" if paper.data else "-" + "-".join(map(str, data))
+    other = "" if paper.data else f"-{sweep.values('params.data', '-')}"
     folder = root / paper.name / f"{paper.budget}{other}"
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "table.md").write_text(render.markdown(table))
-    (folder / "table.tex").write_text(render.latex(table))
-    (folder / "table.csv").write_text(render.comma_separated(table))
-    traced = sweep.runs[["variant", "seed", "status", "run_id", "key", "commit", "overrides"]]
-    (folder / "runs.json").write_text(
-        json.dumps(traced.to_dict("records"), indent=1, ensure_ascii=False) + "\n"
-    )
+    write_tables(table, sweep, folder)
     drawn = figures.draw(Evidence(paper, sweep, client), folder)
     page = Page(paper, sweep, folder, table, drawn)
     (folder / "README.md").write_text(page.markdown)

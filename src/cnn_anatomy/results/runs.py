@@ -47,6 +47,23 @@ class Sweep:
         """Return the variants in the plan's order."""
         return list(dict.fromkeys(self.runs.variant))
 
+    @property
+    def holes(self) -> str:
+        """Return how many runs are missing, in words that go on a sentence; nothing if none."""
+        missing = len(self.runs) - len(self.finished)
+        return f"; {missing} of them are missing" if missing else ""
+
+    @property
+    def commits(self) -> str:
+        """Return the commits of the finished runs in eight digits, + where the tree differed."""
+        found = set(self.finished.commit)
+        return ", ".join(sorted(c[:8] + "+" * c.endswith("+") for c in found)) or "none"
+
+    def values(self, column: str, separator: str = ", ") -> str:
+        """Return the different values that the finished runs have in a column of `runs`."""
+        found = self.finished.get(column, pd.Series(dtype=str)).dropna()
+        return separator.join(dict.fromkeys(map(str, found)))
+
 
 def children(client: MlflowClient, experiment: str, query: str = "") -> Iterable[Run]:
     """Yield the experiment's training runs, the latest first; `query` narrows them down."""
