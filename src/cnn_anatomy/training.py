@@ -21,7 +21,6 @@ from cnn_anatomy.networks.network import weight_layers
 from cnn_anatomy.paths import cache
 from cnn_anatomy.prefix import RememberPrefix
 from cnn_anatomy.resume import AtomicCheckpointIO, EpochCheckpoint, checkpoints
-from cnn_anatomy.tracking.keys import run_key
 from cnn_anatomy.tracking.run import RunLogger, log_dataset
 from cnn_anatomy.trial import require_trainable
 
@@ -82,7 +81,7 @@ def fit(
     with tempfile.TemporaryDirectory() as written:
         (Path(written) / "config.yaml").write_text(OmegaConf.to_yaml(config))
         logger.log_folder(written)
-    place = cache(config.paths.cache) / "checkpoints" / run_key(config) / str(logger.run_id)
+    place = cache(config.paths.cache) / "checkpoints" / str(logger.run_id)
     with checkpoints(place) as folder:
         last = EpochCheckpoint(folder / "last.ckpt")
         diverged = EarlyStopping("train/loss", patience=10**9, check_on_train_epoch_end=True)

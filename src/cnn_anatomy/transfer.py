@@ -63,7 +63,8 @@ def pretrained(config: DictConfig, choices: Mapping[str, str]) -> Path:
 
     The file is named by the run's key; a second process that needs it waits for the first.
     """
-    path = cache(config.paths.cache) / "sources" / f"{run_key(config)}.pt"
+    key = run_key(config)
+    path = cache(config.paths.cache) / "sources" / f"{key}.pt"
     path.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(f"{path}.lock"):
         if path.exists():
@@ -76,7 +77,7 @@ def pretrained(config: DictConfig, choices: Mapping[str, str]) -> Path:
             uri,
             prepare(uri, config.study),
             name="source network",
-            tags={"study": config.study, "key": run_key(config), "kind": "source"},
+            tags={"study": config.study, "key": key, "kind": "source"},
             params={**parameters(config, {**choices, "transfer": "none"}), **numbers},
             parent=config.tracking.parent,
             journals=cache(config.paths.cache) / "journal",
