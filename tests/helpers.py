@@ -1,5 +1,7 @@
 """The real configuration, at a size of seconds."""
 
+import os
+
 import torch
 from hydra import compose, initialize_config_dir
 from hydra.utils import instantiate
@@ -15,6 +17,18 @@ SMALL = (
     "data.batch_size=20",
     "trainer.max_epochs=1",
 )
+
+
+def environment(folder, uri=None, **more):
+    """Return that of a command whose store (by default) and cache are in `folder`."""
+    return {
+        **os.environ,
+        "MLFLOW_TRACKING_URI": uri or f"sqlite:///{folder}/mlflow.db",
+        "CNN_ANATOMY_CACHE": str(folder / "cache"),
+        "OMP_NUM_THREADS": "1",
+        "WORKERS": "2",  # more than one: a pool of processes
+        **more,
+    }
 
 
 def composed(*overrides):

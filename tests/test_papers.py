@@ -1,12 +1,11 @@
 """Papers' files: every budget is a configuration that works, every value has its variant."""
 
-import os
 import subprocess
 import sys
 
 import pandas as pd
 import pytest
-from helpers import composed
+from helpers import composed, environment
 from hydra import compose, initialize_config_dir
 
 from cnn_anatomy.checks import check
@@ -92,17 +91,9 @@ def test_the_published_value_stands_beside_ours():
 
 
 def reproduce(folder, *words):
-    environment = {
-        **os.environ,
-        "MLFLOW_TRACKING_URI": f"sqlite:///{folder}/mlflow.db",
-        "CNN_ANATOMY_CACHE": str(folder / "cache"),
-        "OMP_NUM_THREADS": "1",
-        "https_proxy": "http://127.0.0.1:9",  # nothing listens there: no network
-    }
+    own = environment(folder, https_proxy="http://127.0.0.1:9")  # nothing listens there
     call = [sys.executable, "-m", "cnn_anatomy.train", "--multirun", *words]
-    return subprocess.run(
-        call, cwd=folder, env=environment, capture_output=True, text=True, check=False
-    )
+    return subprocess.run(call, cwd=folder, env=own, capture_output=True, text=True, check=False)
 
 
 def test_data_that_cannot_be_had_are_told_before_anything_is_trained(tmp_path):

@@ -14,7 +14,7 @@ from collections import Counter
 
 import psutil
 import pytest
-from helpers import SMALL
+from helpers import SMALL, environment
 from mlflow import MlflowClient
 
 from cnn_anatomy.results.render import comma_separated
@@ -40,17 +40,10 @@ WORDS = (
 
 def start(folder):
     """Start the sweep in `folder` as the leader of a process group."""
-    environment = {
-        **os.environ,
-        "MLFLOW_TRACKING_URI": f"sqlite:///{folder}/mlflow.db",
-        "CNN_ANATOMY_CACHE": str(folder / "cache"),
-        "OMP_NUM_THREADS": "1",
-        "WORKERS": "2",
-    }
     call = [sys.executable, "-m", "cnn_anatomy.train", *WORDS]
     log = (folder / "sweep.log").open("a")
     return subprocess.Popen(
-        call, cwd=folder, env=environment, stdout=log, stderr=log, start_new_session=True
+        call, cwd=folder, env=environment(folder), stdout=log, stderr=log, start_new_session=True
     )
 
 

@@ -1,8 +1,5 @@
 """Sweeps beside which something fails: a variant, another sweep, the tracking server."""
 
-import os
-import signal
-import socket
 import subprocess
 import sys
 import time
@@ -10,24 +7,13 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from helpers import SMALL
+from helpers import SMALL, environment
 from mlflow import MlflowClient
-
-from cnn_anatomy.tracking.store import answers
+from tracking_server import TrackingServer
 
 CALL = [sys.executable, "-m", "cnn_anatomy.train"]
 TINY = ["--multirun", "pooling=max", "model.depth=8", *SMALL]
 NOWHERE = "http://127.0.0.1:9"
-
-
-def environment(folder, uri):
-    return {
-        **os.environ,
-        "MLFLOW_TRACKING_URI": uri,
-        "CNN_ANATOMY_CACHE": str(folder / "cache"),
-        "OMP_NUM_THREADS": "1",
-        "WORKERS": "2",
-    }
 
 
 def start(folder, uri, *words):
@@ -98,39 +84,18 @@ def test_a_server_that_is_not_there_is_told_before_anything_is_trained(tmp_path)
 
 @pytest.mark.faults
 def test_a_sweep_outlives_its_server(tmp_path):
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    uri = f"http://127.0.0.1:{port}"
-    call = [sys.executable, "-m", "mlflow", "server", "--port", str(port), "--workers", "1"]
-    call += ["--backend-store-uri", f"sqlite:///{tmp_path}/mlflow.db"]
-    call += ["--artifacts-destination", str(tmp_path / "artifacts")]
-
-    def serve():
-        with (tmp_path / "server.log").open("a") as log:
-            server = subprocess.Popen(
-                call, cwd=tmp_path, stdout=log, stderr=log, start_new_session=True
-            )
-        for _ in range(240):
-            if answers(uri):
-                return server
-            time.sleep(0.5)
-        raise AssertionError((tmp_path / "server.log").read_text())
-
-    def end(server):
-        os.killpg(server.pid, signal.SIGKILL)
-        server.wait()
-
-    server = serve()
+    server = TrackingServer(tmp_path)
+    uri = server.uri
+    server.start()
     try:
         sweep = start(tmp_path, uri, *TINY, "seed=0,1,2", "trainer.max_epochs=40")
         for _ in range(240):
             time.sleep(0.5)
             if any(r.data.metrics.get("train/loss") for r in runs(uri)):
                 break
-        end(server)  # while two runs train
+        server.kill()  # while two runs train
         time.sleep(15)
-        server = serve()
+        server.start()
         _, told = sweep.communicate(timeout=600)
         assert sweep.returncode == 0, told
         found = runs(uri)
@@ -144,4 +109,4 @@ def test_a_sweep_outlives_its_server(tmp_path):
             files = {f.path for f in client.list_artifacts(run.info.run_id)}
             assert files >= {"config.yaml", "gradients.parquet", "gradients.png"}
     finally:
-        end(server)
+        server.kill()

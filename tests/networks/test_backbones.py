@@ -8,7 +8,9 @@ from hydra.utils import instantiate
 from omegaconf import OmegaConf
 from torch import nn
 
+from cnn_anatomy.checks import limits
 from cnn_anatomy.errors import ConfigError
+from cnn_anatomy.networks import backbones
 from cnn_anatomy.networks.freezing import FeatureExtraction, Layers
 from cnn_anatomy.networks.network import weight_layers
 from cnn_anatomy.training import build
@@ -99,6 +101,10 @@ def test_a_pretrained_network_for_grey_images_and_fewer_classes(tmp_path):
         features = network.features(x).mean((2, 3))
     assert torch.allclose(features, expected, rtol=1e-3, atol=1e-4)
     assert network(x).logits.shape == (2, 10)
+
+
+def test_the_names_that_are_checked_early_are_those_there_are():
+    assert tuple(backbones.BACKBONES) == limits.BACKBONES
 
 
 def test_mistakes_are_sentences(tmp_path, monkeypatch):

@@ -1,14 +1,13 @@
 """A real sweep of two tiny runs in a subprocess: what MLflow holds of it, and what it prints."""
 
 import json
-import os
 import subprocess
 import sys
 from types import SimpleNamespace
 
 import pandas as pd
 import pytest
-from helpers import SMALL
+from helpers import SMALL, environment
 from mlflow import MlflowClient
 from omegaconf import OmegaConf
 
@@ -32,16 +31,10 @@ ARTIFACTS = {"config.yaml", "gradients.parquet", "gradients.png"}
 
 def command(folder, *arguments, store="sqlite:///{}/store/mlflow.db"):
     """Run the real command with a store of its own."""
-    environment = {
-        **os.environ,
-        "MLFLOW_TRACKING_URI": store.format(folder),
-        "CNN_ANATOMY_CACHE": str(folder / "cache"),
-        "OMP_NUM_THREADS": "1",
-        "WORKERS": "1",
-    }
+    own = environment(folder, store.format(folder), WORKERS="1")
     call = [sys.executable, "-m", "cnn_anatomy.train", *arguments]
     return subprocess.run(
-        call, cwd=folder, env=environment, capture_output=True, text=True, check=False, timeout=300
+        call, cwd=folder, env=own, capture_output=True, text=True, check=False, timeout=300
     )
 
 

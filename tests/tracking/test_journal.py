@@ -1,19 +1,16 @@
 """Metrics of a run whose server is lost: kept, and delivered once."""
 
 import json
-import os
-import socket
-import subprocess
-import sys
 import time
 
 import pytest
 from mlflow import MlflowClient
+from tracking_server import TrackingServer
 
 from cnn_anatomy.errors import ConfigError
 from cnn_anatomy.tracking.journal import Journal, deliver, sync
 from cnn_anatomy.tracking.run import tracked
-from cnn_anatomy.tracking.store import answers, prepare, require_server
+from cnn_anatomy.tracking.store import prepare, require_server
 
 
 def test_delivering_twice_leaves_each_metric_once(tmp_path):
@@ -42,27 +39,9 @@ def test_a_server_that_does_not_answer_is_refused_in_a_sentence():
 @pytest.mark.slow
 def test_a_server_killed_and_restarted_gets_every_metric_once(tmp_path, monkeypatch):
     monkeypatch.setattr("cnn_anatomy.tracking.journal.PAUSE", 0.0)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    uri = f"http://127.0.0.1:{port}"
-    call = [sys.executable, "-m", "mlflow", "server", "--port", str(port), "--workers", "1"]
-    call += ["--backend-store-uri", f"sqlite:///{tmp_path}/mlflow.db"]
-    call += ["--artifacts-destination", str(tmp_path / "artifacts")]
-
-    def serve():
-        process = subprocess.Popen(call, cwd=tmp_path, start_new_session=True)
-        for _ in range(240):
-            if answers(uri):
-                return process
-            time.sleep(0.5)
-        raise AssertionError("the server does not start")
-
-    def end(process):
-        os.killpg(process.pid, 9)
-        process.wait()
-
-    server = serve()
+    server = TrackingServer(tmp_path)
+    uri = server.uri
+    server.start()
     try:
         experiment = prepare(uri, "s")
         with tracked(
@@ -71,18 +50,18 @@ def test_a_server_killed_and_restarted_gets_every_metric_once(tmp_path, monkeypa
             run = str(logger.run_id)
             for step in range(9):
                 if step == 3:
-                    end(server)
+                    server.kill()
                 if step == 6:
-                    server = serve()
+                    server.start()
                 logger.log_metrics({"a": float(step)}, step)
                 waits = len(list((tmp_path / "journal").glob("*.jsonl")))
                 assert waits == (1 if 3 <= step < 6 else 0), step
-            end(server)
+            server.kill()
             logger.log_metrics({"a": 9.0}, 9)
             (tmp_path / "file").mkdir()
             (tmp_path / "file" / "x.txt").write_text("kept")
             logger.log_folder(str(tmp_path / "file"))
-        server = serve()
+        server.start()
         client = MlflowClient(uri)
         assert client.get_run(run).info.status == "RUNNING"
         assert sync(client, tmp_path / "journal") == ([run], [])
@@ -91,7 +70,7 @@ def test_a_server_killed_and_restarted_gets_every_metric_once(tmp_path, monkeypa
         assert client.get_run(run).info.status == "FINISHED"
         assert [f.path for f in client.list_artifacts(run)] == ["x.txt"]
     finally:
-        end(server)
+        server.kill()
 
 
 def test_only_a_lost_server_is_waited_for(tmp_path):

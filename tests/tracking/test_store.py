@@ -8,6 +8,7 @@ import sys
 import time
 
 import pytest
+from helpers import SMALL, environment
 from mlflow import MlflowClient
 from writers import BATCHES, make, write
 
@@ -88,22 +89,14 @@ def test_eight_writers_lose_nothing(uri):
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["ctrl-c", "sigterm"])
 def test_a_stopped_sweep_leaves_no_run_running_and_goes_on(tmp_path, number):
-    from helpers import SMALL
-
     uri = f"sqlite:///{tmp_path}/mlflow.db"
     prepare(uri, "adhoc")  # else this process and the sweep both make the schema, and one fails
     words = ["--multirun", "pooling=max", "model.depth=8", "seed=0", *SMALL]
     call = [sys.executable, "-m", "cnn_anatomy.train", *words]
-    environment = {
-        **os.environ,
-        "MLFLOW_TRACKING_URI": uri,
-        "CNN_ANATOMY_CACHE": str(tmp_path / "cache"),
-        "WORKERS": "2",  # more than one: a pool of processes
-    }
     long = [*call, "trainer.max_epochs=2000"]
     with subprocess.Popen(
         long,
-        env=environment,
+        env=environment(tmp_path),
         cwd=tmp_path,
         stderr=subprocess.PIPE,
         text=True,

@@ -1,0 +1,41 @@
+"""A real tracking server that a test may kill and start again."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+from cnn_anatomy.tracking.store import answers
+
+
+class TrackingServer:
+    """`mlflow server` on a free port, its store and artifacts in `folder`."""
+
+    def __init__(self, folder):
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        self.folder = folder
+        self.uri = f"http://127.0.0.1:{port}"
+        self.call = [sys.executable, "-m", "mlflow", "server", "--port", str(port)]
+        self.call += ["--workers", "1", "--backend-store-uri", f"sqlite:///{folder}/mlflow.db"]
+        self.call += ["--artifacts-destination", str(folder / "artifacts")]
+
+    def start(self):
+        """Start it, and wait until it answers."""
+        with (self.folder / "server.log").open("a") as log:
+            self.process = subprocess.Popen(
+                self.call, cwd=self.folder, stdout=log, stderr=log, start_new_session=True
+            )
+        for _ in range(240):
+            if answers(self.uri):
+                return
+            time.sleep(0.5)
+        raise AssertionError((self.folder / "server.log").read_text())
+
+    def kill(self):
+        """Kill it and its workers."""
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
