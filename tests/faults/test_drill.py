@@ -60,10 +60,18 @@ def table(folder):
     return comma_separated(build(STUDY, sweep))
 
 
+def is_worker(process):
+    """Return whether `process` is a worker that lives: one killed before may still be listed."""
+    try:
+        return "loky" in " ".join(process.cmdline())
+    except psutil.NoSuchProcess:  # a zombie, too
+        return False
+
+
 def kill(process, rng):
     """Kill a worker or the whole group; return which."""
     children = psutil.Process(process.pid).children(recursive=True)
-    workers = [c for c in children if "loky" in " ".join(c.cmdline())]
+    workers = [child for child in children if is_worker(child)]
     if workers and rng.random() < 0.5:
         rng.choice(workers).kill()
         return "worker"
