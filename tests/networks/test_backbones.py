@@ -8,9 +8,9 @@ from hydra.utils import instantiate
 from omegaconf import OmegaConf
 from torch import nn
 
-from cnn_anatomy.checks import limits
+from cnn_anatomy.checks.limits import BACKBONES as CHECKED
 from cnn_anatomy.errors import ConfigError
-from cnn_anatomy.networks import backbones
+from cnn_anatomy.networks.backbones import BACKBONES
 from cnn_anatomy.networks.freezing import FeatureExtraction, Layers
 from cnn_anatomy.networks.network import weight_layers
 from cnn_anatomy.training import build
@@ -104,7 +104,7 @@ def test_a_pretrained_network_for_grey_images_and_fewer_classes(tmp_path):
 
 
 def test_the_names_that_are_checked_early_are_those_there_are():
-    assert tuple(backbones.BACKBONES) == limits.BACKBONES
+    assert tuple(BACKBONES) == CHECKED
 
 
 def test_mistakes_are_sentences(tmp_path, monkeypatch):
