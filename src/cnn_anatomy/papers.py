@@ -86,7 +86,7 @@ def load(name: str, budget: str) -> Paper:
             reading=str(raw["setting"]),
             table=Table(("variant",), texts("metrics", raw["metrics"]), raw.get("baseline")),
             overrides=overrides("overrides", raw.get("overrides", [])),
-            variants=variants,
+            variants=_rows(budget, spent, variants),
             seeds=whole(f"budgets.{budget}.seeds", spent.get("seeds", 1)),
             figures=figures(raw) if "figures" in raw else (),
             source=str(raw["source"]),
@@ -98,6 +98,20 @@ def load(name: str, budget: str) -> Paper:
             last=overrides(f"budgets.{budget}.overrides", spent.get("overrides", [])),
         )
     raise AssertionError  # `keys` raises where this could be reached
+
+
+def _rows(
+    budget: str, spent: Mapping[Any, Any], variants: Mapping[str, tuple[str, ...]]
+) -> Mapping[str, tuple[str, ...]]:
+    """Return the variants that a budget has rows of: those that it names, or all."""
+    key = f"budgets.{budget}.variants"
+    wanted = listed(key, spent["variants"]) if "variants" in spent else list(variants)
+    for name in wanted:
+        if name not in variants:
+            raise ConfigError(
+                f"{key}: {name} is none of {', '.join(variants)}{did_you_mean(name, variants)}"
+            )
+    return {name: variants[name] for name in wanted}
 
 
 def _published(
