@@ -26,6 +26,10 @@ help: ## list the targets
 	@.venv/bin/uv pip install --quiet --python .venv/bin/python --no-deps --editable .
 	@touch $@
 
+.venv/cluster: .venv/stamp requirements-cluster.lock
+	@.venv/bin/uv pip install --quiet --compile-bytecode --python .venv/bin/python --requirements requirements-cluster.lock
+	@touch $@
+
 sweep: .venv/stamp ## train what is missing of STUDY (core, all, a name, a,b) and print its table
 	@$(SWEEP)
 
@@ -67,8 +71,9 @@ lint: .venv/stamp ## check style and types
 format: .venv/stamp ## format the code
 	@.venv/bin/ruff check --fix && .venv/bin/ruff format
 
-lock: .venv/stamp ## compile requirements.lock anew from pyproject.toml
+lock: .venv/stamp ## compile the two lock files anew from pyproject.toml
 	@.venv/bin/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --quiet --no-emit-index-url --output-file requirements.lock
+	@.venv/bin/uv pip compile pyproject.toml --extra cluster --constraints requirements.lock --universal --python-version 3.11 --quiet --no-emit-index-url --output-file requirements-cluster.lock
 
 clean: ## delete caches and outputs (not the runs)
 	@rm -rf .cache outputs multirun .pytest_cache .mypy_cache .ruff_cache
