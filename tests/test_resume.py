@@ -14,7 +14,10 @@ from cnn_anatomy.one_run import run
 from cnn_anatomy.resume import EpochCheckpoint
 from cnn_anatomy.tracking.stop import Stopped
 
-EPOCHS = ("model.depth=8", "aux=heads", "pooling=stochastic", "trainer.max_epochs=4")
+EPOCHS = (
+    *("model.depth=8", "aux=heads", "pooling=stochastic", "freeze=gradual"),
+    "trainer.max_epochs=4",
+)
 
 
 @pytest.fixture

@@ -114,7 +114,9 @@ def test_only_a_fitting_source_is_adopted(small, digits):
     assert torch.equal(next(network.stages.parameters()), next(other.stages.parameters()))
     assert not torch.equal(network.head.classifier.weight, other.head.classifier.weight)
     deeper = build(small("model.depth=14"), digits)[0].network
-    with pytest.raises(ConfigError, match=r"transfer\.source does not fit"):
+    with pytest.raises(
+        ConfigError, match=r"transfer\.source: the checkpoint does not fit this network: stages"
+    ):
         adopt(network, deeper.state_dict())
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import lightning.pytorch as pl
@@ -13,6 +13,7 @@ from torchmetrics import MeanMetric, Metric
 from torchmetrics.classification import MulticlassAccuracy
 
 from cnn_anatomy.networks.auxiliary import Auxiliary
+from cnn_anatomy.networks.freezing import thaw
 from cnn_anatomy.networks.network import Network, Output
 
 Batch = tuple[Tensor, Tensor]
@@ -27,7 +28,8 @@ class Classifier(pl.LightningModule):
         classes: number of classes.
         optimizer: from parameters to an optimiser; frozen parameters are not given to it.
         scheduler: from (optimiser, steps) to a schedule that advances with every step.
-        frozen: modules whose weights and statistics stay what they are.
+        frozen: modules whose weights and statistics stay what they are, but for those of
+        thaws: (share of training, module) from when on a frozen module is trained.
 
     Logs `train/*`, `val/*` and `test/*` loss and accuracy; of the test, too,
     `train/clean_accuracy` (training images, not augmented, evaluation mode) and `gap/accuracy`,
@@ -42,14 +44,16 @@ class Classifier(pl.LightningModule):
         classes: int,
         optimizer: Callable[..., torch.optim.Optimizer],
         scheduler: Callable[..., Any],
-        frozen: list[nn.Module] | None = None,
+        frozen: Sequence[nn.Module] = (),
+        thaws: Sequence[tuple[float, nn.Module]] = (),
     ) -> None:
         super().__init__()
         self.network = network
         self.auxiliary = auxiliary
         self.optimizer = optimizer
         self.scheduler = scheduler
-        self.frozen = frozen or []
+        self.frozen = list(frozen)
+        self.thaws = list(thaws)
         self.after: int | None = None  # batches hold the maps after this stage, not images
         self.meters = nn.ModuleDict(
             {
@@ -68,12 +72,21 @@ class Classifier(pl.LightningModule):
         """Map images (N, C, H, W) to logits (N, classes)."""
         return self.network(images, self.after).logits
 
+    @property
+    def progress(self) -> float:
+        """Share of training that is over, 0 to 1."""
+        return self.global_step / max(self.trainer.estimated_stepping_batches, 1)
+
+    def trained(self) -> list[nn.Parameter]:
+        """Return the parameters that are trained, be it from later on."""
+        later = {p for _, module in self.thaws for p in module.parameters()}
+        return [p for p in self.parameters() if p.requires_grad or p in later]
+
     def losses(self, batch: Batch) -> tuple[Tensor, tuple[Tensor, ...], Output]:
         """Return a batch's cross-entropy, that of each auxiliary head weighted, and the output."""
         images, labels = batch
         output: Output = self.network(images, self.after)
-        progress = self.global_step / max(self.trainer.estimated_stepping_batches, 1)
-        weight = self.auxiliary.weight_at(progress)
+        weight = self.auxiliary.weight_at(self.progress)
         side = tuple(weight * F.cross_entropy(a, labels) for a in output.auxiliary)
         return F.cross_entropy(output.logits, labels), side, output
 
@@ -93,6 +106,13 @@ class Classifier(pl.LightningModule):
         """Hold frozen statistics: Lightning restores modes module by module."""
         for module in self.frozen:
             module.eval()
+
+    def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
+        """Thaw what is due."""
+        for share, module in self.thaws:
+            if module in self.frozen and self.progress >= share:
+                self.frozen.remove(module)
+                thaw(module)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Return the loss of a batch."""
@@ -125,8 +145,7 @@ class Classifier(pl.LightningModule):
 
     def configure_optimizers(self) -> Any:
         """Return optimiser and schedule."""
-        parameters = [p for p in self.parameters() if p.requires_grad]
-        optimizer = self.optimizer(parameters)
+        optimizer = self.optimizer(self.trained())
         steps = int(self.trainer.estimated_stepping_batches)
         schedule = self.scheduler(optimizer, steps=steps)
         return {

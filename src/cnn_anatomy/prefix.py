@@ -29,8 +29,9 @@ class Activations(Batches):
 class RememberPrefix(pl.Callback):
     """Trains what follows a frozen prefix on the prefix's activations, computed once.
 
-    Only where they would be the same at each epoch: images are not augmented and nothing in the
-    prefix draws at random; and where they fit `limit` bytes. Testing runs the whole network.
+    Only where they would be the same at each epoch: images are not augmented, nothing in the
+    prefix draws at random or thaws; and where they fit `limit` bytes. Testing runs all of the
+    network.
     """
 
     def __init__(self, limit: int = LIMIT) -> None:
@@ -42,6 +43,8 @@ class RememberPrefix(pl.Callback):
         if stage != "fit" or not isinstance(data, ImageData) or data.augment is not None:
             return
         assert isinstance(module, Classifier)
+        if module.thaws:
+            return
         after = frozen_stages(module.train().network)
         if after is None:
             return

@@ -16,7 +16,7 @@ from omegaconf import DictConfig, OmegaConf
 from cnn_anatomy.classifier import Classifier
 from cnn_anatomy.data import ImageData
 from cnn_anatomy.networks import Network
-from cnn_anatomy.networks.freezing import freeze
+from cnn_anatomy.networks.freezing import Freezing, freeze
 from cnn_anatomy.networks.network import weight_layers
 from cnn_anatomy.paths import cache
 from cnn_anatomy.prefix import RememberPrefix
@@ -24,6 +24,7 @@ from cnn_anatomy.resume import AtomicCheckpointIO, EpochCheckpoint, checkpoints
 from cnn_anatomy.tracking.run import RunLogger, log_dataset
 from cnn_anatomy.trial import require_trainable
 
+WEIGHTS = "weights.pt"  # the artifact: those that validation selected
 AXES = (
     *("model", "data", "block", "pooling", "skip", "inception", "aux", "freeze", "head", "norm"),
     *("activation", "init", "transfer", "optimizer", "scheduler"),
@@ -46,7 +47,8 @@ def build(config: DictConfig, data: ImageData) -> tuple[Classifier, dict[str, An
         _convert_="all",
     )
     image = torch.zeros(1, channels, height, width)
-    frozen = instantiate(config.freeze)(network, image)
+    freezing: Freezing = instantiate(config.freeze)
+    frozen = freezing(network, image)
     freeze(frozen)
     held = [m for _, m in weight_layers(network, image) if not m.weight.requires_grad]
     classifier = Classifier(
@@ -56,6 +58,7 @@ def build(config: DictConfig, data: ImageData) -> tuple[Classifier, dict[str, An
         optimizer=instantiate(config.optimizer),
         scheduler=instantiate(config.scheduler),
         frozen=frozen,
+        thaws=freezing.thaws(network),
     )
     steps = len(data.batches(splits.train, train=True)) * config.trainer.max_epochs
     require_trainable(classifier.optimizer, classifier.scheduler, dict(config.trainer), steps)
@@ -111,9 +114,12 @@ def fit(
         classifier.load_state_dict(state)
         tested = trainer.test(classifier, datamodule=data, verbose=False)
     metrics = {k: float(v) for result in tested for k, v in result.items()}
-    return metrics, {
-        k.removeprefix("network."): v for k, v in state.items() if k.startswith("network.")
-    }
+    weights = {k.removeprefix("network."): v for k, v in state.items() if k.startswith("network.")}
+    if config.tracking.weights:
+        with tempfile.TemporaryDirectory() as written:
+            torch.save(weights, Path(written) / WEIGHTS)
+            logger.log_folder(written)
+    return metrics, weights
 
 
 def parameters(config: DictConfig, choices: Mapping[str, str]) -> dict[str, Any]:

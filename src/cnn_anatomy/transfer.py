@@ -1,27 +1,94 @@
-"""Transfer: the network that a run's weights come from, trained once and shared."""
+"""Transfer: where a run's first weights come from."""
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from filelock import FileLock
 from hydra.utils import instantiate
-from omegaconf import DictConfig, OmegaConf
+from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
+from omegaconf import DictConfig
+from torch import Tensor
 
 from cnn_anatomy.data import ImageData
 from cnn_anatomy.errors import ConfigError
-from cnn_anatomy.networks import Network
+from cnn_anatomy.networks import Network, checkpoints
 from cnn_anatomy.networks.freezing import leading
 from cnn_anatomy.paths import cache, tracking_uri
+from cnn_anatomy.pretraining import source_config
 from cnn_anatomy.tracking.keys import run_key
 from cnn_anatomy.tracking.run import tracked
 from cnn_anatomy.tracking.store import await_server, prepare
-from cnn_anatomy.training import build, fit, parameters
+from cnn_anatomy.training import WEIGHTS, build, fit, parameters
 
 # The head's classifier and the side heads belong to the task, all else transfers.
 TASK = ("head.classifier.", "auxiliary.")
+
+
+class Nothing:
+    """Start from random weights."""
+
+    def __init__(self, source: None = None, layers: int | None = None) -> None: ...
+
+    def __call__(self, config: DictConfig, choices: Mapping[str, str]) -> None:
+        """Return no weights."""
+
+
+class Pretrained:
+    """Start from a network that this run's own configuration trains with the changes `source`."""
+
+    def __init__(self, source: Mapping[str, Any], layers: int | None = None) -> None: ...
+
+    def __call__(self, config: DictConfig, choices: Mapping[str, str]) -> dict[str, Tensor]:
+        """Return its weights, trained now if they never were."""
+        made = source_config(config)
+        assert made is not None
+        made.variant = "source network"
+        return torch.load(pretrained(made, choices), weights_only=True)
+
+
+class Checkpoint:
+    """Start from the state dict in the file `source`: one of ours, or a public one."""
+
+    def __init__(self, source: str, layers: int | None = None) -> None:
+        self.source = source
+
+    def __call__(self, config: DictConfig, choices: Mapping[str, str]) -> dict[str, Tensor]:
+        """Return the file's tensors.
+
+        Raises:
+            ConfigError: if it cannot be read, or holds more than tensors.
+        """
+        return checkpoints.read(self.source)
+
+
+class TrackedRun:
+    """Start from the weights that an MLflow run selected on validation, `source` = runs:/<id>."""
+
+    def __init__(self, source: str, layers: int | None = None) -> None:
+        self.source = source
+
+    def __call__(self, config: DictConfig, choices: Mapping[str, str]) -> dict[str, Tensor]:
+        """Return the run's artifact `weights.pt`.
+
+        Raises:
+            ConfigError: if the store has no such run, or the run did not keep its weights.
+        """
+        client = MlflowClient(tracking_uri(config.tracking.uri))
+        try:
+            with tempfile.TemporaryDirectory() as folder:
+                run = self.source.removeprefix("runs:/")
+                return checkpoints.read(client.download_artifacts(run, WEIGHTS, folder))
+        except (MlflowException, OSError) as error:
+            raise ConfigError(
+                f"transfer.source={self.source} has no {WEIGHTS} in {client.tracking_uri}: give "
+                "the id of a run that ended there, trained with tracking.weights=true"
+            ) from error
 
 
 def transfer(
@@ -32,30 +99,14 @@ def transfer(
     Raises:
         ConfigError: if they do not fit, or `transfer.layers` is more than there are.
     """
-    source = source_config(config)
-    if source is None:
+    weights = instantiate(config.transfer, _recursive_=False)(config, choices)
+    if weights is None:
         return
     copied = None
     if config.transfer.layers is not None:
         image = torch.zeros(1, *data.shape)
         copied = leading(network, image, config.transfer.layers, key="transfer.layers")
-    weights = torch.load(pretrained(source, choices), weights_only=True)
     adopt(network, weights, copied)
-
-
-def source_config(config: DictConfig) -> DictConfig | None:
-    """Return the configuration that trains the source network of a transfer, or None."""
-    changes = config.transfer.source
-    if changes is None:
-        return None
-    plain = OmegaConf.create(OmegaConf.to_container(config, resolve=True))
-    plain.transfer = {"source": None, "layers": None}
-    plain.freeze = {"_target_": "cnn_anatomy.networks.freezing.Nothing"}
-    merged = OmegaConf.merge(plain, changes)
-    merged.data.seed = merged.seed
-    merged.variant = "source network"
-    assert isinstance(merged, DictConfig)
-    return merged
 
 
 def pretrained(config: DictConfig, choices: Mapping[str, str]) -> Path:
@@ -91,23 +142,25 @@ def pretrained(config: DictConfig, choices: Mapping[str, str]) -> Path:
 
 def adopt(
     network: Network,
-    weights: Mapping[str, torch.Tensor],
+    weights: Mapping[str, Tensor],
     modules: Sequence[torch.nn.Module] | None = None,
 ) -> None:
     """Copy a source network's weights and statistics, all but those of its task's classifiers.
 
-    `modules` are the only leaves that get them, if not None.
+    `weights` go by our names or by those of a public checkpoint's layout; `modules`
+    are the only leaves that get them, if not None.
 
     Raises:
         ConfigError: if a weight is missing, left over or of another shape.
     """
     own = network.state_dict()
-    wanted = {k for k in own if not k.startswith(TASK)}
+    weights = checkpoints.named(network, weights)
+    wanted = {k: v for k, v in own.items() if not k.startswith(TASK)}
     offered = {k: v for k, v in weights.items() if not k.startswith(TASK)}
-    odd = sorted(wanted ^ offered.keys())
-    odd += [k for k in sorted(wanted & offered.keys()) if own[k].shape != offered[k].shape]
-    if odd:
-        raise ConfigError(f"transfer.source does not fit this network: {odd[0]} differs")
+    try:
+        checkpoints.require_fit(wanted, offered)
+    except ConfigError as error:
+        raise ConfigError(f"transfer.source: {error}") from None
     if modules is not None:
         names = {name for name, module in network.named_modules() if module in modules}
         offered = {k: v for k, v in offered.items() if k.rpartition(".")[0] in names}

@@ -9,6 +9,7 @@ import torchvision
 from helpers import built
 from torch import nn
 
+from cnn_anatomy import transfer
 from cnn_anatomy.errors import ConfigError
 from cnn_anatomy.networks.checkpoints import load
 
@@ -202,3 +203,16 @@ def test_old_files_lack_the_counter_of_batches(tmp_path):
     network = built("model.depth=8", device="cpu")
     load(network, tmp_path / "old.th")
     assert_same(network, model, 32)
+
+
+def test_a_public_checkpoint_of_another_task_transfers(tmp_path):
+    model = lived_in(CifarResNet(1, projected=True))
+    network = built("model.depth=8", "skip=projection", classes=5, device="cpu")
+    before = network.head.classifier.weight.clone()
+    transfer.adopt(network, model.state_dict())
+    assert torch.equal(network.stages[0][0].residual[0].conv.weight, model.layer1[0].conv1.weight)
+    assert torch.equal(network.head.classifier.weight, before)
+    with pytest.raises(
+        ConfigError, match=r"transfer\.source: .* stages\.0\.1\..* is absent in the file"
+    ):
+        transfer.adopt(built("model.depth=14", "skip=projection", device="cpu"), model.state_dict())

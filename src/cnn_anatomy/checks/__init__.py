@@ -21,6 +21,7 @@ from cnn_anatomy.checks.rules import broken
 from cnn_anatomy.checks.signatures import Signature, signature
 from cnn_anatomy.errors import ConfigError, did_you_mean, sentence
 from cnn_anatomy.paths import REPOSITORY
+from cnn_anatomy.pretraining import source_config
 
 CONF = REPOSITORY / "conf"
 # What a node without `_target_` is called with, and where a target's further keywords go.
@@ -99,26 +100,19 @@ def _problems(config: DictConfig, choices: Mapping[str, str]) -> Iterator[str]:
     plain = OmegaConf.to_container(config, resolve=True)
     assert isinstance(plain, dict)
     yield from broken({str(k): v for k, v in plain.items()})
-    source = config.transfer.get("source")
-    if source is not None:
-        yield from _source_problems(config, source, choices)
+    yield from _source_problems(config, choices)
 
 
-def _source_problems(
-    config: DictConfig, source: DictConfig, choices: Mapping[str, str]
-) -> Iterator[str]:
-    """Check the configuration that trains a transfer's source network."""
-    plain = OmegaConf.create(OmegaConf.to_container(config, resolve=False))
-    plain.transfer = {"source": None, "layers": None}
-    plain.freeze = {"_target_": "cnn_anatomy.networks.freezing.Nothing"}
+def _source_problems(config: DictConfig, choices: Mapping[str, str]) -> Iterator[str]:
+    """Check the configuration that trains a transfer's source network, if one does."""
     try:
-        merged = OmegaConf.merge(plain, source)
+        source = source_config(config, resolve=False)
     except OmegaConfBaseException as error:
         yield f"transfer.source: {sentence(error)}"
         return
-    assert isinstance(merged, DictConfig)
-    for problem in _problems(merged, {**choices, "freeze": "none", "transfer": "none"}):
-        yield f"transfer.source: {problem}"
+    if source is not None:
+        for problem in _problems(source, {**choices, "freeze": "none", "transfer": "none"}):
+            yield f"transfer.source: {problem}"
 
 
 def _node(parent: DictConfig, key: str, path: str, option: Any) -> Iterator[str]:
@@ -136,7 +130,7 @@ def _node(parent: DictConfig, key: str, path: str, option: Any) -> Iterator[str]
         if not interpolated:
             yield from _leaf(path, _plain(value), _declared(path))
         return
-    if interpolated or path == "transfer.source":
+    if interpolated or path == "transfer.source":  # checked as a configuration of its own
         return
     target = CALLED.get(path) or value.get("_target_")
     if target is None and path.partition(".")[0] not in ("tracking", "paths"):

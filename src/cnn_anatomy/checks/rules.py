@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 from cnn_anatomy import sizes
@@ -17,7 +19,8 @@ def broken(config: Config) -> Iterator[str]:
     """Yield the sentence of every rule that a resolved configuration breaks."""
     family = FAMILIES.get(config["model"].get("_target_"), _any)
     source = SOURCES.get(config["data"]["source"].get("_target_"), _any)
-    for rule in (family, source, _classes, _momentum, _batch, _transfer):
+    transfer = TRANSFERS.get(config["transfer"].get("_target_"), _any)
+    for rule in (family, source, transfer, _classes, _momentum, _batch):
         try:
             rule(config)
         except ConfigError as error:
@@ -134,12 +137,26 @@ def _classes(config: Config) -> None:
         raise ConfigError(f"data.classes={classes} must name two or more labels, each once")
 
 
-def _transfer(config: Config) -> None:
-    transfer = config["transfer"]
-    if transfer.get("layers") is not None and transfer.get("source") is None:
+def _scratch(config: Config) -> None:
+    layers = config["transfer"].get("layers")
+    if layers is not None:
         raise ConfigError(
-            f"transfer.layers={transfer['layers']} has no meaning without a source: choose "
-            "transfer=classes or same, or leave it out"
+            f"transfer.layers={layers} has no meaning without a source: choose transfer=classes, "
+            "same, checkpoint or run, or leave it out"
+        )
+
+
+def _checkpoint(config: Config) -> None:
+    source = config["transfer"]["source"]
+    if not Path(source).is_file():
+        raise ConfigError(f"transfer.source={source} is no file: name one that holds a state dict")
+
+
+def _tracked_run(config: Config) -> None:
+    source = config["transfer"]["source"]
+    if not re.fullmatch(r"runs:/\w+", source):
+        raise ConfigError(
+            f"transfer.source={source} is no run: give its id in MLflow, transfer.source=runs:/<id>"
         )
 
 
@@ -174,4 +191,9 @@ FAMILIES: dict[str, Rule] = {
 SOURCES: dict[str, Rule] = {
     "cnn_anatomy.data.cluttered_digits.ClutteredDigits": _canvas,
     "cnn_anatomy.data.image_folder.ImageFolder": _folder,
+}
+TRANSFERS: dict[str, Rule] = {
+    "cnn_anatomy.transfer.Nothing": _scratch,
+    "cnn_anatomy.transfer.Checkpoint": _checkpoint,
+    "cnn_anatomy.transfer.TrackedRun": _tracked_run,
 }

@@ -71,19 +71,30 @@ def adopt(network: Network, weights: Mapping[str, Tensor]) -> None:
     Raises:
         ConfigError: if its layout is unknown, or a key or shape differs.
     """
-    layout = next((make for mark, make in LAYOUTS if any(map(mark.match, weights))), None)
-    if layout is None:
-        first = next(iter(weights), "nothing")
-        raise ConfigError(
-            f"a checkpoint that begins with {first} is of no known layout: those of CIFAR ResNets, "
-            "and of torchvision's resnet, googlenet and vgg"
-        )
-    names = layout(network, weights)
+    names = _layout(weights)(network, weights)
     own = network.state_dict()
     theirs = {_public(key, names): key for key in own}
     offered = {k: v for k, v in weights.items() if network.auxiliary or not k.startswith("aux")}
     require_fit({there: own[key] for there, key in theirs.items()}, offered)
     network.load_state_dict({**own, **{theirs[key]: value for key, value in offered.items()}})
+
+
+def named(network: Network, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return a state dict by the names of `network`, whichever of the two it goes by.
+
+    Of a checkpoint that Lightning wrote of a run of ours only the network is taken.
+
+    Raises:
+        ConfigError: if the names are neither ours nor of a known layout.
+    """
+    if any(key.startswith("network.") for key in weights):
+        weights = {k.removeprefix("network."): v for k, v in weights.items() if k[:8] == "network."}
+    if weights.keys() & network.state_dict().keys():
+        return dict(weights)
+    names = _layout(weights)(network, weights)
+    ours = {_public(key, names): key for key in network.state_dict()}
+    offered = {k: v for k, v in weights.items() if network.auxiliary or not k.startswith("aux")}
+    return {ours.get(key, key): value for key, value in offered.items()}
 
 
 def require_fit(own: Mapping[str, Tensor], offered: Mapping[str, Tensor]) -> None:
@@ -154,11 +165,23 @@ def vgg_names(network: Network, weights: Mapping[str, Tensor]) -> dict[str, str]
     return {**names, **{name: f"classifier.{3 * n}" for n, name in enumerate(hidden)}}
 
 
-LAYOUTS: tuple[tuple[re.Pattern[str], Callable[..., dict[str, str]]], ...] = (
+Layout = Callable[[Network, Mapping[str, Tensor]], dict[str, str]]
+LAYOUTS: tuple[tuple[re.Pattern[str], Layout], ...] = (
     (re.compile(r"layer1\."), resnet_names),
     (re.compile(r"inception3a\."), googlenet_names),
     (re.compile(r"features\.0\.weight$"), vgg_names),
 )
+
+
+def _layout(weights: Mapping[str, Tensor]) -> Layout:
+    for mark, layout in LAYOUTS:
+        if any(map(mark.match, weights)):
+            return layout
+    first = next(iter(weights), "nothing")
+    raise ConfigError(
+        f"a checkpoint that begins with {first} is of no known layout: those of CIFAR ResNets, "
+        "and of torchvision's resnet, googlenet and vgg"
+    )
 
 
 def _leaves(module: nn.Module, prefix: str) -> Iterator[tuple[str, nn.Module]]:

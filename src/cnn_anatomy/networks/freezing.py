@@ -1,10 +1,13 @@
 """Freezing: which leading part of a network is not trained.
 
 Every class is called with a network and an image (1, C, H, W) and returns the modules to freeze;
-weights and running statistics of a frozen module both stay what they were.
+weights and running statistics of a frozen module both stay what they were, for good or until
+`thaws` has them trained.
 """
 
 from __future__ import annotations
+
+from abc import ABC, abstractmethod
 
 from torch import Tensor, nn
 
@@ -12,7 +15,19 @@ from cnn_anatomy.networks.network import Network, forward_order, weight_layers
 from cnn_anatomy.sizes import check_range
 
 
-class Nothing:
+class Freezing(ABC):
+    """What is frozen, and when it is trained after all."""
+
+    @abstractmethod
+    def __call__(self, network: Network, image: Tensor) -> list[nn.Module]:
+        """Return the modules that are frozen when training begins."""
+
+    def thaws(self, network: Network) -> list[tuple[float, nn.Module]]:
+        """Return from which share of training on (0 to 1) which module is trained."""
+        return []
+
+
+class Nothing(Freezing):
     """Train everything."""
 
     def __call__(self, network: Network, image: Tensor) -> list[nn.Module]:
@@ -20,7 +35,7 @@ class Nothing:
         return []
 
 
-class Layers:
+class Layers(Freezing):
     """Freeze the first `layers` weight layers in forward order and the norms that follow them.
 
     Raises:
@@ -35,7 +50,7 @@ class Layers:
         return leading(network, image, self.layers, key="freeze.layers")
 
 
-class Stages:
+class Stages(Freezing):
     """Freeze the stem and the first `stages` stages.
 
     Raises:
@@ -51,12 +66,32 @@ class Stages:
         return [network.stem, *network.stages[: self.stages]] if self.stages else []
 
 
-class FeatureExtraction:
+class FeatureExtraction(Freezing):
     """Freeze all but the classifier."""
 
     def __call__(self, network: Network, image: Tensor) -> list[nn.Module]:
         """Return every leaf but the classifier."""
         return [m for _, m in forward_order(network, image) if m is not network.head.classifier]
+
+
+class Gradual(Freezing):
+    """Train the head alone at first, then one stage after another, the last stage first.
+
+    They follow at equal distances, the stem at the share `until` of training (the gradual
+    unfreezing of Howard & Ruder 2018, section 3.3, which does so by epochs).
+    """
+
+    def __init__(self, until: float) -> None:
+        self.until = until
+
+    def __call__(self, network: Network, image: Tensor) -> list[nn.Module]:
+        """Return the stem and every stage."""
+        return [network.stem, *network.stages]
+
+    def thaws(self, network: Network) -> list[tuple[float, nn.Module]]:
+        """Return every stage from the last to the first, then the stem."""
+        parts = [*reversed(network.stages), network.stem]
+        return [(self.until * k / len(parts), part) for k, part in enumerate(parts, 1)]
 
 
 def leading(network: Network, image: Tensor, layers: int, *, key: str) -> list[nn.Module]:
@@ -83,3 +118,9 @@ def freeze(modules: list[nn.Module]) -> None:
     for module in modules:
         module.eval()
         module.requires_grad_(False)
+
+
+def thaw(module: nn.Module) -> None:
+    """Have `module` trained, statistics included."""
+    module.train()
+    module.requires_grad_(True)

@@ -21,9 +21,9 @@ def macs(network: Network, image: Tensor) -> int:
     return counter.get_total_flops() // 2
 
 
-def parameters(module: nn.Module, *, trainable: bool = False) -> int:
-    """Return the number of parameters, of the trainable ones only if asked."""
-    return sum(p.numel() for p in module.parameters() if p.requires_grad or not trainable)
+def parameters(module: nn.Module, among: set[nn.Parameter] | None = None) -> int:
+    """Return the number of parameters, of those `among` only if given."""
+    return sum(p.numel() for p in module.parameters() if among is None or p in among)
 
 
 class CostProbe(pl.Callback):
@@ -33,7 +33,7 @@ class CostProbe(pl.Callback):
     |---|---|
     | `params/total` | all parameters but the auxiliary heads', which testing drops |
     | `params/auxiliary` | those of the auxiliary heads |
-    | `params/trainable` | of `params/total`, those that are not frozen |
+    | `params/trainable` | of `params/total`, those that are trained, be it from later on |
     | `params/head` | of `params/total`, those of the head |
     | `macs` | multiply-adds of one image, forward |
     """
@@ -45,11 +45,12 @@ class CostProbe(pl.Callback):
         shape = trainer.datamodule.shape  # type: ignore[attr-defined]
         image = torch.zeros(1, *shape, device=module.device)
         side = parameters(network.auxiliary)
-        trained_side = parameters(network.auxiliary, trainable=True)
+        trained = set(module.trained())
         metrics = {
             "params/total": parameters(network) - side,
             "params/auxiliary": side,
-            "params/trainable": parameters(network, trainable=True) - trained_side,
+            "params/trainable": parameters(network, trained)
+            - parameters(network.auxiliary, trained),
             "params/head": parameters(network.head),
             "macs": macs(network, image),
         }

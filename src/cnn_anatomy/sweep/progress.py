@@ -17,7 +17,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from cnn_anatomy.results.runs import children
 
-SECONDS = 2.0
+SECONDS = 2.0  # between two looks at the store, and at least SHARE times what a look takes
+SHARE = 30
 
 
 def failure(run: Run) -> str:
@@ -102,11 +103,14 @@ class SweepProgress:
 
     def _follow(self) -> None:
         last = time.time()
-        while not self.stop.wait(SECONDS):
+        pause = SECONDS
+        while not self.stop.wait(pause):
+            began = time.thread_time()
             self._tell()
             if self.terminal or time.time() - last >= 30:
                 last = time.time()
                 self._show()
+            pause = max(SECONDS, SHARE * (time.thread_time() - began))
 
     def _say(self, line: str) -> None:
         if self.terminal:

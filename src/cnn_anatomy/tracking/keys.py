@@ -15,11 +15,12 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 PACKAGE = Path(__file__).resolve().parents[1]
 NUMERIC = (
     *("networks", "data", "probes", "classifier.py", "schedules.py", "training.py"),
-    "transfer.py",
+    *("transfer.py", "pretraining.py"),
     "prefix.py",
     *("sizes.py", "class_folders.py"),
 )
 IRRELEVANT = {"study", "variant", "tracking", "paths", "hydra"}
+FILES = (("transfer", "source"), ("model", "weights"))  # what they hold counts, not the path
 PLACEMENT = {"cache", "accelerator", "devices"}
 
 
@@ -37,6 +38,10 @@ def run_keys(config: DictConfig, seeds: Sequence[int]) -> list[str]:
 def _relevant(config: DictConfig | ListConfig) -> dict[str, Any]:
     plain = OmegaConf.to_container(config, resolve=True)
     assert isinstance(plain, dict)
+    for group, key in FILES:
+        value = plain[group].get(key)
+        if isinstance(value, str) and Path(value).is_file():
+            plain[group][key] = hashlib.sha256(Path(value).read_bytes()).hexdigest()
     return _without({str(k): v for k, v in plain.items() if k not in IRRELEVANT})
 
 
