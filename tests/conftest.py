@@ -1,13 +1,45 @@
 """What several tests share."""
 
 import os
+import shutil
 
 import pytest
+from filelock import FileLock
 from helpers import SMALL, composed
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
+from cnn_anatomy.tracking.store import prepare
+
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+@pytest.fixture(scope="session")
+def new_store(tmp_path_factory):
+    """Return a function that makes an empty store in a folder and returns its URI.
+
+    MLflow takes seconds to make its schema, so it does so once and the file is copied.
+    """
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    empty = shared / "empty" / "mlflow.db"
+    with FileLock(f"{shared}/empty.lock"):
+        if not empty.exists():
+            prepare(f"sqlite:///{shared}/making/mlflow.db", "Default")
+            (shared / "making").rename(empty.parent)
+
+    def make(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        shutil.copy(empty, folder)
+        return f"sqlite:///{folder}/mlflow.db"
+
+    return make
+
+
+@pytest.fixture
+def uri(tmp_path, new_store):
+    """Return the URI of an empty store, mlflow.db in the test's folder."""
+    return new_store(tmp_path)
 
 
 @pytest.fixture(scope="session")

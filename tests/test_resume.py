@@ -21,7 +21,7 @@ EPOCHS = (
 
 
 @pytest.fixture
-def trained(small, tmp_path, monkeypatch):
+def trained(small, tmp_path, monkeypatch, new_store):
     """Return a function that trains in a store of its own, and what the store then holds."""
     weights = {}
 
@@ -34,7 +34,8 @@ def trained(small, tmp_path, monkeypatch):
     monkeypatch.setattr(one_run, "fit", fit)
 
     def train(folder, *overrides):
-        uri = f"sqlite:///{tmp_path}/{folder}/mlflow.db"
+        there = (tmp_path / folder / "mlflow.db").exists()
+        uri = f"sqlite:///{tmp_path}/{folder}/mlflow.db" if there else new_store(tmp_path / folder)
         cache = tmp_path / folder / "cache"
         config = small(*EPOCHS, "trainer.precision=32-true", f"tracking.uri={uri}", *overrides)
         config.paths.cache = str(cache)

@@ -25,10 +25,10 @@ def prepared(config):
     return classifier.network
 
 
-def test_a_run_gives_its_weights_to_another_task(small, tmp_path):
-    store = f"tracking.uri=sqlite:///{tmp_path}/mlflow.db"
+def test_a_run_gives_its_weights_to_another_task(small, tmp_path, uri):
+    store = f"tracking.uri={uri}"
     run(small("model.depth=8", store), {}, progress=False)
-    client = MlflowClient(f"sqlite:///{tmp_path}/mlflow.db")
+    client = MlflowClient(uri)
     (found,) = client.search_runs([client.get_experiment_by_name("adhoc").experiment_id])
     path = client.download_artifacts(found.info.run_id, "weights.pt", str(tmp_path))
     weights = torch.load(path, weights_only=True)

@@ -18,10 +18,9 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-def test_runs_are_nested_under_their_sweep(tmp_path):
+def test_runs_are_nested_under_their_sweep(uri):
     from mlflow import MlflowClient
 
-    uri = f"sqlite:///{tmp_path}/mlflow.db"
     experiment = prepare(uri, "skip", "Does a skip help?")
     client = MlflowClient(uri)
     parent = start_parent(client, experiment, "skip", [], preset=True)
@@ -57,8 +56,8 @@ def status(address, host):
         return error.code
 
 
-def test_only_this_machine_is_answered(tmp_path):
-    with server(f"sqlite:///{tmp_path}/mlflow.db") as address:
+def test_only_this_machine_is_answered(uri):
+    with server(uri) as address:
         port = address.rpartition(":")[2]
         assert status(address, f"127.0.0.1:{port}") == 200
         assert status(address, f"rebound.example.org:{port}") == 403

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 
-from cnn_anatomy.tracking.store import answers
+from cnn_anatomy.tracking.server import answers
 
 
 class TrackingServer:

@@ -16,8 +16,9 @@ from cnn_anatomy.data import ImageData
 from cnn_anatomy.paths import cache, tracking_uri
 from cnn_anatomy.tracking.keys import run_key
 from cnn_anatomy.tracking.run import tracked
+from cnn_anatomy.tracking.server import await_server
 from cnn_anatomy.tracking.stop import STOP
-from cnn_anatomy.tracking.store import await_server, prepare, require_server
+from cnn_anatomy.tracking.store import prepare
 from cnn_anatomy.training import build, fit, parameters
 from cnn_anatomy.transfer import transfer
 
@@ -37,8 +38,6 @@ def run(config: DictConfig, choices: Mapping[str, str], *, progress: bool = True
     OmegaConf.resolve(config)
     uri = tracking_uri(config.tracking.uri)
     key = run_key(config)
-    if config.tracking.parent is None:
-        require_server(uri)
     with STOP:
         data: ImageData = instantiate(config.data, _convert_="all")
         classifier, numbers = build(config, data)

@@ -18,7 +18,8 @@ from omegaconf import DictConfig
 from cnn_anatomy.checks import check, check_words
 from cnn_anatomy.checks.sweep import MISTAKES
 from cnn_anatomy.errors import sentence
-from cnn_anatomy.paths import REPOSITORY
+from cnn_anatomy.paths import REPOSITORY, tracking_uri
+from cnn_anatomy.tracking.server import require_server
 from cnn_anatomy.tracking.stop import Stopped
 
 
@@ -31,6 +32,7 @@ def train(config: DictConfig) -> Any:
         return _run_in_sweep(config, choices)
     try:
         check(config, choices)
+        require_server(tracking_uri(config.tracking.uri))
         accuracy = _run(config, choices, progress=True)
     except MISTAKES as error:
         _refuse(error)  # here, as Hydra would print the overrides before it

@@ -23,7 +23,8 @@ from cnn_anatomy.paths import cache, tracking_uri
 from cnn_anatomy.pretraining import source_config
 from cnn_anatomy.tracking.keys import run_key
 from cnn_anatomy.tracking.run import tracked
-from cnn_anatomy.tracking.store import await_server, prepare
+from cnn_anatomy.tracking.server import await_server
+from cnn_anatomy.tracking.store import prepare
 from cnn_anatomy.training import WEIGHTS, build, fit, parameters
 
 # The head's classifier and the side heads belong to the task, all else transfers.

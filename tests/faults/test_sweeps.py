@@ -37,8 +37,7 @@ def runs(uri, kind="run"):
     return client.search_runs([experiment.experiment_id], f"tags.kind = '{kind}'")
 
 
-def test_a_variant_that_diverges_fails_alone(tmp_path):
-    uri = f"sqlite:///{tmp_path}/mlflow.db"
+def test_a_variant_that_diverges_fails_alone(tmp_path, uri):
     rates = "optimizer.lr=0.02,0.05,0.1,1e6"
     words = [*TINY, "seed=0", rates, "scheduler.max_lr=${optimizer.lr}", "trainer.max_epochs=8"]
     process = start(tmp_path, uri, *words)
@@ -58,7 +57,7 @@ def test_a_variant_that_diverges_fails_alone(tmp_path):
 
 @pytest.mark.faults
 def test_two_sweeps_that_start_at_once_share_the_work(tmp_path):
-    uri = f"sqlite:///{tmp_path}/mlflow.db"
+    uri = f"sqlite:///{tmp_path}/mlflow.db"  # which both make
     words = [*TINY, "aux=none,heads", "hydra.sweeper.seeds=2"]
     both = [start(tmp_path, uri, *words) for _ in range(2)]
     for process in both:

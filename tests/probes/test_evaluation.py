@@ -124,7 +124,7 @@ def test_the_controls_of_the_inception_module_cost_what_it_costs(small, digits):
         ("auxiliary", ["aux=heads"], {"gradient/auxiliary_share", "accuracy/large"}, {"sizes"}),
     ],
 )
-def test_what_a_run_logs(probes, words, metrics, files, small, tmp_path):
+def test_what_a_run_logs(probes, words, metrics, files, small, uri):
     from mlflow import MlflowClient
     from omegaconf import OmegaConf
 
@@ -136,7 +136,6 @@ def test_what_a_run_logs(probes, words, metrics, files, small, tmp_path):
     OmegaConf.resolve(config)
     data = instantiate(config.data, _convert_="all")
     classifier, _ = build(config, data)
-    uri = f"sqlite:///{tmp_path}/mlflow.db"
     experiment = prepare(uri, "s")
     with tracked(uri, experiment, name="r", tags={}, params={}) as logger:
         fit(config, classifier, data, logger)

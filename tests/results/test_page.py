@@ -22,11 +22,11 @@ SECTIONS = ["Set-up", "Results", "Verdicts", "What this does not show", "Again"]
 
 
 @pytest.fixture(scope="module")
-def published(tmp_path_factory):
+def published(tmp_path_factory, new_store):
     """Publish a study with every figure."""
     folder = tmp_path_factory.mktemp("published")
     asked = store.study()
-    client = store.fill(f"sqlite:///{folder}/mlflow.db", asked)
+    client = store.fill(new_store(folder), asked)
     (page,) = publish([asked], client, folder / "results")
     return SimpleNamespace(folder=folder, study=asked, client=client, page=page)
 
@@ -96,11 +96,11 @@ def test_a_wrong_figure_is_refused(figure, said):
         figures.check(replace(store.study(), figures=(figure,)))
 
 
-def test_a_report_of_nothing_is_refused(tmp_path):
+def test_a_report_of_nothing_is_refused(tmp_path, uri):
     from mlflow import MlflowClient
 
     with pytest.raises(ConfigError, match="the store has no sweep of skip"):
-        report.write([store.study()], MlflowClient(f"sqlite:///{tmp_path}/m.db"), tmp_path)
+        report.write([store.study()], MlflowClient(uri), tmp_path)
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,6 @@
 """The ledger of a sweep's runs."""
 
-from types import SimpleNamespace
+import pandas as pd
 
 from cnn_anatomy.results.runs import ALWAYS
 from cnn_anatomy.studies import Planned
@@ -10,16 +10,16 @@ METRICS = {"params/total": 100.0, "macs": 1e6, **dict.fromkeys(ALWAYS, 0.5)}
 
 
 def run(key, status, variant="a", seed=0, seconds=10.0, whole=True):
-    tags = {"key": key, "variant": variant}
-    data = SimpleNamespace(
-        tags=tags,
-        params={"seed": str(seed)},
-        metrics={"params/total": 100.0, "macs": 1e6, **(METRICS if whole else {})}
-        if status == "FINISHED"
-        else {},
-    )
-    info = SimpleNamespace(status=status, start_time=0, end_time=seconds * 1000)
-    return SimpleNamespace(data=data, info=info)
+    metrics = {"params/total": 100.0, "macs": 1e6, **(METRICS if whole else {})}
+    return {
+        "status": status,
+        "start_time": 0,
+        "end_time": seconds * 1000,
+        "tags.key": key,
+        "tags.variant": variant,
+        "params.seed": str(seed),
+        **{f"metrics.{k}": v for k, v in metrics.items() if status == "FINISHED"},
+    }
 
 
 def test_states_and_costs(capsys):
@@ -33,7 +33,7 @@ def test_states_and_costs(capsys):
     ]
     planned = [(Planned("s", "a", seed, ()), f"k{seed}") for seed in range(5)]
     planned.append((Planned("s", "b", 0, ()), "k9"))
-    made = entries(planned, {"s": runs})
+    made = entries(planned, {"s": pd.DataFrame(runs), "t": pd.DataFrame()})
     assert [e.state for e in made] == ["done", "running", "failed", "stale", "failed", "missing"]
     assert [e.seconds for e in made] == [15.0] * 5 + [None]
     assert made[4].params == 100

@@ -18,9 +18,8 @@ OK = SimpleNamespace(status=JobStatus.COMPLETED, _return_value=0.5)
 
 
 @pytest.fixture
-def sweep(tmp_path):
+def sweep(uri):
     """Return a store with a sweep's parent, and a function that makes a run as a worker does."""
-    uri = f"sqlite:///{tmp_path}/mlflow.db"
     experiment = prepare(uri, "s")
     client = MlflowClient(uri)
     parent = start_parent(client, experiment, "s", [], preset=False)

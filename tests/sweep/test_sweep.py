@@ -29,9 +29,9 @@ METRICS = {
 ARTIFACTS = {"config.yaml", "gradients.parquet", "gradients.png"}
 
 
-def command(folder, *arguments, store="sqlite:///{}/store/mlflow.db"):
+def command(folder, *arguments):
     """Run the real command with a store of its own."""
-    own = environment(folder, store.format(folder), WORKERS="1")
+    own = environment(folder, f"sqlite:///{folder}/store/mlflow.db", WORKERS="1")
     call = [sys.executable, "-m", "cnn_anatomy.train", *arguments]
     return subprocess.run(
         call, cwd=folder, env=own, capture_output=True, text=True, check=False, timeout=300
@@ -39,14 +39,15 @@ def command(folder, *arguments, store="sqlite:///{}/store/mlflow.db"):
 
 
 @pytest.fixture(scope="module")
-def sweep(tmp_path_factory):
+def sweep(tmp_path_factory, new_store):
     """Sweep one healthy variant and one that has no meaning, and the healthy one once more."""
     folder = tmp_path_factory.mktemp("sweep")
+    uri = new_store(folder / "store")
     words = ["--multirun", "pooling=max", "model.depth=8", "+trainer.max_steps=-1,-2", *SMALL]
     first = command(folder, *words)
     words[3:4] = ["+trainer.max_steps=-1", "seed=0,1"]
     again = command(folder, *words)
-    client = MlflowClient(f"sqlite:///{folder}/store/mlflow.db")
+    client = MlflowClient(uri)
     experiment = client.get_experiment_by_name("adhoc")
     runs = client.search_runs([experiment.experiment_id])
     children = [r for r in runs if r.data.tags["kind"] == "run"]

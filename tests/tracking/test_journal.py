@@ -10,11 +10,11 @@ from tracking_server import TrackingServer
 from cnn_anatomy.errors import ConfigError
 from cnn_anatomy.tracking.journal import Journal, deliver, sync
 from cnn_anatomy.tracking.run import tracked
-from cnn_anatomy.tracking.store import prepare, require_server
+from cnn_anatomy.tracking.server import require_server
+from cnn_anatomy.tracking.store import prepare
 
 
-def test_delivering_twice_leaves_each_metric_once(tmp_path):
-    uri = f"sqlite:///{tmp_path}/mlflow.db"
+def test_delivering_twice_leaves_each_metric_once(tmp_path, uri):
     client = MlflowClient(uri)
     run = client.create_run(prepare(uri, "s")).info.run_id
     path = tmp_path / f"{run}.jsonl"
@@ -73,10 +73,9 @@ def test_a_server_killed_and_restarted_gets_every_metric_once(tmp_path, monkeypa
         server.kill()
 
 
-def test_only_a_lost_server_is_waited_for(tmp_path):
+def test_only_a_lost_server_is_waited_for(tmp_path, uri):
     from mlflow.exceptions import MlflowException
 
-    uri = f"sqlite:///{tmp_path}/mlflow.db"
     prepare(uri, "s")
     journal = Journal(MlflowClient(uri), "0" * 32, tmp_path / "journal")
     with pytest.raises(MlflowException, match="not found"):

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 from mlflow import MlflowClient
-from mlflow.entities import Run
 
 from cnn_anatomy.errors import ConfigError
+from cnn_anatomy.results.known import known
 
-PAGE = 1000
 ALWAYS = {
     "gap/accuracy",
     *(f"{s}/{what}" for s in ("train", "val", "test") for what in ("loss", "accuracy")),
@@ -63,30 +62,18 @@ class Sweep:
         return separator.join(dict.fromkeys(map(str, found)))
 
 
-def children(client: MlflowClient, experiment: str, query: str = "") -> Iterable[Run]:
-    """Yield the experiment's training runs, the latest first; `query` narrows them down."""
-    query = "tags.kind = 'run'" + (f" and {query}" if query else "")
-    token = None
-    while True:
-        page = client.search_runs([experiment], query, max_results=PAGE, page_token=token)
-        yield from page
-        token = page.token
-        if not token:
-            return
-
-
-def is_done(run: Run) -> bool:
-    """Return whether a run is FINISHED with all metrics that every run logs."""
-    return run.info.status == "FINISHED" and run.data.metrics.keys() >= ALWAYS
+def is_done(runs: pd.DataFrame) -> pd.Series:
+    """Return of each of `known` runs whether it is FINISHED with all metrics that runs log."""
+    logged = runs.reindex(columns=[f"metrics.{name}" for name in ALWAYS]).notna().all(axis=1)
+    return logged & (runs.status == "FINISHED")
 
 
 def finished(client: MlflowClient, experiment: str) -> dict[str, str]:
     """Return key → run id of the latest run of every key that is done."""
-    found: dict[str, str] = {}
-    for run in children(client, experiment, "attributes.status = 'FINISHED'"):
-        if is_done(run):
-            found.setdefault(run.data.tags.get("key", ""), run.info.run_id)
-    return found
+    runs = known(client, experiment)
+    done = runs[is_done(runs)]
+    latest = done.drop_duplicates("tags.key") if len(done) else done
+    return dict(zip(latest.get("tags.key", []), latest.run_id, strict=True))
 
 
 def read(
@@ -104,14 +91,23 @@ def read(
         parent = _latest(client, experiment.experiment_id)
     if experiment is None or parent is None:
         raise ConfigError(f"study={study} has no sweep in the store: make sweep STUDY={study}")
-    runs: dict[str, Run] = {}
-    for run in children(client, experiment.experiment_id):
-        first = runs.setdefault(run.data.tags.get("key", ""), run)
-        if first.info.status != "FINISHED" and run.info.status == "FINISHED":
-            runs[run.data.tags["key"]] = run
-    plan = _plan(client, parent)
-    rows = [_row(client, planned, runs.get(planned["key"]), metrics) for planned in plan]
-    return Sweep(study, parent, pd.DataFrame(rows))
+    plan = pd.DataFrame(_plan(client, parent))
+    runs = known(client, experiment.experiment_id, metrics)
+    return Sweep(study, parent, _joined(plan, runs))
+
+
+def _joined(plan: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
+    """Return what was planned, each with the latest run of its key, a finished one if there is."""
+    if not len(runs):
+        return plan.assign(status="MISSING", run_id="", commit="")
+    runs = runs.rename(columns={"tags.key": "key", "tags.mlflow.source.git.commit": "commit"})
+    runs = runs.sort_values("status", key=lambda s: s != "FINISHED", kind="stable")
+    wanted = ["key", "status", "run_id", "commit", "tags.hardware"]
+    values = [c for c in map(str, runs.columns) if c.startswith(("params.", "metrics."))]
+    latest = runs.drop_duplicates("key").reindex(columns=[*wanted, *values])
+    latest.loc[latest.status != "FINISHED", values] = None
+    joined = plan.merge(latest, how="left", on="key")
+    return joined.fillna({"status": "MISSING", "run_id": "", "commit": ""})
 
 
 def is_swept(client: MlflowClient, study: str) -> bool:
@@ -131,27 +127,3 @@ def _plan(client: MlflowClient, parent: str) -> list[dict[str, Any]]:
         return json.loads(Path(client.download_artifacts(parent, "plan.json", folder)).read_text())[
             "runs"
         ]
-
-
-def _row(
-    client: MlflowClient, planned: dict[str, Any], run: Run | None, metrics: Sequence[str]
-) -> dict[str, Any]:
-    row = {**planned, "status": "MISSING", "run_id": "", "commit": ""}
-    if run is None:
-        return row
-    row |= {
-        "status": run.info.status,
-        "run_id": run.info.run_id,
-        "commit": run.data.tags.get("mlflow.source.git.commit", ""),
-        "tags.hardware": run.data.tags.get("hardware"),
-    }
-    if run.info.status == "FINISHED":
-        row |= {f"params.{k}": v for k, v in run.data.params.items()}
-        row |= {f"metrics.{k}": v for k, v in run.data.metrics.items()}
-        for metric in metrics:
-            name, _, step = metric.partition("@")
-            if step:
-                history = client.get_metric_history(run.info.run_id, name)
-                at = [m.value for m in history if m.step == int(step)]
-                row[f"metrics.{metric}"] = at[-1] if at else float("nan")
-    return row

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import mean
 
-from mlflow.entities import Run
+import numpy as np
+import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
@@ -32,38 +33,37 @@ class Entry:
 
 
 def entries(
-    planned: Iterable[tuple[Planned, str]], runs: Mapping[str, Sequence[Run]]
+    planned: Iterable[tuple[Planned, str]], runs: Mapping[str, pd.DataFrame]
 ) -> list[Entry]:
-    """Return the state of every planned (run, key); `runs` are those in the store, by study."""
-    by_key: dict[tuple[str, str], str] = {}
-    by_variant: dict[tuple[str, str], list[Run]] = {}
+    """Return the state of every planned (run, key); `runs` are the known ones, by study."""
+    states: dict[tuple[str, str], str] = {}
+    costs: dict[tuple[str, str], pd.Series] = {}
     seeds: set[tuple[str, str, str]] = set()
     for study, found in runs.items():
-        for run in found:
-            tags = run.data.tags
-            running = run.info.status == "RUNNING"
-            state = "done" if is_done(run) else "running" if running else "failed"
-            known = by_key.setdefault((study, tags.get("key", "")), state)
-            if known != "done" and state in ("done", "running"):
-                by_key[study, tags.get("key", "")] = state
-            if state == "done":
-                variant = tags.get("variant", "")
-                by_variant.setdefault((study, variant), []).append(run)
-                seeds.add((study, variant, run.data.params.get("seed", "")))
+        if not len(found):
+            continue
+        found = found.assign(
+            state=np.select(
+                [is_done(found), found.status == "RUNNING"], ["done", "running"], "failed"
+            ),
+            seconds=(found.end_time - found.start_time) / 1000,
+        )
+        for state in ("failed", "running", "done"):  # what a later one says counts
+            keys = found[found.state == state]["tags.key"]
+            states |= {(study, key): state for key in keys}
+        done = found[found.state == "done"]
+        columns = ["metrics.params/total", "metrics.macs", "seconds"]
+        means = done.groupby("tags.variant")[columns].mean()
+        costs |= {(study, str(variant)): row for variant, row in means.iterrows()}
+        pairs = zip(done["tags.variant"], done["params.seed"], strict=True)
+        seeds |= {(study, variant, seed) for variant, seed in pairs}
     made = []
     for each, key in planned:
         stale = (each.study, each.variant, str(each.seed)) in seeds
-        past = by_variant.get((each.study, each.variant), [])
-        made.append(
-            Entry(
-                each,
-                key,
-                by_key.get((each.study, key), "stale" if stale else "missing"),
-                _mean(r.data.metrics.get("params/total") for r in past),
-                _mean(r.data.metrics.get("macs") for r in past),
-                _mean((r.info.end_time - r.info.start_time) / 1000 for r in past),
-            )
-        )
+        cost = costs.get((each.study, each.variant))
+        numbers = (None, None, None) if cost is None else map(float, cost)
+        state = states.get((each.study, key), "stale" if stale else "missing")
+        made.append(Entry(each, key, state, *numbers))
     return made
 
 
@@ -87,8 +87,3 @@ def show(made: Sequence[Entry], workers: int) -> None:
         guess = f", {unknown} of them guessed from the others" if unknown else ""
         total = (sum(known) + unknown * mean(known)) / workers / 60
         print(f"{len(rest)} to train, about {total:.0f} min with {workers} workers{guess}")
-
-
-def _mean(values: Iterable[float | None]) -> float | None:
-    there = [v for v in values if v is not None]
-    return mean(there) if there else None

@@ -15,7 +15,7 @@ from mlflow.exceptions import MlflowException
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from cnn_anatomy.results.runs import children
+from cnn_anatomy.results.known import children
 
 SECONDS = 2.0  # between two looks at the store, and at least SHARE times what a look takes
 SHARE = 30

@@ -9,7 +9,7 @@ from hydra.core.utils import JobReturn, JobStatus
 from mlflow import MlflowClient
 
 from cnn_anatomy.errors import sentence
-from cnn_anatomy.results.runs import children
+from cnn_anatomy.results.known import children
 from cnn_anatomy.sweep.job import Job
 from cnn_anatomy.tracking.process import close_orphans
 from cnn_anatomy.tracking.stop import STOP, Stopped

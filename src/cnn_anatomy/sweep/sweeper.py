@@ -23,6 +23,7 @@ from cnn_anatomy.studies import Planned
 from cnn_anatomy.sweep.arguments import Arguments, parse
 from cnn_anatomy.sweep.download import fetch
 from cnn_anatomy.sweep.job import Job
+from cnn_anatomy.tracking.server import require_server
 
 
 class StudySweeper(Sweeper):
@@ -73,6 +74,7 @@ class StudySweeper(Sweeper):
 
             for paper in asked.papers:
                 check_paper(paper)
+        require_server(tracking_uri(self.composed.tracking.uri))
         jobs = self._keyed(asked.runs)
         return self._run(asked, jobs)
 
@@ -104,13 +106,12 @@ class StudySweeper(Sweeper):
     def _run(self, asked: Arguments, jobs: list[Job]) -> list[JobReturn]:
         from mlflow import MlflowClient
 
-        from cnn_anatomy.results.runs import children
+        from cnn_anatomy.results.known import known
         from cnn_anatomy.sweep.plan import entries, show
         from cnn_anatomy.tracking.stop import STOP, Stopped
-        from cnn_anatomy.tracking.store import prepare, require_server
+        from cnn_anatomy.tracking.store import prepare
 
         uri = tracking_uri(self.composed.tracking.uri)
-        require_server(uri)
         os.environ["MLFLOW_TRACKING_URI"] = uri  # of the workers, too
         try:
             with STOP:
@@ -123,7 +124,7 @@ class StudySweeper(Sweeper):
                 client = MlflowClient(uri)  # not before: making the schema is for one process
                 if self.plan:
                     planned = [(job.run, job.key) for job in jobs]
-                    runs = {name: list(children(client, e)) for name, e in experiments.items()}
+                    runs = {name: known(client, e) for name, e in experiments.items()}
                     show(entries(planned, runs), _workers(self.launcher))
                     return []
                 failures = self._train(asked, jobs, client, experiments)
@@ -146,8 +147,8 @@ class StudySweeper(Sweeper):
         from cnn_anatomy.tracking.journal import sync
         from cnn_anatomy.tracking.parent import start_parent
         from cnn_anatomy.tracking.process import close_orphans
+        from cnn_anatomy.tracking.server import await_server
         from cnn_anatomy.tracking.stop import STOP
-        from cnn_anatomy.tracking.store import await_server
 
         journals = cache(self.composed.paths.cache) / "journal"
         sync(client, journals)

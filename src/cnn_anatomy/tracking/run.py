@@ -19,8 +19,8 @@ from cnn_anatomy.hardware import description
 from cnn_anatomy.paths import REPOSITORY, cache
 from cnn_anatomy.tracking.journal import Journal
 from cnn_anatomy.tracking.process import identity, is_gone
+from cnn_anatomy.tracking.server import await_server
 from cnn_anatomy.tracking.stop import STOP, Stopped
-from cnn_anatomy.tracking.store import await_server
 
 
 class RunLogger(MLFlowLogger):

@@ -3,18 +3,12 @@
 from __future__ import annotations
 
 import logging
-import os
 import sqlite3
-import time
-import urllib.error
-import urllib.request
 from pathlib import Path
 
 from filelock import FileLock
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
-
-from cnn_anatomy.errors import ConfigError
 
 
 def prepare(uri: str, study: str, note: str = "") -> str:
@@ -36,48 +30,6 @@ def prepare(uri: str, study: str, note: str = "") -> str:
         with sqlite3.connect(path) as database:
             database.execute("PRAGMA journal_mode=WAL")
     return experiment
-
-
-def answers(uri: str) -> bool:
-    """Return whether the tracking server of `uri` answers within 5 s; a file always does."""
-    if not uri.startswith(("http://", "https://")):
-        return True
-    try:
-        urllib.request.urlopen(f"{uri.rstrip('/')}/health", timeout=5).close()
-    except urllib.error.HTTPError:
-        return True  # it has no such page, but it answers
-    except OSError:
-        return False
-    return True
-
-
-def require_server(uri: str) -> None:
-    """Refuse a tracking server that does not answer.
-
-    Raises:
-        ConfigError: if it does not.
-    """
-    if not answers(uri):
-        raise ConfigError(
-            f"MLFLOW_TRACKING_URI={uri} does not answer: start that server, or unset the variable "
-            "to log to mlflow.db"
-        )
-
-
-def await_server(uri: str, patience: float = 600.0) -> None:
-    """Wait up to `patience` seconds for a server that was lost: a run needs its id to begin.
-
-    Raises:
-        ConnectionError: if it is still lost then.
-    """
-    if uri.startswith("http"):  # a journal keeps what fails, so MLflow need not retry for minutes
-        os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
-        os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
-    end = time.monotonic() + patience
-    while not answers(uri):
-        if time.monotonic() > end:
-            raise ConnectionError(f"{uri} has not answered for {patience:.0f} s")
-        time.sleep(2)
 
 
 def _experiment(client: MlflowClient, name: str, note: str, artifacts: str | None) -> str:

@@ -1,0 +1,120 @@
+"""The runs of an experiment as a data frame. Finished runs do not change: they are read once."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pandas as pd
+from mlflow import MlflowClient
+from mlflow.entities import Run, ViewType
+from mlflow.exceptions import MlflowException
+
+from cnn_anatomy.paths import cache
+
+PAGE = 1000
+SKEW = 300_000  # milliseconds by which the clock of a machine that trains may be behind ours
+
+
+def children(
+    client: MlflowClient, experiment: str, query: str = "", view: int = ViewType.ACTIVE_ONLY
+) -> Iterator[Run]:
+    """Yield the experiment's training runs, the latest first; `query` narrows them down."""
+    query = "tags.kind = 'run'" + (f" and {query}" if query else "")
+    token = None
+    while True:
+        page = client.search_runs(
+            [experiment], query, run_view_type=view, max_results=PAGE, page_token=token
+        )
+        yield from page
+        token = page.token
+        if not token:
+            return
+
+
+def known(client: MlflowClient, experiment: str, metrics: Sequence[str] = ()) -> pd.DataFrame:
+    """Return every training run of an experiment that is not deleted, the latest first.
+
+    Columns: `run_id`, `status`, `start_time` and `end_time` (milliseconds), `tags.<name>`,
+    `params.<name>`, `metrics.<name>` (NaN: not logged). Of `metrics` those at a certain step, as
+    in `gradient/decay@0`, get a column, too.
+
+    What this returned before is kept in the cache, for each store and experiment. Asked for are
+    the runs that had not finished then, those that have ended since, and which were deleted.
+    """
+    file = _file(client, experiment)
+    kept = pd.read_parquet(file) if file.exists() else pd.DataFrame({"run_id": [], "status": []})
+    since = int(file.stat().st_mtime * 1000) - SKEW if file.exists() else 0
+    ended = f"attributes.status = 'FINISHED' and attributes.end_time >= {since}"
+    complete = kept.status == "FINISHED"
+    before, waited = set(kept.run_id[complete]), list(kept.run_id[~complete])
+    fresh = [_row(r) for r in children(client, experiment, ended) if r.info.run_id not in before]
+    fresh += [_row(r) for r in children(client, experiment, "attributes.status != 'FINISHED'")]
+    # A server that was lost hears of a run's end later than it was.
+    seen = {row["run_id"] for row in fresh}
+    fresh += [_row(r) for r in _those(client, [run for run in waited if run not in seen])]
+    kept = kept[complete]
+    if fresh:
+        kept = pd.concat([frame for frame in (kept, pd.DataFrame(fresh)) if len(frame)])
+        kept = kept.sort_values("start_time", ascending=False, kind="stable", ignore_index=True)
+    if _add_at_steps(client, kept, metrics) or fresh:
+        _write(kept, file)
+    deleted = {run.info.run_id for run in children(client, experiment, view=ViewType.DELETED_ONLY)}
+    return kept[~kept.run_id.isin(deleted)].reset_index(drop=True)
+
+
+def _those(client: MlflowClient, ids: Sequence[str]) -> Iterator[Run]:
+    for run in ids:
+        try:
+            yield client.get_run(run)
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+                raise
+
+
+def _row(run: Run) -> dict[str, object]:
+    info, data = run.info, run.data
+    return {
+        "run_id": info.run_id,
+        "status": info.status,
+        "start_time": info.start_time,
+        "end_time": info.end_time,
+        **{f"tags.{k}": v for k, v in data.tags.items()},
+        **{f"params.{k}": v for k, v in data.params.items()},
+        **{f"metrics.{k}": v for k, v in data.metrics.items()},
+    }
+
+
+def _add_at_steps(client: MlflowClient, runs: pd.DataFrame, metrics: Sequence[str]) -> bool:
+    """Add metrics at a step to the finished runs that lack them; return whether there were any."""
+    added = False
+    for name in metrics:
+        metric, _, step = name.partition("@")
+        column = f"metrics.{name}"
+        if not step or f"metrics.{metric}" not in runs:
+            continue
+        if column not in runs:
+            runs[column] = float("nan")
+        lacking = runs[column].isna() & (runs.status == "FINISHED")
+        for i in runs.index[lacking & runs[f"metrics.{metric}"].notna()]:
+            history = client.get_metric_history(str(runs.at[i, "run_id"]), metric)
+            for value in (m.value for m in history if m.step == int(step)):
+                runs.at[i, column] = value
+                added = True
+    return added
+
+
+def _file(client: MlflowClient, experiment: str) -> Path:
+    made = client.get_experiment(experiment).creation_time  # another may have this id one day
+    name = f"{client.tracking_uri} {experiment} {made}"
+    return cache() / "runs" / f"{hashlib.sha256(name.encode()).hexdigest()[:16]}.parquet"
+
+
+def _write(runs: pd.DataFrame, file: Path) -> None:
+    """Write under another name, then rename: several processes may do so at once."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    part = file.with_suffix(f".{time.time_ns()}.part")
+    runs.to_parquet(part, index=False)
+    part.replace(file)

@@ -1,0 +1,71 @@
+"""What is kept of finished runs, and what is asked for anew."""
+
+import pytest
+from mlflow import MlflowClient
+from mlflow.entities import Metric
+
+from cnn_anatomy.results import known as module
+from cnn_anatomy.results.known import known
+from cnn_anatomy.tracking.store import prepare
+
+
+@pytest.fixture
+def store(uri, tmp_path, monkeypatch):
+    """Return a client, an experiment and a function that makes a run."""
+    monkeypatch.setenv("CNN_ANATOMY_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(module, "SKEW", -3_600_000)  # as if all had ended long ago
+    experiment, client = prepare(uri, "s"), MlflowClient(uri)
+
+    def make(key, status="FINISHED", end=None):
+        run = client.create_run(experiment, tags={"kind": "run", "key": key}).info.run_id
+        client.log_batch(run, [Metric("a", 1.0, 0, 0), Metric("a", 2.0, 0, 5)])
+        if status != "RUNNING":
+            client.set_terminated(run, status, end_time=end)
+        return run
+
+    return client, experiment, make
+
+
+def statuses(frame):
+    return dict(zip(frame["tags.key"], frame.status, strict=True))
+
+
+def test_finished_runs_are_read_once_and_others_again(store, monkeypatch):
+    client, experiment, make = store
+    make("done")
+    going, failed = make("going", "RUNNING"), make("failed", "FAILED")
+    first = known(client, experiment, ["a@0"])
+    assert statuses(first) == {"done": "FINISHED", "going": "RUNNING", "failed": "FAILED"}
+    values = first.set_index("tags.key")[["metrics.a", "metrics.a@0"]]
+    assert values.loc["done"].tolist() == [2.0, 1.0]
+
+    client.set_terminated(going, end_time=1000)  # told late that it had ended long ago
+    client.delete_run(failed)
+    asked = []
+    original = MlflowClient.search_runs
+
+    def spy(self, *arguments, **settings):
+        found = original(self, *arguments, **settings)
+        asked.extend(run.data.tags["key"] for run in found)
+        return found
+
+    monkeypatch.setattr(MlflowClient, "search_runs", spy)
+    second = known(client, experiment, ["a@0"])
+    assert statuses(second) == {"done": "FINISHED", "going": "FINISHED"}
+    assert second["metrics.a@0"].tolist() == [1.0, 1.0]
+    assert asked == ["failed"]  # among the deleted
+
+
+def test_a_new_run_is_found_though_another_ended_later(store, monkeypatch):
+    client, experiment, make = store
+    make("first")
+    assert len(known(client, experiment)) == 1
+    monkeypatch.setattr(module, "SKEW", 300_000)
+    make("second")
+    frame = known(client, experiment)
+    assert frame["tags.key"].tolist() == ["second", "first"]  # the latest first
+    client.restore_run(frame.run_id[0])
+    client.delete_run(frame.run_id[0])
+    assert known(client, experiment)["tags.key"].tolist() == ["first"]
+    client.restore_run(frame.run_id[0])
+    assert known(client, experiment)["tags.key"].tolist() == ["second", "first"]
