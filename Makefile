@@ -1,6 +1,8 @@
 .DEFAULT_GOAL := help
 .PHONY: help sweep plan table reproduce report sync ui screenshot test test-slow test-faults lint format lock clean
 export OMP_NUM_THREADS ?= 1
+# MLflow's server would start seven processes more, for jobs on language models.
+export MLFLOW_SERVER_ENABLE_JOB_EXECUTION ?= false
 
 STUDY ?= core
 HOST ?= 127.0.0.1
@@ -52,6 +54,12 @@ ui: .venv/stamp ## browse the runs at http://HOST:PORT (127.0.0.1:5000)
 	@case "$(STORE)" in http*) echo "$(STORE) has its own UI: open it there"; exit;; esac; \
 	$(RUN) mlflow ui --backend-store-uri "$(STORE)" --host $(HOST) --port $(PORT) --workers 1 \
 		--allowed-hosts localhost:$(PORT),127.0.0.1:$(PORT) $(ARGS)
+
+bench: .venv/stamp ## time ours against bare PyTorch and what is usual; QUICK=1: minutes
+	@$(RUN) cnn_anatomy.bench $(if $(QUICK),quick)
+
+bench-store: .venv/stamp ## time table and plan over thousands of runs
+	@$(RUN) cnn_anatomy.bench.store
 
 screenshot: .venv/stamp ## photograph the MLflow UI's table of the skip study (needs Chromium)
 	@.venv/bin/python tests/screenshot.py skip docs/mlflow-ui.png

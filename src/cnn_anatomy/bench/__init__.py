@@ -1,0 +1,1 @@
+"""How fast the repository is, against what its parts could do and what is usual."""

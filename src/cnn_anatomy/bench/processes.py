@@ -1,0 +1,109 @@
+"""What is timed from outside: starting, memory, sweeps against a loop of the shell."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from mlflow import MlflowClient
+from mlflow.entities import Run
+
+from cnn_anatomy.bench.cases import CASES
+from cnn_anatomy.results.known import children
+from cnn_anatomy.studies import load
+
+TRAIN = (sys.executable, "-m", "cnn_anatomy.train")
+
+
+def start(folder: Path) -> tuple[float, float]:
+    """Return seconds from a run's command to its first step, and those of the imports alone."""
+    began = time.time()
+    words = [f"data.source.train={CASES[0].images}", "trainer.max_epochs=1", "model.depth=8"]
+    call([*TRAIN, *words], folder)
+    (run,) = runs_of(folder, "adhoc")
+    history = MlflowClient(store_of(folder)).get_metric_history(run.info.run_id, "gradient/first")
+    first = min(m.timestamp for m in history) / 1000 - began
+    began = time.time()
+    call([sys.executable, "-c", "import cnn_anatomy.one_run"], folder)
+    return first, time.time() - began
+
+
+def memory(folder: Path) -> tuple[float, float]:
+    """Return the peak memory of the limit and of ours on the first case, in MiB."""
+    peaks = []
+    for way in ("limit", "ours"):
+        alone = [sys.executable, "-m", "cnn_anatomy.bench.alone", way, CASES[0].name]
+        peaks.append(float(call(alone, folder).splitlines()[-1]))
+    return peaks[0], peaks[1]
+
+
+def sweep(folder: Path, sample: int, images: int) -> dict[str, float]:
+    """Time the 24 runs of the study `skip` as a sweep, again, and as a loop over processes.
+
+    Seconds, but for `runs` and `cores`. `pure` is the time of the training steps alone. The loop is
+    timed for `sample` runs, evenly spread over the 24, and multiplied. `images` are trained on.
+    """
+    runs = load("skip").runs()
+    size = f"data.source.train={images}"
+    words = [*TRAIN, "--multirun", "study=skip", size]
+    once = _seconds(words, folder)
+    again = _seconds(words, folder)
+    found = [run.data for run in runs_of(folder, "skip")]
+    epochs = sum(
+        int(run.params["trainer.max_epochs"]) / run.metrics["speed/images_per_second"]
+        for run in found
+    )
+    alone = folder / "loop"
+    alone.mkdir()
+    loop = [
+        _seconds([*TRAIN, *run.overrides, size, f"seed={run.seed}"], alone)
+        for run in runs[:: len(runs) // sample][:sample]
+    ]
+    return {
+        "runs": len(found),
+        "cores": os.cpu_count() or 1,
+        "sweep": once,
+        "again": again,
+        "loop": sum(loop) / len(loop) * len(runs),
+        "pure": epochs * images,
+    }
+
+
+def _seconds(command: Sequence[str], folder: Path) -> float:
+    began = time.time()
+    call(command, folder)
+    return time.time() - began
+
+
+def call(command: Sequence[str], folder: Path) -> str:
+    """Run a command whose store and cache lie in `folder`; return what it prints.
+
+    Raises:
+        RuntimeError: if it fails, with what it says.
+    """
+    own = {
+        **os.environ,
+        "MLFLOW_TRACKING_URI": store_of(folder),
+        "CNN_ANATOMY_CACHE": str(folder / "cache"),
+        "OMP_NUM_THREADS": "1",
+    }
+    done = subprocess.run(command, cwd=folder, env=own, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise RuntimeError(f"{' '.join(command)} ended with {done.returncode}:\n{done.stderr}")
+    return done.stdout
+
+
+def runs_of(folder: Path, study: str) -> list[Run]:
+    """Return the training runs of a study in the folder's store."""
+    client = MlflowClient(store_of(folder))
+    experiment = client.get_experiment_by_name(study)
+    return list(children(client, experiment.experiment_id)) if experiment else []
+
+
+def store_of(folder: Path) -> str:
+    """Return the URI of the folder's store."""
+    return f"sqlite:///{folder}/mlflow.db"
