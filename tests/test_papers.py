@@ -60,7 +60,8 @@ def test_other_data_stand_in_for_the_papers():
     (other,) = select("he2015", "short", data=True)
     assert "data=cifar10" in own.runs([0])[0].overrides
     assert not any(o.startswith("data=") for o in other.runs([0])[0].overrides)
-    assert own.runs([0])[0].overrides[-1] == "trainer.max_epochs=9"
+    assert own.runs([0])[0].overrides[-1] == "trainer.max_epochs=5"
+    assert list(own.variants) == ["Plain-20", "Plain-56", "ResNet-20", "ResNet-56"]
 
 
 def test_the_published_value_stands_beside_ours():

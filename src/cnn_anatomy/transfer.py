@@ -80,14 +80,16 @@ class TrackedRun:
         Raises:
             ConfigError: if the store has no such run, or the run did not keep its weights.
         """
-        client = MlflowClient(tracking_uri(config.tracking.uri))
+        uri = tracking_uri(config.tracking.uri)
+        run = self.source.removeprefix("runs:/")
         try:
+            if uri.startswith("sqlite:///"):  # which MLflow would make
+                Path(uri.removeprefix("sqlite:///")).stat()
             with tempfile.TemporaryDirectory() as folder:
-                run = self.source.removeprefix("runs:/")
-                return checkpoints.read(client.download_artifacts(run, WEIGHTS, folder))
+                return checkpoints.read(MlflowClient(uri).download_artifacts(run, WEIGHTS, folder))
         except (MlflowException, OSError) as error:
             raise ConfigError(
-                f"transfer.source={self.source} has no {WEIGHTS} in {client.tracking_uri}: give "
+                f"transfer.source={self.source} has no {WEIGHTS} in {uri}: give "
                 "the id of a run that ended there, trained with tracking.weights=true"
             ) from error
 
@@ -100,14 +102,13 @@ def transfer(
     Raises:
         ConfigError: if they do not fit, or `transfer.layers` is more than there are.
     """
-    weights = instantiate(config.transfer, _recursive_=False)(config, choices)
-    if weights is None:
-        return
     copied = None
-    if config.transfer.layers is not None:
+    if config.transfer.layers is not None:  # before a source is trained for nothing
         image = torch.zeros(1, *data.shape)
         copied = leading(network, image, config.transfer.layers, key="transfer.layers")
-    adopt(network, weights, copied)
+    weights = instantiate(config.transfer, _recursive_=False)(config, choices)
+    if weights is not None:
+        adopt(network, weights, copied)
 
 
 def pretrained(config: DictConfig, choices: Mapping[str, str]) -> Path:
