@@ -7,6 +7,8 @@ import time
 from helpers import SMALL, environment
 from mlflow import MlflowClient
 
+from cnn_anatomy.tracking.store import prepare
+
 CALL = [sys.executable, "-m", "cnn_anatomy.train", "--multirun"]
 TINY = ("model.depth=8", *SMALL, "trainer.precision=32-true")
 SWEEP = ("pooling=max,stochastic", *TINY, "trainer.max_epochs=2", "hydra.sweeper.seeds=2")
@@ -16,6 +18,8 @@ LONG = ("pooling=stochastic", "seed=0", *TINY, "trainer.max_epochs=150")  # half
 def start(folder, launcher, *words, **more):
     """Start a sweep in `folder`, which is made; `more` is of its environment."""
     folder.mkdir(exist_ok=True)
+    # Now, as this process reads the store early: two that make its schema at once fail.
+    prepare(f"sqlite:///{folder}/mlflow.db", "adhoc")
     return subprocess.Popen(
         [*CALL, f"hydra/launcher={launcher}", *words],
         cwd=folder,
@@ -36,12 +40,8 @@ def ended(process, status=0, timeout=500):
 
 def runs(folder, kind="run"):
     """Return the runs of the store in `folder`."""
-    if not (folder / "mlflow.db").exists():
-        return []
     client = MlflowClient(f"sqlite:///{folder}/mlflow.db")
     experiment = client.get_experiment_by_name("adhoc")
-    if experiment is None:
-        return []
     return client.search_runs([experiment.experiment_id], f"tags.kind = '{kind}'")
 
 
