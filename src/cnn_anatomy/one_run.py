@@ -17,7 +17,7 @@ from cnn_anatomy.paths import cache, tracking_uri
 from cnn_anatomy.tracking.keys import run_key
 from cnn_anatomy.tracking.run import tracked
 from cnn_anatomy.tracking.stop import STOP
-from cnn_anatomy.tracking.store import await_server, prepare, require_server
+from cnn_anatomy.tracking.store import insist, prepare, require_server
 from cnn_anatomy.training import build, fit, parameters
 from cnn_anatomy.transfer import transfer
 
@@ -43,10 +43,12 @@ def run(config: DictConfig, choices: Mapping[str, str], *, progress: bool = True
         data: ImageData = instantiate(config.data, _convert_="all")
         classifier, numbers = build(config, data)
         transfer(config, classifier.network, data, choices)
-        await_server(uri)
-        experiment = prepare(uri, config.study)
+        experiment = insist(uri, lambda: prepare(uri, config.study))
         with _alone(config, key):
-            done = _done_meanwhile(MlflowClient(uri), experiment, config.tracking.parent, key)
+            client = MlflowClient(uri)
+            done = insist(
+                uri, lambda: _done_meanwhile(client, experiment, config.tracking.parent, key)
+            )
             if done is not None:
                 return done
             with tracked(

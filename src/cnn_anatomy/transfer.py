@@ -17,7 +17,7 @@ from cnn_anatomy.networks.freezing import leading
 from cnn_anatomy.paths import cache, tracking_uri
 from cnn_anatomy.tracking.keys import run_key
 from cnn_anatomy.tracking.run import tracked
-from cnn_anatomy.tracking.store import await_server, prepare
+from cnn_anatomy.tracking.store import insist, prepare
 from cnn_anatomy.training import build, fit, parameters
 
 # The head's classifier and the side heads belong to the task, all else transfers.
@@ -72,10 +72,9 @@ def pretrained(config: DictConfig, choices: Mapping[str, str]) -> Path:
         data: ImageData = instantiate(config.data, _convert_="all")
         classifier, numbers = build(config, data)
         uri = tracking_uri(config.tracking.uri)
-        await_server(uri)
         with tracked(
             uri,
-            prepare(uri, config.study),
+            insist(uri, lambda: prepare(uri, config.study)),
             name="source network",
             tags={"study": config.study, "key": key, "kind": "source"},
             params={**parameters(config, {**choices, "transfer": "none"}), **numbers},

@@ -8,13 +8,20 @@ import sqlite3
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 from filelock import FileLock
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
 from cnn_anatomy.errors import ConfigError
+
+REFUSED = {"INVALID_PARAMETER_VALUE", "RESOURCE_DOES_NOT_EXIST", "RESOURCE_ALREADY_EXISTS"}
+ATTEMPTS = 5
+T = TypeVar("T")
+os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")  # at every run's end
 
 
 def prepare(uri: str, study: str, note: str = "") -> str:
@@ -39,13 +46,18 @@ def prepare(uri: str, study: str, note: str = "") -> str:
 
 
 def answers(uri: str) -> bool:
-    """Return whether the tracking server of `uri` answers within 5 s; a file always does."""
+    """Return whether the tracking server of `uri` answers within 10 s; a file always does.
+
+    A server whose database is lost has a page to say that it is well, so it is asked for runs'
+    experiments.
+    """
     if not uri.startswith(("http://", "https://")):
         return True
     try:
-        urllib.request.urlopen(f"{uri.rstrip('/')}/health", timeout=5).close()
-    except urllib.error.HTTPError:
-        return True  # it has no such page, but it answers
+        page = f"{uri.rstrip('/')}/api/2.0/mlflow/experiments/search?max_results=1"
+        urllib.request.urlopen(page, timeout=10).close()
+    except urllib.error.HTTPError as error:
+        return error.code < 500  # it asks for a password, which MLflow's client has
     except OSError:
         return False
     return True
@@ -78,6 +90,30 @@ def await_server(uri: str, patience: float = 600.0) -> None:
         if time.monotonic() > end:
             raise ConnectionError(f"{uri} has not answered for {patience:.0f} s")
         time.sleep(2)
+
+
+def insist(uri: str, call: Callable[[], T]) -> T:
+    """Return what `call` returns; if the server is lost meanwhile, wait for it and call again.
+
+    Raises:
+        ConnectionError: if it is lost for good.
+        MlflowException: what it refuses, or fails at though it answers.
+    """
+    for attempt in range(ATTEMPTS):
+        await_server(uri)
+        try:
+            return call()
+        except (MlflowException, OSError) as error:
+            lost = uri.startswith("http") and not is_refusal(error)
+            if not lost or attempt == ATTEMPTS - 1:
+                raise
+            time.sleep(2)
+    raise AssertionError
+
+
+def is_refusal(error: Exception) -> bool:
+    """Return whether the server understood and says no, so that asking again is of no use."""
+    return getattr(error, "error_code", None) in REFUSED
 
 
 def _experiment(client: MlflowClient, name: str, note: str, artifacts: str | None) -> str:
