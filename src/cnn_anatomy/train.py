@@ -19,6 +19,7 @@ from cnn_anatomy.checks import check, check_words
 from cnn_anatomy.checks.sweep import MISTAKES
 from cnn_anatomy.errors import sentence
 from cnn_anatomy.paths import REPOSITORY
+from cnn_anatomy.ranks import rank, started
 from cnn_anatomy.tracking.stop import Stopped
 
 
@@ -29,12 +30,14 @@ def train(config: DictConfig) -> Any:
     choices = hydra_config.runtime.choices
     if hydra_config.mode == RunMode.MULTIRUN:
         return _run_in_sweep(config, choices)
+    shown = rank() == 0 and config.tracking.parent is None
     try:
         check(config, choices)
-        accuracy = _run(config, choices, progress=True)
+        accuracy = _run(config, choices, progress=shown)
     except MISTAKES as error:
         _refuse(error)  # here, as Hydra would print the overrides before it
-    print(f"test accuracy {accuracy:.1%}; the run is in MLflow's experiment {config.study}")
+    if accuracy is not None and shown:
+        print(f"test accuracy {accuracy:.1%}; the run is in MLflow's experiment {config.study}")
     return accuracy
 
 
@@ -52,13 +55,16 @@ def main() -> None:
         raise SystemExit(error.status) from None
 
 
-def _run(config: DictConfig, choices: Mapping[str, str], *, progress: bool) -> float:
+def _run(config: DictConfig, choices: Mapping[str, str], *, progress: bool) -> float | None:
+    """Train here and return the test accuracy, or have processes of its own do it."""
+    if started(config.trainer, HydraConfig.get().overrides.task):
+        return None
     from cnn_anatomy.one_run import run
 
     return run(config, choices, progress=progress)
 
 
-def _run_in_sweep(config: DictConfig, choices: Mapping[str, str]) -> float:
+def _run_in_sweep(config: DictConfig, choices: Mapping[str, str]) -> float | None:
     """Train what the sweeper has checked; neither an exit nor a late mistake ends its worker."""
     try:
         return _run(config, choices, progress=False)
@@ -71,7 +77,8 @@ def _run_in_sweep(config: DictConfig, choices: Mapping[str, str]) -> float:
 
 
 def _refuse(error: Exception) -> NoReturn:
-    print(sentence(error), file=sys.stderr)
+    if rank() == 0:
+        print(sentence(error), file=sys.stderr)
     raise SystemExit(2)
 
 

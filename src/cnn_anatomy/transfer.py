@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import torch
@@ -15,8 +16,9 @@ from cnn_anatomy.errors import ConfigError
 from cnn_anatomy.networks import Network
 from cnn_anatomy.networks.freezing import leading
 from cnn_anatomy.paths import cache, tracking_uri
+from cnn_anatomy.ranks import rank, shared
 from cnn_anatomy.tracking.keys import run_key
-from cnn_anatomy.tracking.run import tracked
+from cnn_anatomy.tracking.run import RunLogger, tracked
 from cnn_anatomy.tracking.store import insist, prepare
 from cnn_anatomy.training import build, fit, parameters
 
@@ -66,25 +68,31 @@ def pretrained(config: DictConfig, choices: Mapping[str, str]) -> Path:
     key = run_key(config)
     path = cache(config.paths.cache) / "sources" / f"{key}.pt"
     path.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(f"{path}.lock"):
-        if path.exists():
+    first = rank() == 0
+    with FileLock(f"{path}.lock") if first else nullcontext():
+        if shared(path.exists()):
             return path
         data: ImageData = instantiate(config.data, _convert_="all")
         classifier, numbers = build(config, data)
         uri = tracking_uri(config.tracking.uri)
-        with tracked(
-            uri,
-            insist(uri, lambda: prepare(uri, config.study)),
-            name="source network",
-            tags={"study": config.study, "key": key, "kind": "source"},
-            params={**parameters(config, {**choices, "transfer": "none"}), **numbers},
-            parent=config.tracking.parent,
-            journals=cache(config.paths.cache) / "journal",
-        ) as logger:
+        opened: AbstractContextManager[RunLogger | None] = nullcontext()
+        if first:
+            opened = tracked(
+                uri,
+                insist(uri, lambda: prepare(uri, config.study)),
+                name="source network",
+                tags={"study": config.study, "key": key, "kind": "source"},
+                params={**parameters(config, {**choices, "transfer": "none"}), **numbers},
+                parent=config.tracking.parent,
+                journals=cache(config.paths.cache) / "journal",
+            )
+        with opened as logger:
             _, weights = fit(config, classifier, data, logger)
-        part = path.with_suffix(".part")
-        torch.save(weights, part)
-        part.replace(path)
+        if first:
+            part = path.with_suffix(".part")
+            torch.save(weights, part)
+            part.replace(path)
+        shared(None)  # now it is there
     return path
 
 

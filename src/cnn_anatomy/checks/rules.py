@@ -17,7 +17,7 @@ def broken(config: Config) -> Iterator[str]:
     """Yield the sentence of every rule that a resolved configuration breaks."""
     family = FAMILIES.get(config["model"].get("_target_"), _any)
     source = SOURCES.get(config["data"]["source"].get("_target_"), _any)
-    for rule in (family, source, _classes, _momentum, _batch, _transfer):
+    for rule in (family, source, _classes, _momentum, _batch, _shares, _transfer):
         try:
             rule(config)
         except ConfigError as error:
@@ -158,6 +158,13 @@ def _batch(config: Config) -> None:
             "data.batch_size=1 does not go with norm=batch, which needs two images for a "
             "variance: choose 2 or more, or norm=group"
         )
+
+
+def _shares(config: Config) -> None:
+    trainer = config["trainer"]
+    if isinstance(trainer["devices"], int):
+        count = trainer["devices"] * trainer.get("num_nodes", 1)
+        sizes.check_shares(config["data"]["batch_size"], count)
 
 
 UNWEIGHTED = {f"cnn_anatomy.networks.skip.{s}" for s in ("Plain", "Identity", "Scaled", "Dense")}

@@ -120,7 +120,7 @@ def tracked(
             _keep_traceback(journal, error)
         raise
     except (Stopped, KeyboardInterrupt) as error:
-        status, reason = "KILLED", f"stopped by {_signal(error)}"
+        status, reason = "KILLED", getattr(error, "reason", "stopped by Ctrl-C")
         raise
     except SystemExit as error:
         reason = f"exited with status {error.code}"
@@ -171,10 +171,6 @@ def _history(client: MlflowClient, run: Run) -> Iterator[tuple[str, int]]:
     for name in run.data.metrics:
         for metric in client.get_metric_history(run.info.run_id, name):
             yield name, metric.step
-
-
-def _signal(error: BaseException) -> str:
-    return {143: "SIGTERM"}.get(getattr(error, "status", 130), "Ctrl-C")
 
 
 def log_dataset(logger: RunLogger, name: str, digests: Mapping[str, str]) -> None:

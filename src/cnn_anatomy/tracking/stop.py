@@ -26,6 +26,11 @@ class Stopped(BaseException):
         """Return the exit status that shells know for the signal: 130 or 143."""
         return 128 + int(self.args[0])
 
+    @property
+    def reason(self) -> str:
+        """Return what is said of a run that ends so."""
+        return "stopped by SIGTERM" if self.args[0] == signal.SIGTERM else "stopped by Ctrl-C"
+
 
 class Stop:
     """A context in which the first SIGINT or SIGTERM raises `Stopped`, once.
