@@ -155,14 +155,18 @@ def test_a_killed_process_ends_the_run_and_the_same_command_goes_on(tmp_path, lo
     assert not list((tmp_path / "cache" / "checkpoints").rglob("*.ckpt"))
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL], ids=["ctrl-c", "kill"])
-def test_with_the_command_its_processes_end(tmp_path, number):
+@pytest.mark.parametrize(
+    ("number", "status"),
+    [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGKILL, -9)],
+    ids=["ctrl-c", "sigterm", "kill"],
+)
+def test_with_the_command_its_processes_end(tmp_path, number, status):
     process = start(tmp_path, *COMMAND, *LONG, "trainer.max_epochs=4000")
     ranks = [process_of(process, rank) for rank in (0, 1)]
     await_checkpoint(tmp_path, process)
     process.send_signal(number)
     process.communicate(timeout=SECONDS)
-    assert process.returncode == (130 if number == signal.SIGINT else -9)
+    assert process.returncode == status
     _, alive = psutil.wait_procs(ranks, timeout=60)
     assert not alive
     assert logged(tmp_path).run.info.status == "KILLED"

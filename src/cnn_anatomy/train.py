@@ -30,13 +30,13 @@ def train(config: DictConfig) -> Any:
     choices = hydra_config.runtime.choices
     if hydra_config.mode == RunMode.MULTIRUN:
         return _run_in_sweep(config, choices)
-    shown = rank() == 0 and config.tracking.parent is None
+    single = config.tracking.parent is None  # else a sweep has started this process
     try:
         check(config, choices)
-        accuracy = _run(config, choices, progress=shown)
+        accuracy = _run(config, choices, progress=single)
     except MISTAKES as error:
         _refuse(error)  # here, as Hydra would print the overrides before it
-    if accuracy is not None and shown:
+    if accuracy is not None and single and rank() == 0:
         print(f"test accuracy {accuracy:.1%}; the run is in MLflow's experiment {config.study}")
     return accuracy
 
@@ -61,7 +61,7 @@ def _run(config: DictConfig, choices: Mapping[str, str], *, progress: bool) -> f
         return None
     from cnn_anatomy.one_run import run
 
-    return run(config, choices, progress=progress)
+    return run(config, choices, progress=progress and rank() == 0)
 
 
 def _run_in_sweep(config: DictConfig, choices: Mapping[str, str]) -> float | None:

@@ -23,6 +23,7 @@ from cnn_anatomy.prefix import RememberPrefix
 from cnn_anatomy.ranks import rank, shared, together, world
 from cnn_anatomy.resume import AtomicCheckpointIO, EpochCheckpoint, checkpoints
 from cnn_anatomy.shared_norm import SharedNorm
+from cnn_anatomy.signals import OwnSignals
 from cnn_anatomy.tracking.run import RunLogger, log_dataset
 from cnn_anatomy.trial import require_trainable
 
@@ -94,7 +95,7 @@ def fit(
             **config.trainer,
             logger=logger or False,
             callbacks=[
-                *(RememberPrefix(), *instantiate(config.probes).values()),
+                *(OwnSignals(), RememberPrefix(), *instantiate(config.probes).values()),
                 *(best, diverged, last, *bar),
             ],
             plugins=[AtomicCheckpointIO(), *([SharedNorm()] if world() > 1 else [])],

@@ -66,6 +66,12 @@ class Stop:
                 for number, handler in self._before.items():
                     signal.signal(number, handler)
 
+    def retake(self) -> None:
+        """Handle the signals again that other code has meanwhile put handlers of its own for."""
+        if self._depth and threading.current_thread() is threading.main_thread():
+            for number in SIGNALS:
+                signal.signal(number, self._receive)
+
     @contextmanager
     def held(self) -> Iterator[None]:
         """Keep a signal that comes meanwhile back until the block is over."""
