@@ -9,6 +9,7 @@ from mlflow import MlflowClient
 
 from cnn_anatomy.tracking.store import prepare
 
+STARTED = []  # all sweeps, for a fixture to kill what a failed test leaves
 CALL = [sys.executable, "-m", "cnn_anatomy.train", "--multirun"]
 TINY = ("model.depth=8", *SMALL, "trainer.precision=32-true")
 SWEEP = ("pooling=max,stochastic", *TINY, "trainer.max_epochs=2", "hydra.sweeper.seeds=2")
@@ -20,15 +21,17 @@ def start(folder, launcher, *words, **more):
     folder.mkdir(exist_ok=True)
     # Now, as this process reads the store early: two that make its schema at once fail.
     prepare(f"sqlite:///{folder}/mlflow.db", "adhoc")
-    return subprocess.Popen(
+    process = subprocess.Popen(
         [*CALL, f"hydra/launcher={launcher}", *words],
         cwd=folder,
-        env={**more, **environment(folder), **{k: v for k, v in more.items() if k == "PATH"}},
+        env=environment(folder, **more),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
     )
+    STARTED.append(process)
+    return process
 
 
 def ended(process, status=0, timeout=500):
