@@ -41,3 +41,12 @@ def test_states_and_costs(capsys):
     told = capsys.readouterr().out
     assert "6 runs: 2 failed, 1 done, 1 running, 1 stale, 1 missing" in told
     assert "4 to train, about 0 min with 2 workers, 1 of them guessed from the others" in told
+
+
+def test_runs_that_have_logged_nothing_yet():
+    begun = {"status": "RUNNING", "start_time": 0, "end_time": None}
+    begun |= {"tags.key": "k0", "tags.variant": "a"}
+    planned = [(Planned("s", "a", 0, ()), "k0"), (Planned("s", "a", 1, ()), "k1")]
+    made = entries(planned, {"s": pd.DataFrame([begun])})
+    assert [e.state for e in made] == ["running", "missing"]
+    assert [e.seconds for e in made] == [None, None]

@@ -15,6 +15,8 @@ from rich.table import Table
 from cnn_anatomy.results.runs import is_done
 from cnn_anatomy.studies import Planned
 
+NUMBERS = ("metrics.params/total", "metrics.macs")
+
 
 @dataclass(frozen=True)
 class Entry:
@@ -42,18 +44,19 @@ def entries(
     for study, found in runs.items():
         if not len(found):
             continue
+        # Columns that are not there if no run has got that far are NaN.
+        found = found.reindex(columns=found.columns.union([*NUMBERS, "params.seed"]))
         found = found.assign(
             state=np.select(
                 [is_done(found), found.status == "RUNNING"], ["done", "running"], "failed"
             ),
-            seconds=(found.end_time - found.start_time) / 1000,
+            seconds=(found.end_time.astype(float) - found.start_time) / 1000,
         )
         for state in ("failed", "running", "done"):  # what a later one says counts
             keys = found[found.state == state]["tags.key"]
             states |= {(study, key): state for key in keys}
         done = found[found.state == "done"]
-        columns = ["metrics.params/total", "metrics.macs", "seconds"]
-        means = done.groupby("tags.variant")[columns].mean()
+        means = done.groupby("tags.variant")[[*NUMBERS, "seconds"]].mean()
         costs |= {(study, str(variant)): row for variant, row in means.iterrows()}
         pairs = zip(done["tags.variant"], done["params.seed"], strict=True)
         seeds |= {(study, variant, seed) for variant, seed in pairs}
@@ -61,7 +64,7 @@ def entries(
     for each, key in planned:
         stale = (each.study, each.variant, str(each.seed)) in seeds
         cost = costs.get((each.study, each.variant))
-        numbers = (None, None, None) if cost is None else map(float, cost)
+        numbers = (None, None, None) if cost is None else map(_there, cost)
         state = states.get((each.study, key), "stale" if stale else "missing")
         made.append(Entry(each, key, state, *numbers))
     return made
@@ -87,3 +90,7 @@ def show(made: Sequence[Entry], workers: int) -> None:
         guess = f", {unknown} of them guessed from the others" if unknown else ""
         total = (sum(known) + unknown * mean(known)) / workers / 60
         print(f"{len(rest)} to train, about {total:.0f} min with {workers} workers{guess}")
+
+
+def _there(value: float) -> float | None:
+    return None if np.isnan(value) else float(value)
