@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -44,7 +45,7 @@ def known(client: MlflowClient, experiment: str, metrics: Sequence[str] = ()) ->
     What this returned before is kept in the cache, for each store and experiment. Asked for are
     the runs that had not finished then, those that have ended since, and which were deleted.
     """
-    file = _file(client, experiment)
+    file, began = _file(client, experiment), time.time()
     kept = pd.read_parquet(file) if file.exists() else pd.DataFrame({"run_id": [], "status": []})
     since = int(file.stat().st_mtime * 1000) - SKEW if file.exists() else 0
     ended = f"attributes.status = 'FINISHED' and attributes.end_time >= {since}"
@@ -60,7 +61,7 @@ def known(client: MlflowClient, experiment: str, metrics: Sequence[str] = ()) ->
         kept = pd.concat([frame for frame in (kept, pd.DataFrame(fresh)) if len(frame)])
         kept = kept.sort_values("start_time", ascending=False, kind="stable", ignore_index=True)
     if _add_at_steps(client, kept, metrics) or fresh:
-        _write(kept, file)
+        _write(kept, file, began)
     deleted = {run.info.run_id for run in children(client, experiment, view=ViewType.DELETED_ONLY)}
     return kept[~kept.run_id.isin(deleted)].reset_index(drop=True)
 
@@ -112,9 +113,13 @@ def _file(client: MlflowClient, experiment: str) -> Path:
     return cache() / "runs" / f"{hashlib.sha256(name.encode()).hexdigest()[:16]}.parquet"
 
 
-def _write(runs: pd.DataFrame, file: Path) -> None:
-    """Write under another name, then rename: several processes may do so at once."""
+def _write(runs: pd.DataFrame, file: Path, read_at: float) -> None:
+    """Write under another name, then rename: several processes may do so at once.
+
+    The file's time is when the store was read, be that long before: later runs are not in it.
+    """
     file.parent.mkdir(parents=True, exist_ok=True)
     part = file.with_suffix(f".{time.time_ns()}.part")
     runs.to_parquet(part, index=False)
+    os.utime(part, (read_at, read_at))
     part.replace(file)
