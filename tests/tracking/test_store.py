@@ -65,8 +65,8 @@ def test_only_a_process_of_this_host_can_be_known_to_be_gone():
 
 def test_processes_that_start_at_once_share_one_store(tmp_path):
     uri = f"sqlite:///{tmp_path}/mlflow.db"
-    with multiprocessing.get_context("spawn").Pool(3) as pool:
-        assert len(set(pool.map(make, [uri] * 3))) == 1
+    with multiprocessing.get_context("spawn").Pool(4) as pool:
+        assert len(set(pool.map(make, [uri] * 4))) == 1
 
 
 @pytest.mark.slow
