@@ -89,6 +89,7 @@ def load(name: str, budget: str) -> Paper:
             variants=_rows(budget, spent, variants),
             seeds=whole(f"budgets.{budget}.seeds", spent.get("seeds", 1)),
             figures=figures(raw) if "figures" in raw else (),
+            limits=str(spent.get("limits", "")),
             source=str(raw["source"]),
             published=published,
             approximate=frozenset(approximate),

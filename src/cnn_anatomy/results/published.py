@@ -102,6 +102,7 @@ class Page:
             self.apart,
             render.markdown(self.table).rstrip(),
             self.table.note,
+            self.paper.limits,
             *pictures,
             SMALL if self.paper.budget != "paper" else "",
             f"```\n{self.command}\n```",
