@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help sweep plan table reproduce report sync ui screenshot test test-slow test-faults lint format lock clean
+.PHONY: help sweep plan table reproduce report sync ui bench bench-store screenshot test test-slow test-faults lint format lock clean
 export OMP_NUM_THREADS ?= 1
 # MLflow's server would start seven processes more, for jobs on language models.
 export MLFLOW_SERVER_ENABLE_JOB_EXECUTION ?= false

@@ -14,6 +14,14 @@ from cnn_anatomy.tracking.store import prepare
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _own_cache(tmp_path_factory):
+    """Keep what tests leave in the cache apart from what sweeps left there."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("CNN_ANATOMY_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
 @pytest.fixture(scope="session")
 def new_store(tmp_path_factory):
     """Return a function that makes an empty store in a folder and returns its URI.

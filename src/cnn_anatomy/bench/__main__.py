@@ -25,6 +25,7 @@ from rich.progress import Progress
 
 from cnn_anatomy.bench import processes
 from cnn_anatomy.bench.cases import CASES, Case
+from cnn_anatomy.bench.markdown import table
 from cnn_anatomy.bench.ways import EXTRACTION, WAYS, Way
 from cnn_anatomy.hardware import description, native_precision
 from cnn_anatomy.paths import RESULTS
@@ -47,7 +48,7 @@ QUICK = Size(rounds=2, loop=3, images=150)
 
 
 def main() -> None:
-    """Time everything, print the tables, and keep them as table.md and bench.json."""
+    """Time everything, print the tables, and keep them as full.md and full.json (quick.md, …)."""
     warnings.filterwarnings("ignore")
     for name in ("lightning.pytorch", "lightning.fabric", "mlflow", "alembic"):
         logging.getLogger(name).setLevel(logging.ERROR)
@@ -125,7 +126,7 @@ def _markdown(found: Mapping[str, Any]) -> str:
         "",
     ]
     rates: Rates = found["images_per_second"]
-    lines += _table(
+    lines += table(
         ["network", "limit, images/s", "ours", *_heads()],
         [
             [name, _several(r["limit"]), _several(r["ours"]), *_ratios(r)]
@@ -157,7 +158,7 @@ def _markdown(found: Mapping[str, Any]) -> str:
             "",
         ),
     ]
-    lines += _table(["what", "found", "wanted"], [list(row) for row in rows])
+    lines += table(["what", "found", "wanted"], [list(row) for row in rows])
     return "\n".join(lines)
 
 
@@ -189,11 +190,6 @@ def _several(values: Sequence[float], decimals: int = 2) -> str:
         decimals = 0
     shown = (f"{v:.{decimals}f}" for v in (median(values), min(values), max(values)))
     return "{} [{}, {}]".format(*shown)
-
-
-def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    head = ["| " + " | ".join(heads) + " |", "|---" + "|--:" * (len(heads) - 1) + "|"]
-    return [*head, *("| " + " | ".join(row) + " |" for row in rows), ""]
 
 
 if __name__ == "__main__":

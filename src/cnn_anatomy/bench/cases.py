@@ -13,6 +13,12 @@ from cnn_anatomy.paths import REPOSITORY
 SMALL_SPLITS = ("data.source.canvas=32", "data.source.val=50", "data.source.test=50")
 
 
+def composed(*overrides: str) -> DictConfig:
+    """Compose a run's configuration."""
+    with initialize_config_dir(str(REPOSITORY / "conf"), version_base="1.3"):
+        return compose("train", list(overrides))
+
+
 @dataclass(frozen=True)
 class Case:
     """A network, and how many images an epoch of it has: some seconds' worth on a CPU core."""
@@ -28,8 +34,7 @@ class Case:
             *(f"tracking.uri=sqlite:///{folder}/mlflow.db", f"paths.cache={folder}/cache"),
             *(*self.overrides, *more),
         ]
-        with initialize_config_dir(str(REPOSITORY / "conf"), version_base="1.3"):
-            config = compose("train", words)
+        config = composed(*words)
         OmegaConf.resolve(config)
         return config
 

@@ -27,9 +27,7 @@ def start(folder: Path) -> tuple[float, float]:
     (run,) = runs_of(folder, "adhoc")
     history = MlflowClient(store_of(folder)).get_metric_history(run.info.run_id, "gradient/first")
     first = min(m.timestamp for m in history) / 1000 - began
-    began = time.time()
-    call([sys.executable, "-c", "import cnn_anatomy.one_run"], folder)
-    return first, time.time() - began
+    return first, seconds([sys.executable, "-c", "import cnn_anatomy.one_run"], folder)
 
 
 def memory(folder: Path) -> tuple[float, float]:
@@ -50,8 +48,8 @@ def sweep(folder: Path, sample: int, images: int) -> dict[str, float]:
     runs = load("skip").runs()
     size = f"data.source.train={images}"
     words = [*TRAIN, "--multirun", "study=skip", size]
-    once = _seconds(words, folder)
-    again = _seconds(words, folder)
+    once = seconds(words, folder)
+    again = seconds(words, folder)
     found = [run.data for run in runs_of(folder, "skip")]
     epochs = sum(
         int(run.params["trainer.max_epochs"]) / run.metrics["speed/images_per_second"]
@@ -60,7 +58,7 @@ def sweep(folder: Path, sample: int, images: int) -> dict[str, float]:
     alone = folder / "loop"
     alone.mkdir()
     loop = [
-        _seconds([*TRAIN, *run.overrides, size, f"seed={run.seed}"], alone)
+        seconds([*TRAIN, *run.overrides, size, f"seed={run.seed}"], alone)
         for run in runs[:: len(runs) // sample][:sample]
     ]
     return {
@@ -73,7 +71,8 @@ def sweep(folder: Path, sample: int, images: int) -> dict[str, float]:
     }
 
 
-def _seconds(command: Sequence[str], folder: Path) -> float:
+def seconds(command: Sequence[str], folder: Path) -> float:
+    """Run a command as `call` does; return how long it took."""
     began = time.time()
     call(command, folder)
     return time.time() - began

@@ -8,7 +8,6 @@ quarter of an hour. Their files are the original's.
 from __future__ import annotations
 
 import sqlite3
-import subprocess
 import sys
 import tempfile
 import time
@@ -17,18 +16,22 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from hydra import compose, initialize_config_dir
 from mlflow import MlflowClient
 
-from cnn_anatomy.bench.processes import TRAIN, call, runs_of, store_of
+from cnn_anatomy.bench.cases import composed
+from cnn_anatomy.bench.markdown import table
+from cnn_anatomy.bench.processes import TRAIN, call, runs_of, seconds, store_of
 from cnn_anatomy.hardware import description
-from cnn_anatomy.paths import REPOSITORY, RESULTS
+from cnn_anatomy.paths import RESULTS
 from cnn_anatomy.studies import load
 from cnn_anatomy.tracking.keys import run_keys
 from cnn_anatomy.tracking.parent import start_parent
 from cnn_anatomy.tracking.store import prepare
 
-SHORT = ("data.source.train=96", "data.source.val=50", "data.source.test=50")
+SHORT = (
+    *("data.source.train=96", "data.source.val=50", "data.source.test=50"),
+    "trainer.max_epochs=1",
+)
 READ = (
     "from mlflow import MlflowClient\n"
     "from cnn_anatomy.results.render import show\n"
@@ -52,16 +55,12 @@ def main() -> None:
             began = time.time()
             _grow(folder, originals, count // len(originals))
             rows.append((count, time.time() - began, *_timed(folder, count // len(originals))))
+        imports = seconds([sys.executable, "-c", "import mlflow"], folder)
     heads = ("runs", "to copy them", "table, first", "table, again", "plan, again")
-    lines = [
-        f"`make bench-store`: {description()}. Seconds of the whole command, imports included "
-        f"({_imports():.1f} s of MLflow's alone).",
-        "",
-        "| " + " | ".join(heads) + " |",
-        "|--:" * len(heads) + "|",
-        *("| " + " | ".join([str(r[0]), *(f"{v:.1f}" for v in r[1:])]) + " |" for r in rows),
-    ]
-    text = "\n".join(lines) + "\n"
+    told = f"`make bench-store`: {description()}. Seconds of the whole command, imports included "
+    lines = [f"{told}({imports:.1f} s of MLflow's alone).", ""]
+    lines += table(heads, [[str(n), *(f"{v:.1f}" for v in timed)] for n, *timed in rows])
+    text = "\n".join(lines)
     (RESULTS / "bench").mkdir(parents=True, exist_ok=True)
     (RESULTS / "bench" / "store.md").write_text(text)
     print(text)
@@ -69,7 +68,7 @@ def main() -> None:
 
 def _train(folder: Path) -> list[str]:
     """Train seed 0 of every variant; return their run ids in the plan's order."""
-    call([*TRAIN, "--multirun", "study=skip", "seed=0", "trainer.max_epochs=1", *SHORT], folder)
+    call([*TRAIN, "--multirun", "study=skip", "seed=0", *SHORT], folder)
     found = {run.data.tags["variant"]: run.info.run_id for run in runs_of(folder, "skip")}
     return [found[run.variant] for run in load("skip").runs([0])]
 
@@ -91,58 +90,47 @@ def _grow(folder: Path, originals: Sequence[str], seeds: int) -> None:
 
 
 def _keys(seeds: int) -> dict[str, list[str]]:
-    with initialize_config_dir(str(REPOSITORY / "conf"), version_base="1.3"):
-        return {
-            run.variant: run_keys(
-                compose("train", [*run.overrides, "trainer.max_epochs=1", *SHORT]), range(seeds)
-            )
-            for run in load("skip").runs([0])
-        }
+    return {
+        run.variant: run_keys(composed(*run.overrides, *SHORT), range(seeds))
+        for run in load("skip").runs([0])
+    }
 
 
 def _copy(database: sqlite3.Connection, run: str, entry: dict[str, object], noise: float) -> None:
     """Copy all rows of a run under a new id, an hour ago; its accuracies differ by `noise`."""
     new, hour = uuid.uuid4().hex, 3_600_000
-    for table in ("runs", "params", "tags", "metrics", "latest_metrics"):
-        names = [row[1] for row in database.execute(f"PRAGMA table_info({table})")]
+    for rows in ("runs", "params", "tags", "metrics", "latest_metrics"):
+        names = [row[1] for row in database.execute(f"PRAGMA table_info({rows})")]
         chosen = {name: name for name in names} | {"run_uuid": f"'{new}'"}
-        if table == "runs":
+        if rows == "runs":
             chosen |= {t: f"{t} - {hour}" for t in ("start_time", "end_time")}
-        if table in ("metrics", "latest_metrics"):
+        if rows in ("metrics", "latest_metrics"):
             chosen["value"] = f"value + {noise} * (key LIKE '%/accuracy')"
         database.execute(
-            f"INSERT INTO {table} ({', '.join(names)}) "
-            f"SELECT {', '.join(chosen.values())} FROM {table} WHERE run_uuid = ?",
+            f"INSERT INTO {rows} ({', '.join(names)}) "
+            f"SELECT {', '.join(chosen.values())} FROM {rows} WHERE run_uuid = ?",
             (run,),
         )
-    for table, name, value in (
+    for rows, name, value in (
         ("tags", "key", entry["key"]),
         ("params", "seed", entry["seed"]),
     ):
         database.execute(
-            f"UPDATE {table} SET value = ? WHERE run_uuid = ? AND key = ?", (str(value), new, name)
+            f"UPDATE {rows} SET value = ? WHERE run_uuid = ? AND key = ?", (str(value), new, name)
         )
 
 
-def _timed(folder: Path, seeds: int) -> tuple[float, float, float]:
+def _timed(folder: Path, seeds: int) -> list[float]:
     plan = [*TRAIN, "--multirun", "study=skip", f"hydra.sweeper.seeds={seeds}"]
-    plan += ["hydra.sweeper.plan=true", "trainer.max_epochs=1", *SHORT]
-    for file in (folder / "cache").glob("runs/*"):
+    plan += ["hydra.sweeper.plan=true", *SHORT]
+    table_of = [sys.executable, "-c", READ]
+    for file in (folder / "cache" / "runs").glob("*"):
         file.unlink()
-    seconds, said = [], ""
-    for command in ([sys.executable, "-c", READ], [sys.executable, "-c", READ], plan):
-        began = time.time()
-        said = call(command, folder)
-        seconds.append(time.time() - began)
+    timed = [seconds(command, folder) for command in (table_of, table_of, plan)]
+    said = call(plan, folder)
     if f"{8 * seeds} runs: {8 * seeds} done" not in said:
         raise RuntimeError(f"the plan does not know its runs: {said[-300:]}")
-    return seconds[0], seconds[1], seconds[2]
-
-
-def _imports() -> float:
-    began = time.time()
-    subprocess.run([sys.executable, "-c", "import mlflow"], check=True)
-    return time.time() - began
+    return timed
 
 
 if __name__ == "__main__":

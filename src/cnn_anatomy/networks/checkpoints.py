@@ -87,14 +87,14 @@ def named(network: Network, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
     Raises:
         ConfigError: if the names are neither ours nor of a known layout.
     """
-    if any(key.startswith("network.") for key in weights):
-        weights = {k.removeprefix("network."): v for k, v in weights.items() if k[:8] == "network."}
+    ours = {k: v for k, v in weights.items() if k.startswith("network.")}
+    weights = {k.removeprefix("network."): v for k, v in (ours or weights).items()}
     if weights.keys() & network.state_dict().keys():
-        return dict(weights)
+        return weights
     names = _layout(weights)(network, weights)
-    ours = {_public(key, names): key for key in network.state_dict()}
+    keys = {_public(key, names): key for key in network.state_dict()}
     offered = {k: v for k, v in weights.items() if network.auxiliary or not k.startswith("aux")}
-    return {ours.get(key, key): value for key, value in offered.items()}
+    return {keys.get(key, key): value for key, value in offered.items()}
 
 
 def require_fit(own: Mapping[str, Tensor], offered: Mapping[str, Tensor]) -> None:

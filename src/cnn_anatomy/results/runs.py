@@ -71,9 +71,8 @@ def is_done(runs: pd.DataFrame) -> pd.Series:
 def finished(client: MlflowClient, experiment: str) -> dict[str, str]:
     """Return key → run id of the latest run of every key that is done."""
     runs = known(client, experiment)
-    done = runs[is_done(runs)]
-    latest = done.drop_duplicates("tags.key") if len(done) else done
-    return dict(zip(latest.get("tags.key", []), latest.run_id, strict=True))
+    done = runs[is_done(runs)].reindex(columns=["tags.key", "run_id"])
+    return dict(done[::-1].itertuples(index=False, name=None))
 
 
 def read(
