@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help sweep plan table reproduce report sync ui bench bench-store screenshot test test-slow test-faults lint format lock clean
+.PHONY: help sweep plan table reproduce report sync ui bench bench-store screenshot test test-slow test-faults test-slurm test-ray lint format lock clean
 export OMP_NUM_THREADS ?= 1
 # MLflow's server would start seven processes more, for jobs on language models.
 export MLFLOW_SERVER_ENABLE_JOB_EXECUTION ?= false
@@ -10,6 +10,7 @@ STORE = $(or $(MLFLOW_TRACKING_URI),sqlite:///mlflow.db)
 PORT ?= 5000
 LAUNCHER ?= local
 RUN := .venv/bin/python -m
+READY = .venv/stamp $(if $(filter-out local,$(LAUNCHER)),.venv/cluster)
 MULTIRUN = $(RUN) cnn_anatomy.train --multirun hydra/launcher=$(LAUNCHER) \
 	$(if $(SEEDS),hydra.sweeper.seeds=$(SEEDS)) $(if $(DATA),data=$(DATA)) $(if $(FORCE),hydra.sweeper.force=true) $(ARGS)
 SWEEP = $(MULTIRUN) study=$(STUDY)
@@ -32,16 +33,16 @@ help: ## list the targets
 	@.venv/bin/uv pip install --quiet --compile-bytecode --python .venv/bin/python --requirements requirements-cluster.lock
 	@touch $@
 
-sweep: .venv/stamp ## train what is missing of STUDY (core, all, a name, a,b) and print its table
+sweep: $(READY) ## train what is missing of STUDY (core, all, a name, a,b) and print its table
 	@$(SWEEP)
 
-plan: .venv/stamp ## show what a sweep would train; takes the same variables
+plan: $(READY) ## show what a sweep would train; takes the same variables
 	@$(SWEEP) hydra.sweeper.plan=true
 
 table: .venv/stamp ## write experiments/results/STUDY/ anew from MLflow
 	@$(RUN) cnn_anatomy.results $(STUDY)
 
-reproduce: .venv/stamp ## train PAPER's rows at BUDGET (smoke, short, paper), print its table and ours
+reproduce: $(READY) ## train PAPER's rows at BUDGET (smoke, short, paper), print its table and ours
 	@$(if $(PAPER),$(REPRODUCE),echo "PAPER= is one of $(PAPERS)" >&2; exit 2)
 
 report: .venv/stamp ## write all results as a web site, outputs/report/index.html
@@ -72,6 +73,12 @@ test-slow: .venv/stamp ## run the slow ones: minutes of real training
 
 test-faults: .venv/stamp ## kill a sweep at random moments; FAULTS=20 of them
 	@.venv/bin/pytest -n 0 -s -m faults
+
+test-slurm: .venv/cluster ## sweep on a real Slurm of one node (needs slurm-wlm, munge)
+	@.venv/bin/pytest -n 0 -s -m slurm
+
+test-ray: .venv/cluster ## sweep on a real Ray cluster of two nodes
+	@.venv/bin/pytest -n 0 -s -m ray
 
 lint: .venv/stamp ## check style and types
 	@.venv/bin/ruff check && .venv/bin/ruff format --check && .venv/bin/mypy

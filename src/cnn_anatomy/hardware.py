@@ -33,6 +33,13 @@ def description() -> str:
     return f"{name}, {os.cpu_count()} cores, {', '.join(gpus) or 'no GPU'}"
 
 
+def visible_gpus() -> list[str]:
+    """Return this machine's GPUs as CUDA_VISIBLE_DEVICES names them, only those if it is set."""
+    told = os.environ.get("CUDA_VISIBLE_DEVICES")
+    names = _nvidia("index") if told is None else told.split(",")
+    return [name.strip() for name in names if name.strip() not in ("", "-1")]
+
+
 def _compute_capability() -> float | None:
     """Return that of the first GPU of NVIDIA's, or None."""
     told = _nvidia("compute_cap")

@@ -6,6 +6,8 @@ import pytest
 from hydra.core.utils import JobStatus
 from mlflow import MlflowClient
 
+from cnn_anatomy.errors import ConfigError
+from cnn_anatomy.launchers.dead import died
 from cnn_anatomy.studies import Planned
 from cnn_anatomy.sweep.job import Job
 from cnn_anatomy.sweep.rounds import DIED, settle
@@ -92,6 +94,25 @@ def test_a_failure_before_the_pool_broke_keeps_its_reason(sweep):
 def test_what_a_job_raised_is_its_reason(sweep):
     bad = SimpleNamespace(status=JobStatus.FAILED, _return_value=ValueError("odd"))
     assert sweep.run(lambda batch: [OK, bad, OK, OK, OK]) == {JOBS[1]: "odd"}
+
+
+def test_a_death_that_the_launcher_returns_is_one_failure(sweep):
+    launches = []
+
+    def launch(batch):
+        launches.append(batch)
+        return [OK, died("it was killed [log]"), OK, OK, OK]
+
+    assert sweep.run(launch) == {JOBS[1]: "it was killed [log]"}
+    assert len(launches) == 1
+
+
+def test_a_launcher_that_has_nowhere_to_train_ends_the_sweep(sweep):
+    def launch(batch):
+        raise ConfigError("no such partition")
+
+    with pytest.raises(ConfigError, match="no such partition"):
+        sweep.run(launch)
 
 
 def test_ctrl_c_goes_through(sweep):

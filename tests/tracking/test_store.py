@@ -63,6 +63,36 @@ def test_only_a_process_of_this_host_can_be_known_to_be_gone():
     assert not is_gone({})
 
 
+def test_a_run_of_another_host_goes_on_where_its_checkpoints_show_that_it_is_gone(uri, tmp_path):
+    experiment = prepare(uri, "s")
+    client = MlflowClient(uri)
+    tags = {"key": "k", "kind": "run"}
+    elsewhere = {**tags, **identity(), "host": "elsewhere"}
+    there = client.create_run(experiment, tags=elsewhere).info.run_id
+    journals = tmp_path / "cache" / "journal"
+    settings = {"name": "x", "tags": tags, "params": {}, "journals": journals}
+    with tracked(uri, experiment, **settings) as logger:
+        assert logger.run_id != there  # for all that is known, it trains in a cache of its own
+    client.delete_run(logger.run_id)
+    (journals.parent / "checkpoints" / there).mkdir(parents=True)
+    with tracked(uri, experiment, **settings) as logger:
+        assert logger.run_id == there
+    assert client.get_run(there).data.tags["resumed"] == "1"
+
+
+def test_a_sweep_whose_launcher_has_ended_closes_its_runs_of_other_hosts(uri):
+    experiment = prepare(uri, "s")
+    client = MlflowClient(uri)
+    away = {**identity(), "host": "elsewhere"}
+    ours = client.create_run(experiment, tags={**away, "mlflow.parentRunId": "p"})
+    own = client.create_run(experiment, tags={**identity(), "mlflow.parentRunId": "p"})
+    client.create_run(experiment, tags={**away, "mlflow.parentRunId": "q"})
+    client.create_run(experiment, tags={**identity(), "kind": "sweep"})
+    assert close_orphans(client, experiment) == []
+    closed = {r.info.run_id for r in close_orphans(client, experiment, sweep="p")}
+    assert closed == {ours.info.run_id, own.info.run_id}
+
+
 def test_processes_that_start_at_once_share_one_store(tmp_path):
     uri = f"sqlite:///{tmp_path}/mlflow.db"
     with multiprocessing.get_context("spawn").Pool(4) as pool:

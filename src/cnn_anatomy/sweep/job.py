@@ -9,10 +9,11 @@ from cnn_anatomy.studies import Planned
 
 @dataclass(frozen=True)
 class Job:
-    """A planned run and its key."""
+    """A planned run, its key, and the overrides that pin what its machine would else decide."""
 
     run: Planned
     key: str
+    pinned: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -21,11 +22,16 @@ class Job:
 
     def overrides(self, parent: str) -> list[str]:
         """Return what the launcher is given."""
-        variant = self.run.variant.replace("'", r"\'")
         return [
             *self.run.overrides,
             f"seed={self.run.seed}",
             f"study={self.run.study}",
-            f"variant='{variant}'",
+            f"variant={quoted(self.run.variant)}",
+            *self.pinned,
             f"tracking.parent={parent}",
         ]
+
+
+def quoted(text: str) -> str:
+    """Return `text` as Hydra's overrides have it, whatever is in it."""
+    return "'" + text.replace("'", r"\'") + "'"

@@ -22,11 +22,13 @@ SHARE = 30
 
 
 def failure(run: Run) -> str:
-    """Return what is said of a failed run: its name, the reason, where its traceback lies."""
+    """Return what is said of a failed run: its name, the reason, where traceback and log lie."""
     tags = run.data.tags
     where = run.info.artifact_uri.removeprefix("file://")
     reason = tags.get("reason", "its process ended without a word")
-    return f"failed: {tags['study']}: {run.info.run_name}: {reason} [{where}/traceback.txt]"
+    log = f"; log {tags['log']}" if "log" in tags else ""
+    name = f"{tags['study']}: {run.info.run_name}"
+    return f"failed: {name}: {reason} [{where}/traceback.txt{log}]"
 
 
 def failed_runs(client: MlflowClient, parents: dict[str, str]) -> Iterator[Run]:

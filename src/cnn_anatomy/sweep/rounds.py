@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from hydra.core.utils import JobReturn, JobStatus
 from mlflow import MlflowClient
 
-from cnn_anatomy.errors import sentence
+from cnn_anatomy.errors import ConfigError, sentence
 from cnn_anatomy.results.known import children
 from cnn_anatomy.sweep.job import Job
 from cnn_anatomy.tracking.process import close_orphans
@@ -27,9 +27,12 @@ def settle(
 ) -> dict[Job, str]:
     """Launch until every job has finished or failed; return the reason of each that failed.
 
-    `launch` raises when a worker of it dies. Then MLflow tells what is done and what was under
-    way. A launcher takes the other workers down with the dead one, so that the cause is one of
-    `workers` runs: each of these is launched once more, alone. One that dies alone has failed.
+    `launch` raises when a worker that died took the others down with it. Then MLflow tells what is
+    done and what was under way. The cause is one of `workers` runs: each of these is launched once
+    more, alone. One that dies alone has failed, and so has one whose death `launch` returned.
+
+    Raises:
+        ConfigError: if the launcher has nowhere to train.
     """
     failures: dict[Job, str] = {}
     left, suspects = list(jobs), list[Job]()
@@ -38,6 +41,8 @@ def settle(
         batch = [suspects.pop(0)] if alone else left
         try:
             returns = launch(batch)
+        except ConfigError:
+            raise  # of the launcher: no worker was begun
         except BaseException as error:
             if STOP.number is not None or isinstance(error, KeyboardInterrupt):
                 raise
@@ -79,7 +84,7 @@ def _unsettled(
     """
     state: dict[tuple[str, str], tuple[str, str]] = {}
     for study, experiment in experiments.items():
-        close_orphans(client, experiment, own=True)
+        close_orphans(client, experiment, sweep=parents[study])
         began = client.get_run(parents[study]).info.start_time
         for run in children(client, experiment):
             tags = run.data.tags

@@ -13,16 +13,17 @@ from hydra.core.utils import JobReturn
 from hydra.plugins.launcher import Launcher
 from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from cnn_anatomy.checks import check, check_words
 from cnn_anatomy.checks.sweep import Mistakes
+from cnn_anatomy.errors import ConfigError
 from cnn_anatomy.paths import REPOSITORY, RESULTS, cache, tracking_uri
 from cnn_anatomy.results.metrics import metric
 from cnn_anatomy.studies import Planned
 from cnn_anatomy.sweep.arguments import Arguments, parse
 from cnn_anatomy.sweep.download import fetch
-from cnn_anatomy.sweep.job import Job
+from cnn_anatomy.sweep.job import Job, quoted
 from cnn_anatomy.tracking.server import require_server
 
 
@@ -58,6 +59,7 @@ class StudySweeper(Sweeper):
         """Keep what the launcher needs (Hydra's hook)."""
         self.context = hydra_context
         self.composed = config
+        _require_installed(config)
         self.launcher: Launcher = Plugins.instance().instantiate_launcher(
             hydra_context=hydra_context, task_function=task_function, config=config
         )
@@ -101,7 +103,18 @@ class StudySweeper(Sweeper):
             overrides: dict(zip(seeds, run_keys(config, seeds), strict=True))
             for overrides, config in composed.items()
         }
-        return [Job(run, keys[run.overrides][run.seed]) for run in runs]
+        pinned = {overrides: self._pinned(config) for overrides, config in composed.items()}
+        return [Job(run, keys[run.overrides][run.seed], pinned[run.overrides]) for run in runs]
+
+    def _pinned(self, config: DictConfig) -> tuple[str, ...]:
+        """Return the overrides by which a worker of another machine trains the run of the key."""
+        words = [
+            f"tracking.uri={quoted(tracking_uri(self.composed.tracking.uri))}",
+            f"paths.cache={quoted(str(self.composed.paths.cache))}",
+        ]
+        if OmegaConf.is_interpolation(config.trainer, "precision"):
+            words.append(f"trainer.precision={config.trainer.precision}")
+        return tuple(words)
 
     def _run(self, asked: Arguments, jobs: list[Job]) -> list[JobReturn]:
         from mlflow import MlflowClient
@@ -193,7 +206,7 @@ class StudySweeper(Sweeper):
                 await_server(client.tracking_uri)
                 sync(client, journals)
                 for name, parent in parents.items():
-                    close_orphans(client, experiments[name], own=True)
+                    close_orphans(client, experiments[name], sweep=parent)
                     client.set_terminated(parent, status)
         _print_tables(asked, client, parents)
         kept = {run.data.tags["key"]: run for run in failed_runs(client, follow)}
@@ -204,9 +217,19 @@ class StudySweeper(Sweeper):
 
 
 def _workers(launcher: Launcher) -> int:
-    """Return how many runs are trained at once; −1 is one for each core, as joblib has it."""
-    count = int(launcher.joblib.get("n_jobs", 1)) if hasattr(launcher, "joblib") else 1
-    return count if count > 0 else (os.cpu_count() or 1)
+    """Return how many runs are trained at once; one where the launcher does not say."""
+    return int(getattr(launcher, "workers", 1))
+
+
+def _require_installed(config: DictConfig) -> None:
+    """Refuse a launcher of an extra that is not installed."""
+    target = config.hydra.launcher._target_
+    if target not in Plugins.instance().class_name_to_class:
+        name = config.hydra.runtime.choices["hydra/launcher"]
+        raise ConfigError(
+            f"hydra/launcher={name} is not installed: make .venv/cluster installs it, or take "
+            "hydra/launcher=local"
+        )
 
 
 def _print_tables(asked: Arguments, client: Any, parents: dict[str, str]) -> None:

@@ -19,9 +19,14 @@ def identity() -> dict[str, str]:
     return {"host": socket.gethostname(), "pid": str(os.getpid()), "process.started": f"{started}"}
 
 
+def is_here(tags: Mapping[str, str]) -> bool:
+    """Return whether the process of `tags` is or was one of this host."""
+    return tags.get("host") == socket.gethostname() and "pid" in tags
+
+
 def is_gone(tags: Mapping[str, str]) -> bool:
     """Return whether the process of `tags` was one of this host and is no more."""
-    if tags.get("host") != socket.gethostname() or "pid" not in tags:
+    if not is_here(tags):
         return False
     try:
         process = psutil.Process(int(tags["pid"]))
@@ -33,10 +38,11 @@ def is_gone(tags: Mapping[str, str]) -> bool:
         return True
 
 
-def close_orphans(client: MlflowClient, experiment: str, *, own: bool = False) -> list[Run]:
+def close_orphans(client: MlflowClient, experiment: str, *, sweep: str | None = None) -> list[Run]:
     """End as KILLED every RUNNING run of this host whose process is gone; return them.
 
-    `own` counts the runs of this very process among them: it knows that it trains none.
+    `sweep` is the parent of runs that this process launched and trains no more: those of this very
+    process, and those of other hosts, are among them.
     """
     closed, token = [], None
     while True:
@@ -44,7 +50,9 @@ def close_orphans(client: MlflowClient, experiment: str, *, own: bool = False) -
         page = client.search_runs([experiment], query, max_results=PAGE, page_token=token)
         for run in page:
             tags = run.data.tags
-            mine = own and tags.get("kind") != "sweep" and tags.items() >= identity().items()
+            mine = tags.get("mlflow.parentRunId") == sweep is not None and (
+                not is_here(tags) or tags.items() >= identity().items()
+            )
             if mine or is_gone(tags):
                 client.set_tag(run.info.run_id, "reason", "its process ended without a word")
                 client.set_terminated(run.info.run_id, "KILLED")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import tempfile
 import traceback
@@ -18,7 +19,7 @@ from mlflow.entities import Param, Run
 from cnn_anatomy.hardware import description
 from cnn_anatomy.paths import REPOSITORY, cache
 from cnn_anatomy.tracking.journal import Journal
-from cnn_anatomy.tracking.process import identity, is_gone
+from cnn_anatomy.tracking.process import identity, is_gone, is_here
 from cnn_anatomy.tracking.server import await_server
 from cnn_anatomy.tracking.stop import STOP, Stopped
 
@@ -82,14 +83,18 @@ def tracked(
     }
     if parent:
         every["mlflow.parentRunId"] = parent
+    if "CNN_ANATOMY_LOG" in os.environ:  # where the launcher keeps what this process prints
+        every["log"] = os.environ["CNN_ANATOMY_LOG"]
+    kept = journals or cache() / "journal"
+    checkpoints = kept.parent / "checkpoints"
     journal = None
     status, reason = "FAILED", ""
     try:
         with STOP.held():
-            before = interrupted(client, experiment, tags.get("key"), tags.get("kind"))
+            before = interrupted(client, experiment, tags.get("key"), tags.get("kind"), checkpoints)
             run = before or client.create_run(experiment, run_name=name, tags=every)
             run_id = run.info.run_id
-            journal = Journal(client, run_id, journals or cache() / "journal")
+            journal = Journal(client, run_id, kept)
             if before:
                 _reopen(client, before, every)
                 journal.flush()
@@ -115,15 +120,26 @@ def tracked(
 
 
 def interrupted(
-    client: MlflowClient, experiment: str, key: str | None, kind: str | None
+    client: MlflowClient,
+    experiment: str,
+    key: str | None,
+    kind: str | None,
+    checkpoints: Path,
 ) -> Run | None:
-    """Return the latest run of `key`, if it was stopped or its process is gone."""
+    """Return the latest run of `key`, if it was stopped or its process is gone.
+
+    The caller holds the lock of `key` in the cache that has `checkpoints`. A run on another
+    machine that keeps its own there took the same lock, so that its process is gone, too.
+    """
     if key is None:
         return None
     query = f"tags.key = '{key}' and tags.kind = '{kind}'"
     for run in client.search_runs([experiment], query, max_results=1):
         status = run.info.status
-        if status == "KILLED" or (status == "RUNNING" and is_gone(run.data.tags)):
+        if status == "KILLED":
+            return run
+        there = (checkpoints / run.info.run_id).is_dir() and not is_here(run.data.tags)
+        if status == "RUNNING" and (there or is_gone(run.data.tags)):
             return run
     return None
 
@@ -151,7 +167,8 @@ def _history(client: MlflowClient, run: Run) -> Iterator[tuple[str, int]]:
 
 
 def _signal(error: BaseException) -> str:
-    return {143: "SIGTERM"}.get(getattr(error, "status", 130), "Ctrl-C")
+    number = error.args[0] if isinstance(error, Stopped) else signal.SIGINT
+    return "Ctrl-C" if number == signal.SIGINT else signal.Signals(number).name
 
 
 def log_dataset(logger: RunLogger, name: str, digests: Mapping[str, str]) -> None:

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: the first ends the work cleanly, the second at once."""
+"""Ctrl-C, SIGTERM and SIGUSR2: the first ends the work cleanly, the second at once."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 
 import psutil
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR2)  # the last: walltime is nearly over
 
 
 class Stopped(BaseException):
@@ -23,12 +23,12 @@ class Stopped(BaseException):
 
     @property
     def status(self) -> int:
-        """Return the exit status that shells know for the signal: 130 or 143."""
+        """Return the exit status that shells know for the signal, as 130 or 143."""
         return 128 + int(self.args[0])
 
 
 class Stop:
-    """A context in which the first SIGINT or SIGTERM raises `Stopped`, once.
+    """A context in which the first of SIGNALS raises `Stopped`, once.
 
     Within `held()` it is raised at the end, so that tidying up is never cut short. A second
     signal kills this process and its children at once. Contexts nest; the outermost counts.

@@ -1,0 +1,139 @@
+"""Tasks on a Ray cluster."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Sequence
+from typing import Any
+
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.singleton import Singleton
+from hydra.core.utils import JobReturn, run_job, setup_globals
+from hydra.types import HydraContext, TaskFunction
+from hydra_plugins.hydra_ray_launcher import ray_launcher
+from omegaconf import DictConfig, OmegaConf, open_dict
+
+from cnn_anatomy.errors import ConfigError
+from cnn_anatomy.launchers.dead import died
+from cnn_anatomy.tracking.stop import STOP, Stopped
+
+
+class RayLauncher(ray_launcher.RayLauncher):
+    """Hydra's launcher on Ray, with three differences.
+
+    A run whose task failed for good is its own failure: the others go on. A sweep that is stopped
+    cancels its tasks. What all runs share is sent once, and each is composed by its worker.
+
+    Ray keeps idle workers, so that one imports PyTorch once and trains many runs; it begins the
+    runs of a node that is lost again elsewhere, `ray.remote.max_retries` times.
+    """
+
+    @property
+    def workers(self) -> int:
+        """Return how many runs the cluster has room for at once."""
+        import ray
+
+        self._start()
+        there = ray.cluster_resources()
+        asked = {"CPU": self.ray_cfg.remote.num_cpus, "GPU": self.ray_cfg.remote.num_gpus}
+        room = [int(there.get(kind, 0) / share) for kind, share in asked.items() if share]
+        return max(1, min(room, default=1))
+
+    def launch(
+        self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int
+    ) -> Sequence[JobReturn]:
+        """Run all jobs as tasks, and return what became of each.
+
+        Raises:
+            ConfigError: if the cluster does not answer.
+        """
+        import ray
+
+        self._start()
+        options = OmegaConf.to_container(self.ray_cfg.remote, resolve=True)
+        assert isinstance(options, dict)
+        task: Any = ray.remote(**{str(k): v for k, v in options.items()})(train_one)
+        shared = [
+            ray.put(part)
+            for part in (
+                self.hydra_context,
+                self.config,
+                self.task_function,
+                Singleton.get_state(),
+            )
+        ]
+        results = [
+            task.remote(*shared, list(words), number)
+            for number, words in enumerate(job_overrides, initial_job_idx)
+        ]
+        try:
+            return [_returned(result) for result in results]
+        except BaseException:
+            for result in results:
+                ray.cancel(result)
+            ray.wait(results, num_returns=len(results), timeout=60)
+            raise
+
+    def _start(self) -> None:
+        """Connect to the cluster, or start one here."""
+        import ray
+
+        if ray.is_initialized():
+            return
+        settings = OmegaConf.to_container(self.ray_cfg.init, resolve=True)
+        assert isinstance(settings, dict)
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+        handler = signal.getsignal(signal.SIGTERM)
+        try:
+            ray.init(**{str(k): v for k, v in settings.items()})
+        except (ConnectionError, ValueError, RuntimeError) as error:
+            where = settings.get("address") or os.environ.get("RAY_ADDRESS") or "a cluster here"
+            said = " ".join(str(error).split())
+            raise ConfigError(
+                f"hydra/launcher=ray can't use {where} (hydra.launcher.ray.init.address or "
+                f"RAY_ADDRESS): {said}"
+            ) from error
+        finally:
+            signal.signal(signal.SIGTERM, handler)  # Ray's would end the sweep without tidying up
+
+
+def train_one(
+    context: HydraContext,
+    config: DictConfig,
+    task_function: TaskFunction,
+    singletons: dict[Any, Any],
+    words: list[str],
+    number: int,
+) -> JobReturn:
+    """Train one run in a worker of Ray's."""
+    setup_globals()
+    Singleton.set_state(singletons)
+    composed = context.config_loader.load_sweep_config(config, words)
+    with open_dict(composed):
+        composed.hydra.job.id = f"job_id_for_{number}"
+        composed.hydra.job.num = number
+    HydraConfig.instance().set_config(composed)
+    try:
+        with STOP:
+            return run_job(
+                hydra_context=context,
+                task_function=task_function,
+                config=composed,
+                job_dir_key="hydra.sweep.dir",
+                job_subdir_key="hydra.sweep.subdir",
+            )
+    except Stopped as stop:
+        if stop.args[0] != signal.SIGINT:
+            os._exit(stop.status)  # the node shuts down: a worker that is lost is begun again
+        raise KeyboardInterrupt from stop  # as Ray knows a task that was cancelled
+
+
+def _returned(result: Any) -> JobReturn:
+    import ray
+
+    try:
+        return ray.get(result)
+    except ray.exceptions.RayError as error:
+        said = " ".join(str(error).split())
+        return died(f"Ray's task failed: {type(error).__name__}: {said[:300]}")

@@ -1,0 +1,23 @@
+"""Makes the launchers known to Hydra, those of the cluster extra only where it is installed."""
+
+from contextlib import suppress
+
+from cnn_anatomy.launchers.local import LocalLauncher
+
+
+class Local(LocalLauncher):
+    """The same: Hydra wants a plugin's class to be of this package."""
+
+
+with suppress(ModuleNotFoundError):
+    from cnn_anatomy.launchers.slurm import SlurmLauncher
+
+    class Slurm(SlurmLauncher):
+        """The same."""
+
+
+with suppress(ModuleNotFoundError):
+    from cnn_anatomy.launchers.ray import RayLauncher
+
+    class Ray(RayLauncher):
+        """The same."""

@@ -1,0 +1,73 @@
+"""A real Ray cluster of two nodes on loopback, of which one may be killed."""
+
+import contextlib
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+from sweeps import until
+
+
+class RayCluster:
+    """A head node at 127.0.0.1 and a second at 127.0.0.2, one CPU each."""
+
+    def __init__(self, folder):
+        self.folder = Path(folder)
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.address = f"127.0.0.1:{free.getsockname()[1]}"
+        self.program = shutil.which("ray", path=str(Path(sys.executable).parent))
+        self.nodes = []
+
+    def start(self):
+        """Start both nodes, and wait until the head knows the second."""
+        port = self.address.partition(":")[2]
+        sizes = ["--num-cpus=1", "--object-store-memory=100000000"]
+        self._node(
+            *("--head", f"--port={port}", "--node-ip-address=127.0.0.1", *sizes),
+            *("--include-dashboard=false", f"--temp-dir={self.folder}"),
+        )
+        until(lambda: self._count(), "head node", 120)
+        self._node(f"--address={self.address}", "--node-ip-address=127.0.0.2", *sizes)
+        until(lambda: self._count() == 2, "second node", 120)
+
+    def kill_second(self):
+        """Kill the second node with all its workers, as a machine that fails."""
+        _kill(self.nodes.pop())
+
+    def stop(self):
+        """Kill what is left of it."""
+        while self.nodes:
+            _kill(self.nodes.pop())
+
+    def _node(self, *arguments):
+        with (self.folder / "nodes.log").open("a") as log:
+            self.nodes.append(
+                subprocess.Popen(
+                    [self.program, "start", "--block", "--disable-usage-stats", *arguments],
+                    env={**os.environ, "OMP_NUM_THREADS": "1"},
+                    stdout=log,
+                    stderr=log,
+                    start_new_session=True,
+                )
+            )
+
+    def _count(self):
+        """Return how many nodes live."""
+        call = [self.program, "status", "--address", self.address]
+        told = subprocess.run(call, capture_output=True, text=True, check=False)
+        active = told.stdout.partition("Active:")[2].partition("Pending:")[0]
+        return active.count("node_")
+
+
+def _kill(process):
+    family = [*psutil.Process(process.pid).children(recursive=True), process]
+    for each in family:
+        with contextlib.suppress(psutil.NoSuchProcess, ProcessLookupError):
+            os.kill(each.pid, signal.SIGKILL)
+    process.wait()
