@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help sweep plan table reproduce report sync ui bench bench-store screenshot test test-slow test-faults test-slurm test-ray lint format lock clean
+.PHONY: help sweep plan table reproduce report sync ui server bench bench-store screenshot test test-slow test-faults test-slurm test-ray test-server test-ddp lint format lock clean
 export OMP_NUM_THREADS ?= 1
 # MLflow's server would start seven processes more, for jobs on language models.
 export MLFLOW_SERVER_ENABLE_JOB_EXECUTION ?= false
@@ -8,6 +8,8 @@ STUDY ?= core
 HOST ?= 127.0.0.1
 STORE = $(or $(MLFLOW_TRACKING_URI),sqlite:///mlflow.db)
 PORT ?= 5000
+LISTEN = --host $(HOST) --port $(PORT) --allowed-hosts localhost:$(PORT),127.0.0.1:$(PORT) $(ARGS)
+ARTIFACTS ?= $(CURDIR)/server/artifacts
 LAUNCHER ?= local
 RUN := .venv/bin/python -m
 READY = .venv/stamp $(if $(filter-out local,$(LAUNCHER)),.venv/cluster)
@@ -53,8 +55,13 @@ sync: .venv/stamp ## deliver what a tracking server that was lost did not take
 
 ui: .venv/stamp ## browse the runs at http://HOST:PORT (127.0.0.1:5000)
 	@case "$(STORE)" in http*) echo "$(STORE) has its own UI: open it there"; exit;; esac; \
-	$(RUN) mlflow ui --backend-store-uri "$(STORE)" --host $(HOST) --port $(PORT) --workers 1 \
-		--allowed-hosts localhost:$(PORT),127.0.0.1:$(PORT) $(ARGS)
+	$(RUN) mlflow ui --backend-store-uri "$(STORE)" --workers 1 $(LISTEN)
+
+# SQLAlchemy takes another driver where none is named
+DATABASE = $(patsubst postgresql://%,postgresql+psycopg2://%,$(BACKEND))
+server: .venv/cluster ## share runs at http://HOST:PORT on PostgreSQL: BACKEND=, or one of its own in server/
+	@$(if $(BACKEND),MLFLOW_BACKEND_STORE_URI="$(DATABASE)",$(RUN) cnn_anatomy.tracking.postgres server/postgres) \
+		$(RUN) mlflow server --artifacts-destination "$(ARTIFACTS)" $(LISTEN)
 
 bench: .venv/stamp ## time ours against bare PyTorch and what is usual; QUICK=1: minutes
 	@$(RUN) cnn_anatomy.bench $(if $(QUICK),quick)
@@ -79,6 +86,12 @@ test-slurm: .venv/cluster ## sweep on a real Slurm of one node (needs slurm-wlm,
 
 test-ray: .venv/cluster ## sweep on a real Ray cluster of two nodes
 	@.venv/bin/pytest -n 0 -s -m ray
+
+test-server: .venv/cluster ## sweep on a tracking server with PostgreSQL, both killed on the way
+	@.venv/bin/pytest -n 0 -s -m server
+
+test-ddp: .venv/stamp ## train one run in two processes, one of them killed
+	@.venv/bin/pytest -n 0 -s -m ddp
 
 lint: .venv/stamp ## check style and types
 	@.venv/bin/ruff check && .venv/bin/ruff format --check && .venv/bin/mypy

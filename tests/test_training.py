@@ -6,6 +6,7 @@ import torch
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
+from cnn_anatomy.classifier import MeanLoss
 from cnn_anatomy.errors import ConfigError
 from cnn_anatomy.tracking.keys import run_key
 from cnn_anatomy.training import build
@@ -52,6 +53,15 @@ def test_frozen_weights_and_statistics_stay_bit_for_bit(small, freeze, layers):
     for name, value in after.items():
         same = torch.equal(value, before[name])
         assert same if name in held else not same, name
+
+
+def test_the_loss_is_the_mean_over_images_and_hides_no_divergence():
+    meter = MeanLoss()
+    for loss, size in ((2.0, 11), (4.0, 10), (0.0, 0)):
+        meter.update(torch.tensor(loss), size)
+    assert meter.compute() == pytest.approx((2 * 11 + 4 * 10) / 21)
+    meter.update(torch.tensor(float("nan")), 1)
+    assert meter.compute().isnan()
 
 
 def test_probes_change_nothing(small):

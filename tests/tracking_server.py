@@ -11,16 +11,17 @@ from cnn_anatomy.tracking.server import answers
 
 
 class TrackingServer:
-    """`mlflow server` on a free port, its store and artifacts in `folder`."""
+    """`mlflow server` on a free port, on `backend` or SQLite in `folder`, its artifacts there."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, backend=None, workers=1):
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
         self.folder = folder
         self.uri = f"http://127.0.0.1:{port}"
         self.call = [sys.executable, "-m", "mlflow", "server", "--port", str(port)]
-        self.call += ["--workers", "1", "--backend-store-uri", f"sqlite:///{folder}/mlflow.db"]
+        self.call += ["--workers", str(workers)]
+        self.call += ["--backend-store-uri", backend or f"sqlite:///{folder}/mlflow.db"]
         self.call += ["--artifacts-destination", str(folder / "artifacts")]
 
     def start(self):

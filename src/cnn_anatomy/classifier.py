@@ -9,14 +9,43 @@ import lightning.pytorch as pl
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torchmetrics import MeanMetric, Metric
+from torchmetrics import Metric
 from torchmetrics.classification import MulticlassAccuracy
+from torchmetrics.utilities import dim_zero_cat
 
 from cnn_anatomy.networks.auxiliary import Auxiliary
 from cnn_anatomy.networks.freezing import thaw
 from cnn_anatomy.networks.network import Network, Output
 
 Batch = tuple[Tensor, Tensor]
+
+
+class MeanLoss(Metric):
+    """The mean loss of all images, from each batch's mean and size.
+
+    Unlike torchmetrics' MeanMetric it leaves no NaN out, as a divergence has to show, and heeds
+    the sizes all the same (https://github.com/Lightning-AI/torchmetrics/issues/3434).
+    """
+
+    losses: list[Tensor]
+    sizes: list[Tensor]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.add_state("losses", [], dist_reduce_fx="cat")
+        self.add_state("sizes", [], dist_reduce_fx="cat")
+
+    def update(self, loss: Tensor, size: int) -> None:
+        """Take the mean loss of a batch of `size` images."""
+        self.losses.append(loss)
+        self.sizes.append(torch.tensor(float(size)))
+
+    def compute(self) -> Tensor:
+        """Return the mean."""
+        losses, sizes = dim_zero_cat(self.losses).float().cpu(), dim_zero_cat(self.sizes).cpu()
+        weights = sizes / sizes.max()  # 1 of equal batches: no rounding
+        total = sum((losses * weights).unbind(), start=torch.tensor(0.0))
+        return total / weights.sum()
 
 
 class Classifier(pl.LightningModule):
@@ -59,8 +88,7 @@ class Classifier(pl.LightningModule):
             {
                 split: nn.ModuleDict(
                     {
-                        # The default leaves NaN out of the mean: a divergence would not show.
-                        "loss": MeanMetric(nan_strategy="disable"),
+                        "loss": MeanLoss(),
                         "accuracy": MulticlassAccuracy(classes, average="micro"),
                     }
                 )
@@ -154,6 +182,9 @@ class Classifier(pl.LightningModule):
         }
 
     def _evaluate(self, split: str, batch: Batch) -> None:
+        if not len(batch[1]):  # of several processes' last batch, which has fewer images than they
+            self._meters(split)["loss"].update(torch.zeros((), device=self.device), 0)
+            return
         logits = self(batch[0])
         self._update(split, F.cross_entropy(logits, batch[1]), logits, batch[1])
 

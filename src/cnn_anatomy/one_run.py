@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import warnings
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 from filelock import FileLock
 from hydra.utils import instantiate
@@ -14,11 +14,11 @@ from omegaconf import DictConfig, OmegaConf
 
 from cnn_anatomy.data import ImageData
 from cnn_anatomy.paths import cache, tracking_uri
+from cnn_anatomy.ranks import connected, rank, shared, together
 from cnn_anatomy.tracking.keys import run_key
-from cnn_anatomy.tracking.run import tracked
-from cnn_anatomy.tracking.server import await_server
+from cnn_anatomy.tracking.run import RunLogger, tracked
 from cnn_anatomy.tracking.stop import STOP
-from cnn_anatomy.tracking.store import prepare
+from cnn_anatomy.tracking.store import insist, prepare
 from cnn_anatomy.training import build, fit, parameters
 from cnn_anatomy.transfer import transfer
 
@@ -32,58 +32,67 @@ def run(config: DictConfig, choices: Mapping[str, str], *, progress: bool = True
     Raises:
         ConfigError: if the configuration makes no sense.
         FloatingPointError: if the loss is not finite.
-        Stopped: on Ctrl-C or SIGTERM.
+        Stopped: on Ctrl-C or SIGTERM, or if another of the run's processes ends.
     """
     _quieten()
     OmegaConf.resolve(config)
     uri = tracking_uri(config.tracking.uri)
     key = run_key(config)
-    with STOP:
+    with STOP, connected(), together():
         data: ImageData = instantiate(config.data, _convert_="all")
+        if rank() == 0:
+            data.load()  # which may download, so that the others find it
+        shared(None)
         classifier, numbers = build(config, data)
         transfer(config, classifier.network, data, choices)
-        await_server(uri)
-        experiment = prepare(uri, config.study)
+        first = rank() == 0
+        experiment = insist(uri, lambda: prepare(uri, config.study)) if first else ""
         with _alone(config, key):
-            done = _done_meanwhile(MlflowClient(uri), experiment, config.tracking.parent, key)
+            done = _done_meanwhile(uri, experiment, config.tracking.parent, key) if first else None
+            done = shared(done)
             if done is not None:
                 return done
-            with tracked(
-                uri,
-                experiment,
-                name=f"{config.variant} s{config.seed}",
-                tags={
-                    "study": config.study,
-                    "variant": config.variant,
-                    "key": key,
-                    "kind": "run",
-                },
-                params={**parameters(config, choices), **numbers},
-                parent=config.tracking.parent,
-                journals=cache(config.paths.cache) / "journal",
-            ) as logger:
+            opened: AbstractContextManager[RunLogger | None] = nullcontext()
+            if first:
+                opened = tracked(
+                    uri,
+                    experiment,
+                    name=f"{config.variant} s{config.seed}",
+                    tags={
+                        "study": config.study,
+                        "variant": config.variant,
+                        "key": key,
+                        "kind": "run",
+                    },
+                    params={**parameters(config, choices), **numbers},
+                    parent=config.tracking.parent,
+                    journals=cache(config.paths.cache) / "journal",
+                )
+            with opened as logger:
                 metrics, _ = fit(config, classifier, data, logger, progress=progress)
     return metrics["test/accuracy"]
 
 
 @contextmanager
 def _alone(config: DictConfig, key: str) -> Iterator[None]:
-    """Wait until no other process trains the run of `key`."""
+    """Wait until nobody else trains the run of `key`; the first of several processes does."""
+    if rank() > 0:
+        yield
+        return
     path = cache(config.paths.cache) / "checkpoints" / f"{key}.lock"
     path.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(path):
         yield
 
 
-def _done_meanwhile(
-    client: MlflowClient, experiment: str, parent: str | None, key: str
-) -> float | None:
+def _done_meanwhile(uri: str, experiment: str, parent: str | None, key: str) -> float | None:
     """Return the test accuracy of `key` if it was finished after the sweep `parent` began."""
     if parent is None:
         return None
-    began = client.get_run(parent).info.start_time
+    client = MlflowClient(uri)
+    began = insist(uri, lambda: client.get_run(parent)).info.start_time
     query = f"tags.key = '{key}' and tags.kind = 'run' and attributes.status = 'FINISHED'"
-    for run in client.search_runs([experiment], query):
+    for run in insist(uri, lambda: client.search_runs([experiment], query)):
         if run.info.end_time >= began:
             return run.data.metrics["test/accuracy"]
     return None

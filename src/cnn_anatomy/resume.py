@@ -13,6 +13,8 @@ import torch
 from lightning.fabric.plugins import TorchCheckpointIO
 from lightning.pytorch.callbacks import Checkpoint
 
+from cnn_anatomy.ranks import gathered, rank, together
+
 
 class EpochCheckpoint(Checkpoint):
     """Saves all of the training's state to `path` after each epoch but the last.
@@ -27,12 +29,14 @@ class EpochCheckpoint(Checkpoint):
         self.generators: dict[str, Any] | None = None
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the states of PyTorch's generators."""
-        return {"cpu": torch.get_rng_state(), "cuda": torch.cuda.get_rng_state_all()}
+        """Return the states of PyTorch's generators, those of every rank."""
+        own = {"cpu": torch.get_rng_state(), "cuda": torch.cuda.get_rng_state_all()}
+        return {"ranks": gathered(own)}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Keep the states until training begins: what comes before may draw, too."""
-        self.generators = state
+        # As many as there were ranks; another number of them goes on with other draws.
+        self.generators = state["ranks"][rank() % len(state["ranks"])]
 
     def on_train_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         """Put the generators where the checkpoint had them."""
@@ -71,8 +75,14 @@ def checkpoints(folder: Path) -> Iterator[Path]:
     """Yield `folder`, made; delete it when the run is done or failed, not when it is stopped."""
     folder.mkdir(parents=True, exist_ok=True)
     try:
-        yield folder
+        with together():
+            yield folder
     except Exception:
-        shutil.rmtree(folder, ignore_errors=True)
+        _delete(folder)
         raise
-    shutil.rmtree(folder, ignore_errors=True)
+    _delete(folder)
+
+
+def _delete(folder: Path) -> None:
+    if rank() == 0:
+        shutil.rmtree(folder, ignore_errors=True)

@@ -100,3 +100,16 @@ def check_canvas(patch: int, smallest: int, largest: int, canvas: int) -> None:
             f"data.source needs patch ≤ smallest ≤ largest ≤ canvas, not {patch}, {smallest}, "
             f"{largest}, {canvas}"
         )
+
+
+def check_shares(batch: int, devices: int) -> None:
+    """Refuse a training batch that several devices can't share equally.
+
+    Raises:
+        ConfigError: if they can't.
+    """
+    if batch % devices:
+        raise ConfigError(
+            f"data.batch_size={batch} is not a multiple of {devices}, the number of devices that "
+            f"share a batch: the nearest that is one is {max(1, round(batch / devices)) * devices}"
+        )

@@ -19,6 +19,7 @@ from cnn_anatomy.checks import check, check_words
 from cnn_anatomy.checks.sweep import MISTAKES
 from cnn_anatomy.errors import sentence
 from cnn_anatomy.paths import REPOSITORY, tracking_uri
+from cnn_anatomy.ranks import rank, started
 from cnn_anatomy.tracking.server import require_server
 from cnn_anatomy.tracking.stop import Stopped
 
@@ -30,13 +31,15 @@ def train(config: DictConfig) -> Any:
     choices = hydra_config.runtime.choices
     if hydra_config.mode == RunMode.MULTIRUN:
         return _run_in_sweep(config, choices)
+    single = config.tracking.parent is None  # else a sweep has started this process
     try:
         check(config, choices)
         require_server(tracking_uri(config.tracking.uri))
-        accuracy = _run(config, choices, progress=True)
+        accuracy = _run(config, choices, progress=single)
     except MISTAKES as error:
         _refuse(error)  # here, as Hydra would print the overrides before it
-    print(f"test accuracy {accuracy:.1%}; the run is in MLflow's experiment {config.study}")
+    if accuracy is not None and single and rank() == 0:
+        print(f"test accuracy {accuracy:.1%}; the run is in MLflow's experiment {config.study}")
     return accuracy
 
 
@@ -54,13 +57,16 @@ def main() -> None:
         raise SystemExit(error.status) from None
 
 
-def _run(config: DictConfig, choices: Mapping[str, str], *, progress: bool) -> float:
+def _run(config: DictConfig, choices: Mapping[str, str], *, progress: bool) -> float | None:
+    """Train here and return the test accuracy, or have processes of its own do it."""
+    if started(config.trainer, HydraConfig.get().overrides.task):
+        return None
     from cnn_anatomy.one_run import run
 
-    return run(config, choices, progress=progress)
+    return run(config, choices, progress=progress and rank() == 0)
 
 
-def _run_in_sweep(config: DictConfig, choices: Mapping[str, str]) -> float:
+def _run_in_sweep(config: DictConfig, choices: Mapping[str, str]) -> float | None:
     """Train what the sweeper has checked; neither an exit nor a late mistake ends its worker."""
     try:
         return _run(config, choices, progress=False)
@@ -73,7 +79,8 @@ def _run_in_sweep(config: DictConfig, choices: Mapping[str, str]) -> float:
 
 
 def _refuse(error: Exception) -> NoReturn:
-    print(sentence(error), file=sys.stderr)
+    if rank() == 0:
+        print(sentence(error), file=sys.stderr)
     raise SystemExit(2)
 
 

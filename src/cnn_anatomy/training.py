@@ -20,7 +20,10 @@ from cnn_anatomy.networks.freezing import Freezing, freeze
 from cnn_anatomy.networks.network import weight_layers
 from cnn_anatomy.paths import cache
 from cnn_anatomy.prefix import RememberPrefix
+from cnn_anatomy.ranks import rank, shared, together, world
 from cnn_anatomy.resume import AtomicCheckpointIO, EpochCheckpoint, checkpoints
+from cnn_anatomy.shared_norm import SharedNorm
+from cnn_anatomy.signals import OwnSignals
 from cnn_anatomy.tracking.run import RunLogger, log_dataset
 from cnn_anatomy.trial import require_trainable
 
@@ -29,6 +32,8 @@ AXES = (
     *("model", "data", "block", "pooling", "skip", "inception", "aux", "freeze", "head", "norm"),
     *("activation", "init", "transfer", "optimizer", "scheduler"),
 )
+
+RANK_STRIDE = 1_000_003  # between the seeds of processes
 
 
 def build(config: DictConfig, data: ImageData) -> tuple[Classifier, dict[str, Any]]:
@@ -65,15 +70,63 @@ def build(config: DictConfig, data: ImageData) -> tuple[Classifier, dict[str, An
     return classifier, {"freeze.layers": len(held)}
 
 
+@together()
 def fit(
     config: DictConfig,
     classifier: Classifier,
     data: ImageData,
-    logger: RunLogger,
+    logger: RunLogger | None,
     *,
     progress: bool = False,
 ) -> tuple[dict[str, float], dict[str, torch.Tensor]]:
-    """Train, select on validation, test once; return the metrics and the selected weights."""
+    """Train, select on validation, test once; return the metrics and the selected weights.
+
+    Of several processes that train together, all call this, the first alone with a logger.
+    """
+    if logger is not None:
+        _describe(config, data, logger)
+    run = shared(None if logger is None else logger.run_id)
+    place = cache(config.paths.cache) / "checkpoints" / str(run)
+    with checkpoints(place) as folder:
+        last = EpochCheckpoint(folder / "last.ckpt")
+        diverged = EarlyStopping("train/loss", patience=10**9, check_on_train_epoch_end=True)
+        best = ModelCheckpoint(
+            folder, "best", monitor="val/accuracy", mode="max", save_weights_only=True
+        )
+        bar = [TQDMProgressBar()] if progress else []
+        trainer = pl.Trainer(
+            **config.trainer,
+            logger=logger or False,
+            callbacks=[
+                *(OwnSignals(), RememberPrefix(), *instantiate(config.probes).values()),
+                *(best, diverged, last, *bar),
+            ],
+            plugins=[AtomicCheckpointIO(), *([SharedNorm()] if world() > 1 else [])],
+            enable_progress_bar=progress,
+            enable_model_summary=False,
+            log_every_n_steps=10**9,
+            num_sanity_val_steps=0,
+        )
+        # Seeds are paired: what comes after the weights does not depend on how many there are.
+        # What layers draw, as dropout does, is another in each of several processes.
+        pl.seed_everything(config.seed + RANK_STRIDE * rank(), verbose=False)
+        path = last.path if shared(last.path.exists()) else None
+        trainer.fit(classifier, datamodule=data, ckpt_path=path, weights_only=True)
+        _require_finite(trainer)
+        state = torch.load(best.best_model_path, weights_only=True)["state_dict"]
+        classifier.load_state_dict(state)
+        tested = trainer.test(classifier, datamodule=data, verbose=False)
+    metrics = {k: float(v) for result in tested for k, v in result.items()}
+    weights = {k.removeprefix("network."): v for k, v in state.items() if k.startswith("network.")}
+    if logger is not None and config.tracking.weights:
+        with tempfile.TemporaryDirectory() as written:
+            torch.save(weights, Path(written) / WEIGHTS)
+            logger.log_folder(written)
+    return metrics, weights
+
+
+def _describe(config: DictConfig, data: ImageData, logger: RunLogger) -> None:
+    """Log the data set and the configuration."""
     splits = data.load()
     digests = {
         "training": splits.train.digest(),
@@ -84,42 +137,6 @@ def fit(
     with tempfile.TemporaryDirectory() as written:
         (Path(written) / "config.yaml").write_text(OmegaConf.to_yaml(config))
         logger.log_folder(written)
-    place = cache(config.paths.cache) / "checkpoints" / str(logger.run_id)
-    with checkpoints(place) as folder:
-        last = EpochCheckpoint(folder / "last.ckpt")
-        diverged = EarlyStopping("train/loss", patience=10**9, check_on_train_epoch_end=True)
-        best = ModelCheckpoint(
-            folder, "best", monitor="val/accuracy", mode="max", save_weights_only=True
-        )
-        bar = [TQDMProgressBar()] if progress else []
-        trainer = pl.Trainer(
-            **config.trainer,
-            logger=logger,
-            callbacks=[
-                *(RememberPrefix(), *instantiate(config.probes).values()),
-                *(best, diverged, last, *bar),
-            ],
-            plugins=[AtomicCheckpointIO()],
-            enable_progress_bar=progress,
-            enable_model_summary=False,
-            log_every_n_steps=10**9,
-            num_sanity_val_steps=0,
-        )
-        # Seeds are paired: what comes after the weights does not depend on how many there are.
-        pl.seed_everything(config.seed, verbose=False)
-        path = last.path if last.path.exists() else None
-        trainer.fit(classifier, datamodule=data, ckpt_path=path, weights_only=True)
-        _require_finite(trainer)
-        state = torch.load(best.best_model_path, weights_only=True)["state_dict"]
-        classifier.load_state_dict(state)
-        tested = trainer.test(classifier, datamodule=data, verbose=False)
-    metrics = {k: float(v) for result in tested for k, v in result.items()}
-    weights = {k.removeprefix("network."): v for k, v in state.items() if k.startswith("network.")}
-    if config.tracking.weights:
-        with tempfile.TemporaryDirectory() as written:
-            torch.save(weights, Path(written) / WEIGHTS)
-            logger.log_folder(written)
-    return metrics, weights
 
 
 def parameters(config: DictConfig, choices: Mapping[str, str]) -> dict[str, Any]:

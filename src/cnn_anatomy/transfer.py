@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +22,10 @@ from cnn_anatomy.networks import Network, checkpoints
 from cnn_anatomy.networks.freezing import leading
 from cnn_anatomy.paths import cache, tracking_uri
 from cnn_anatomy.pretraining import source_config
+from cnn_anatomy.ranks import rank, shared
 from cnn_anatomy.tracking.keys import run_key
-from cnn_anatomy.tracking.run import tracked
-from cnn_anatomy.tracking.server import await_server
-from cnn_anatomy.tracking.store import prepare
+from cnn_anatomy.tracking.run import RunLogger, tracked
+from cnn_anatomy.tracking.store import insist, prepare
 from cnn_anatomy.training import WEIGHTS, build, fit, parameters
 
 # The head's classifier and the side heads belong to the task, all else transfers.
@@ -119,26 +120,31 @@ def pretrained(config: DictConfig, choices: Mapping[str, str]) -> Path:
     key = run_key(config)
     path = cache(config.paths.cache) / "sources" / f"{key}.pt"
     path.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(f"{path}.lock"):
-        if path.exists():
+    first = rank() == 0
+    with FileLock(f"{path}.lock") if first else nullcontext():
+        if shared(path.exists()):
             return path
         data: ImageData = instantiate(config.data, _convert_="all")
         classifier, numbers = build(config, data)
         uri = tracking_uri(config.tracking.uri)
-        await_server(uri)
-        with tracked(
-            uri,
-            prepare(uri, config.study),
-            name="source network",
-            tags={"study": config.study, "key": key, "kind": "source"},
-            params={**parameters(config, {**choices, "transfer": "none"}), **numbers},
-            parent=config.tracking.parent,
-            journals=cache(config.paths.cache) / "journal",
-        ) as logger:
+        opened: AbstractContextManager[RunLogger | None] = nullcontext()
+        if first:
+            opened = tracked(
+                uri,
+                insist(uri, lambda: prepare(uri, config.study)),
+                name="source network",
+                tags={"study": config.study, "key": key, "kind": "source"},
+                params={**parameters(config, {**choices, "transfer": "none"}), **numbers},
+                parent=config.tracking.parent,
+                journals=cache(config.paths.cache) / "journal",
+            )
+        with opened as logger:
             _, weights = fit(config, classifier, data, logger)
-        part = path.with_suffix(".part")
-        torch.save(weights, part)
-        part.replace(path)
+        if first:
+            part = path.with_suffix(".part")
+            torch.save(weights, part)
+            part.replace(path)
+        shared(None)  # now it is there
     return path
 
 

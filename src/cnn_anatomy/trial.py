@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import lightning.pytorch as pl
@@ -22,7 +23,16 @@ def require_trainable(optimizer: Any, scheduler: Any, trainer: dict[str, Any], s
     parameter = torch.nn.Parameter(torch.zeros(1))
     made = _made("optimizer", lambda: optimizer([parameter]))
     _made("scheduler", lambda: scheduler(made, steps=steps))
-    _made("trainer", lambda: pl.Trainer(**trainer, logger=False, enable_checkpointing=False))
+    made_trainer(trainer)
+
+
+def made_trainer(trainer: Mapping[str, Any]) -> pl.Trainer:
+    """Return a trainer that logs and saves nothing.
+
+    Raises:
+        ConfigError: if Lightning refuses its settings.
+    """
+    return _made("trainer", lambda: pl.Trainer(**trainer, logger=False, enable_checkpointing=False))
 
 
 def _made(key: str, make: Any) -> Any:

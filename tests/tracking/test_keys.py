@@ -8,7 +8,11 @@ from cnn_anatomy.tracking.keys import run_key, run_keys
 
 @pytest.mark.parametrize(
     "irrelevant",
-    ["study=skip", "variant=x", "paths.cache=/x", "tracking.parent=abc", "trainer.accelerator=cpu"],
+    [
+        *("study=skip", "variant=x", "paths.cache=/x", "tracking.parent=abc"),
+        *("trainer.accelerator=cpu", "trainer.devices=2", "trainer.strategy=ddp"),
+        "+trainer.num_nodes=2",
+    ],
 )
 def test_names_paths_and_hardware_do_not_count(irrelevant):
     assert run_key(composed(irrelevant)) == run_key(composed())

@@ -86,6 +86,10 @@ LIMITS = {
     "trainer.precision": Limits(choices=PRECISIONS, kind="str"),
     "trainer.accelerator": Limits(choices=("auto", "cpu", "gpu", "cuda", "mps", "tpu"), kind="str"),
     "trainer.devices": Limits(1, kind="int | str | list[int]"),
+    "trainer.strategy": Limits(
+        choices=("auto", "ddp", "ddp_find_unused_parameters_true"), kind="str"
+    ),
+    "trainer.num_nodes": Limits(1, kind="int"),
     "trainer.max_epochs": Limits(1, kind="int"),
     "trainer.gradient_clip_val": Limits(above=0),
     "trainer.deterministic": Limits(choices=("warn",), kind="bool | str"),

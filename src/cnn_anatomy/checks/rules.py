@@ -20,7 +20,7 @@ def broken(config: Config) -> Iterator[str]:
     family = FAMILIES.get(config["model"].get("_target_"), _any)
     source = SOURCES.get(config["data"]["source"].get("_target_"), _any)
     transfer = TRANSFERS.get(config["transfer"].get("_target_"), _any)
-    for rule in (family, source, transfer, _classes, _momentum, _batch):
+    for rule in (family, source, transfer, _classes, _momentum, _batch, _shares):
         try:
             rule(config)
         except ConfigError as error:
@@ -177,7 +177,20 @@ def _batch(config: Config) -> None:
         )
 
 
+def _shares(config: Config) -> None:
+    trainer = config["trainer"]
+    if isinstance(trainer["devices"], int):
+        count = trainer["devices"] * trainer.get("num_nodes", 1)
+        sizes.check_shares(config["data"]["batch_size"], count)
+        if count > 1 and config["freeze"]["_target_"] in THAWING:
+            raise ConfigError(
+                f"trainer.devices={trainer['devices']} can't go with freeze=gradual: what is "
+                "frozen when several begin is not shared by them later; take trainer.devices=1"
+            )
+
+
 UNWEIGHTED = {f"cnn_anatomy.networks.skip.{s}" for s in ("Plain", "Identity", "Scaled", "Dense")}
+THAWING = {"cnn_anatomy.networks.freezing.Gradual"}
 Rule = Callable[[Config], None]
 FAMILIES: dict[str, Rule] = {
     "cnn_anatomy.networks.families.resnet": _resnet,

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from copy import copy
+from typing import Self
 
 import torch
 from torch import Tensor
 
+from cnn_anatomy import sizes
 from cnn_anatomy.data.images import ImageSet
 
 
@@ -44,8 +47,25 @@ class Batches:
         self.augment = augment
         self.seed = seed
         self.epoch = 0
+        self.rank, self.world = 0, 1
 
     batch_sampler = None
+
+    def part(self, rank: int, world: int) -> Self:
+        """Return the same batches, of each the share of one of `world` processes.
+
+        Order and draws are those of the whole batch. In training the shares are equal, so that
+        the mean of their gradients is the whole batch's; else the last ones may be smaller by one
+        image, even empty.
+
+        Raises:
+            ConfigError: if training batches can't be shared equally.
+        """
+        if self.shuffle:
+            sizes.check_shares(self.size, world)
+        mine = copy(self)
+        mine.rank, mine.world = rank, world
+        return mine
 
     @property
     def sampler(self) -> Batches:
@@ -70,7 +90,10 @@ class Batches:
             images = self.images[indices]
             if self.augment is not None:
                 images = self.augment(images, generator)
-            yield self.normalise(images), self.labels[indices]
+            yield self.normalise(self._share(images)), self._share(self.labels[indices])
+
+    def _share(self, batch: Tensor) -> Tensor:
+        return batch.tensor_split(self.world)[self.rank] if self.world > 1 else batch
 
     def normalise(self, images: Tensor) -> Tensor:
         """Map uint8 images (N, C, H, W) to float32 of zero mean and unit variance, NHWC strides."""

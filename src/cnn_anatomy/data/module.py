@@ -18,7 +18,8 @@ class ImageData(pl.LightningDataModule):
 
     Args:
         source: called without arguments, returns the splits.
-        batch_size: of training; evaluation uses `eval_batch_size`.
+        batch_size: of training, shared by all processes that train; evaluation uses
+            `eval_batch_size`.
         augment: see `Batches`; training only.
         classes: keep these labels only, numbered anew from 0.
         train_limit: at most this many training images, in the classes' proportion.
@@ -90,7 +91,7 @@ class ImageData(pl.LightningDataModule):
         return channels, height, width
 
     def batches(self, data: ImageSet, *, train: bool = False) -> Batches:
-        """Return batches of `data` with this data set's normalisation, on the trainer's device."""
+        """Return whole batches of `data`, normalised, on the trainer's device."""
         self.load()
         return Batches(
             data,
@@ -104,16 +105,22 @@ class ImageData(pl.LightningDataModule):
         )
 
     def train_dataloader(self) -> Batches:
-        """Return shuffled, augmented training batches."""
-        return self.remembered.get("train") or self.batches(self.load().train, train=True)
+        """Return shuffled, augmented training batches, this process's share of them."""
+        return self._share(
+            self.remembered.get("train") or self.batches(self.load().train, train=True)
+        )
 
     def val_dataloader(self) -> Batches:
-        """Return the validation batches."""
-        return self.remembered.get("val") or self.batches(self.load().val)
+        """Return the validation batches, this process's share of them."""
+        return self._share(self.remembered.get("val") or self.batches(self.load().val))
 
     def test_dataloader(self) -> list[Batches]:
         """Return the test batches, and the training images as clean ones for the gap."""
-        return [self.batches(self.load().test), self.batches(self.load().train)]
+        return [self._share(self.batches(s)) for s in (self.load().test, self.load().train)]
+
+    def _share(self, batches: Batches) -> Batches:
+        trainer = self.trainer
+        return batches.part(trainer.global_rank, trainer.world_size) if trainer else batches
 
 
 def _require_whole(splits: Splits) -> None:

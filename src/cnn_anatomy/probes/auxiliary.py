@@ -8,6 +8,7 @@ import torch
 from cnn_anatomy.classifier import Classifier
 from cnn_anatomy.networks.network import weight_layers
 from cnn_anatomy.probes.undisturbed import undisturbed
+from cnn_anatomy.ranks import average
 
 
 class AuxiliaryGradientProbe(pl.Callback):
@@ -40,6 +41,7 @@ class AuxiliaryGradientProbe(pl.Callback):
                 main, side, _ = module.losses((images, labels))
             for loss in (main, *side):
                 (gradient,) = torch.autograd.grad(loss, [weight], retain_graph=True)
+                average([gradient])
                 norms.append(gradient.norm())
         shares = (torch.stack(norms) / torch.stack(norms).sum().clamp_min(1e-30)).tolist()
         metrics = {f"gradient/auxiliary_share_{k}": s for k, s in enumerate(shares[1:], 1)}

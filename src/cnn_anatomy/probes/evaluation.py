@@ -15,7 +15,10 @@ from cnn_anatomy.data import ImageSet
 
 
 class EvaluationProbe(pl.Callback):
-    """Measures the selected weights on the test images, after these were tested."""
+    """Measures the selected weights on the test images, after these were tested.
+
+    Of several processes the first measures, on all images, while the others wait.
+    """
 
     def measure(self, trainer: pl.Trainer, module: pl.LightningModule) -> dict[str, float]:
         """Return the metrics; the network is in evaluation mode, without gradients."""
@@ -24,6 +27,8 @@ class EvaluationProbe(pl.Callback):
     @torch.no_grad()
     def on_test_epoch_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         """Measure and log."""
+        if not trainer.is_global_zero:
+            return
         with trainer.precision_plugin.test_step_context():
             measured = self.measure(trainer, module)
         for name, value in measured.items():
@@ -36,10 +41,10 @@ def tested_images(trainer: pl.Trainer) -> ImageSet:
 
 
 def tested_batches(trainer: pl.Trainer) -> Iterator[tuple[Tensor, Tensor]]:
-    """Yield the test batches in order: images float32 (B, C, H, W), labels (B,)."""
+    """Yield the whole test batches in order: images float32 (B, C, H, W), labels (B,)."""
     loaders = trainer.test_dataloaders
     assert loaders is not None
-    yield from loaders[0]
+    yield from loaders[0].part(0, 1)
 
 
 def correct(

@@ -18,6 +18,7 @@ from torch.optim import Optimizer
 from cnn_anatomy.classifier import Classifier
 from cnn_anatomy.networks.network import weight_layers
 from cnn_anatomy.probes.undisturbed import undisturbed
+from cnn_anatomy.ranks import average
 
 
 class GradientProbe(pl.Callback):
@@ -73,6 +74,7 @@ class GradientProbe(pl.Callback):
             with trainer.precision_plugin.train_step_context():
                 loss, _ = module.loss(batch)
             loss.backward()
+        average([w.grad for w in self.weights if isinstance(w.grad, Tensor)])
         self._record(epoch=-1, step=0)
         module.zero_grad()
         self._log(trainer, epoch=-1, step=0)
@@ -90,6 +92,8 @@ class GradientProbe(pl.Callback):
 
     def on_train_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         """Keep every record as an artifact of the run."""
+        if not trainer.loggers:
+            return
         from cnn_anatomy.probes.heatmap import draw
 
         frame = self.frame()

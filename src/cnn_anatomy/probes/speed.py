@@ -8,7 +8,7 @@ import lightning.pytorch as pl
 
 
 class SpeedProbe(pl.Callback):
-    """Logs images over the wall time of their steps.
+    """Logs images over the wall time of their steps, those of all processes that share them.
 
     | metric | meaning |
     |---|---|
@@ -36,7 +36,7 @@ class SpeedProbe(pl.Callback):
     ) -> None:
         """Count the images, and the time up to this step."""
         assert isinstance(batch, list | tuple)
-        self.images += len(batch[1])
+        self.images += len(batch[1]) * trainer.world_size
         now = time.perf_counter()
         self.seconds += now - self.start
         self.start = now
@@ -73,7 +73,7 @@ class SpeedProbe(pl.Callback):
         """Count the images, and the time up to this batch."""
         assert isinstance(batch, list | tuple)
         if hasattr(self, "test_start"):
-            self.tested += len(batch[1])
+            self.tested += len(batch[1]) * trainer.world_size
             self.test_seconds = time.perf_counter() - self.test_start
 
     def on_test_epoch_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:

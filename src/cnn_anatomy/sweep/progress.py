@@ -21,10 +21,13 @@ SECONDS = 2.0  # between two looks at the store, and at least SHARE times what a
 SHARE = 30
 
 
-def failure(run: Run) -> str:
+def failure(client: MlflowClient, run: Run) -> str:
     """Return what is said of a failed run: its name, the reason, where traceback and log lie."""
     tags = run.data.tags
     where = run.info.artifact_uri.removeprefix("file://")
+    if where.startswith("mlflow-artifacts:"):  # which the server fetches: its page is to be seen
+        page = f"#/experiments/{run.info.experiment_id}/runs/{run.info.run_id}/artifacts"
+        where = f"{client.tracking_uri.rstrip('/')}/{page}"
     reason = tags.get("reason", "its process ended without a word")
     log = f"; log {tags['log']}" if "log" in tags else ""
     name = f"{tags['study']}: {run.info.run_name}"
@@ -89,7 +92,7 @@ class SweepProgress:
             for run in failed_runs(self.client, self.parents):
                 if run.info.run_id not in self.told:
                     self.told.add(run.info.run_id)
-                    self._say(failure(run))
+                    self._say(failure(self.client, run))
 
     def state(self) -> tuple[int, int, list[str]]:
         """Return the number done, the number failed, and the names of the running."""

@@ -211,7 +211,7 @@ class StudySweeper(Sweeper):
         _print_tables(asked, client, parents)
         kept = {run.data.tags["key"]: run for run in failed_runs(client, follow)}
         return [
-            failure(kept[job.key]) if job.key in kept else f"failed: {job.name}: {reason}"
+            failure(client, kept[job.key]) if job.key in kept else f"failed: {job.name}: {reason}"
             for job, reason in failures.items()
         ]
 

@@ -14,9 +14,9 @@ from mlflow.entities import Dataset, DatasetInput, InputTag, Metric
 from mlflow.exceptions import MlflowException
 
 from cnn_anatomy.tracking.process import is_gone
+from cnn_anatomy.tracking.store import is_refusal
 
 PAUSE = 10.0  # seconds between two attempts to deliver
-OURS = {"INVALID_PARAMETER_VALUE", "RESOURCE_DOES_NOT_EXIST", "RESOURCE_ALREADY_EXISTS"}
 
 
 class Journal:
@@ -70,7 +70,7 @@ class Journal:
             self.flush()
             _apply(self.client, self.run_id, entry)
         except (MlflowException, OSError) as error:
-            if getattr(error, "error_code", None) in OURS:
+            if is_refusal(error):
                 raise
             self.next_attempt = time.monotonic() + PAUSE
             return False

@@ -16,12 +16,12 @@ PACKAGE = Path(__file__).resolve().parents[1]
 NUMERIC = (
     *("networks", "data", "probes", "classifier.py", "schedules.py", "training.py"),
     *("transfer.py", "pretraining.py"),
-    "prefix.py",
+    *("prefix.py", "shared_norm.py"),
     *("sizes.py", "class_folders.py"),
 )
 IRRELEVANT = {"study", "variant", "tracking", "paths", "hydra"}
 FILES = (("transfer", "source"), ("model", "weights"))  # what they hold counts, not the path
-PLACEMENT = {"cache", "accelerator", "devices"}
+PLACEMENT = {"cache", "accelerator", "devices", "num_nodes", "strategy"}
 
 
 def run_key(config: DictConfig) -> str:

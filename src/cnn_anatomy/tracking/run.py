@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import tempfile
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from lightning.pytorch.loggers import MLFlowLogger
+from lightning.pytorch.loggers.logger import Logger
 from mlflow import MlflowClient
 from mlflow.entities import Param, Run
 
@@ -20,23 +19,38 @@ from cnn_anatomy.hardware import description
 from cnn_anatomy.paths import REPOSITORY, cache
 from cnn_anatomy.tracking.journal import Journal
 from cnn_anatomy.tracking.process import identity, is_gone, is_here
-from cnn_anatomy.tracking.server import await_server
 from cnn_anatomy.tracking.stop import STOP, Stopped
+from cnn_anatomy.tracking.store import insist
 
 
-class RunLogger(MLFlowLogger):
-    """Lightning's logger on a run whose status is not Lightning's business.
+class RunLogger(Logger):
+    """Lightning's logger on a run in MLflow that is open already; it waits for no server.
 
     `logged` holds every (metric, step) that the run has: a resumed run logs none twice.
     """
 
-    def __init__(
-        self, client: MlflowClient, run: Run, uri: str, journal: Journal, *, resumed: bool = False
-    ) -> None:
-        name = client.get_experiment(run.info.experiment_id).name
-        super().__init__(experiment_name=name, tracking_uri=uri, run_id=run.info.run_id)
+    def __init__(self, run: Run, journal: Journal, logged: Iterable[tuple[str, int]] = ()) -> None:
+        self.run = run
         self.journal = journal
-        self.logged = set(_history(client, run)) if resumed else set()
+        self.logged = set(logged)
+
+    @property
+    def name(self) -> str:
+        """Return the experiment's id."""
+        return self.run.info.experiment_id
+
+    @property
+    def version(self) -> str:
+        """Return the run's id."""
+        return self.run_id
+
+    @property
+    def run_id(self) -> str:
+        """Return the run's id."""
+        return self.run.info.run_id
+
+    def log_hyperparams(self, *args: Any, **kwargs: Any) -> None:
+        """Do nothing: `tracked` logs the parameters."""
 
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
         """Log what was not logged at this step before."""
@@ -45,9 +59,6 @@ class RunLogger(MLFlowLogger):
         if new:
             self.logged |= {(k, step) for k in new}
             self.journal.metrics(new, step)
-
-    def finalize(self, status: str = "success") -> None:
-        """Do nothing: `tracked` sets the status when all of the run is over."""
 
     def log_folder(self, folder: str) -> None:
         """Keep every file of `folder` as an artifact."""
@@ -71,7 +82,6 @@ def tracked(
     `resumed` counts how often. The reason of a failure stands in the tag `reason`, all of it in the
     artifact traceback.txt. `journals` is where writes wait for a lost server.
     """
-    await_server(uri)
     client = MlflowClient(uri)
     every = {
         **tags,
@@ -89,18 +99,24 @@ def tracked(
     checkpoints = kept.parent / "checkpoints"
     journal = None
     status, reason = "FAILED", ""
-    try:
+
+    def opened() -> tuple[Run, Journal, set[tuple[str, int]]]:
+        nonlocal journal
         with STOP.held():
             before = interrupted(client, experiment, tags.get("key"), tags.get("kind"), checkpoints)
             run = before or client.create_run(experiment, run_name=name, tags=every)
-            run_id = run.info.run_id
-            journal = Journal(client, run_id, kept)
+            journal = Journal(client, run.info.run_id, kept)
             if before:
                 _reopen(client, before, every)
                 journal.flush()
-                run = client.get_run(run_id)
-        client.log_batch(run_id, params=[Param(k, str(v)) for k, v in params.items()])
-        yield RunLogger(client, run, uri, journal, resumed=before is not None)
+                run = client.get_run(run.info.run_id)
+        # A run that is resumed elsewhere keeps the params of where it began.
+        new = [Param(k, str(v)) for k, v in params.items() if k not in run.data.params]
+        client.log_batch(run.info.run_id, params=new)
+        return run, journal, set(_history(client, run)) if before else set()
+
+    try:
+        yield RunLogger(*insist(uri, opened))
         status = "FINISHED"
     except Exception as error:
         reason = f"{type(error).__name__}: {error}"[:500]
@@ -108,7 +124,7 @@ def tracked(
             _keep_traceback(journal, error)
         raise
     except (Stopped, KeyboardInterrupt) as error:
-        status, reason = "KILLED", f"stopped by {_signal(error)}"
+        status, reason = "KILLED", getattr(error, "reason", "stopped by Ctrl-C")
         raise
     except SystemExit as error:
         reason = f"exited with status {error.code}"
@@ -129,17 +145,19 @@ def interrupted(
     """Return the latest run of `key`, if it was stopped or its process is gone.
 
     The caller holds the lock of `key` in the cache that has `checkpoints`. A run on another
-    machine that keeps its own there took the same lock, so that its process is gone, too.
+    machine that keeps its own there took the same lock, so that its process is gone, too. One
+    that this very process is said to write is one whose creation it was not told of: the server
+    was lost at that moment.
     """
     if key is None:
         return None
     query = f"tags.key = '{key}' and tags.kind = '{kind}'"
     for run in client.search_runs([experiment], query, max_results=1):
         status = run.info.status
-        if status == "KILLED":
-            return run
-        there = (checkpoints / run.info.run_id).is_dir() and not is_here(run.data.tags)
-        if status == "RUNNING" and (there or is_gone(run.data.tags)):
+        tags = run.data.tags
+        there = (checkpoints / run.info.run_id).is_dir() and not is_here(tags)
+        left = there or is_gone(tags) or tags.items() >= identity().items()
+        if status == "KILLED" or (status == "RUNNING" and left):
             return run
     return None
 
@@ -164,11 +182,6 @@ def _history(client: MlflowClient, run: Run) -> Iterator[tuple[str, int]]:
     for name in run.data.metrics:
         for metric in client.get_metric_history(run.info.run_id, name):
             yield name, metric.step
-
-
-def _signal(error: BaseException) -> str:
-    number = error.args[0] if isinstance(error, Stopped) else signal.SIGINT
-    return "Ctrl-C" if number == signal.SIGINT else signal.Signals(number).name
 
 
 def log_dataset(logger: RunLogger, name: str, digests: Mapping[str, str]) -> None:

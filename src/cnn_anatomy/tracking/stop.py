@@ -26,6 +26,12 @@ class Stopped(BaseException):
         """Return the exit status that shells know for the signal, as 130 or 143."""
         return 128 + int(self.args[0])
 
+    @property
+    def reason(self) -> str:
+        """Return what is said of a run that ends so."""
+        number = signal.Signals(self.args[0])
+        return f"stopped by {'Ctrl-C' if number == signal.SIGINT else number.name}"
+
 
 class Stop:
     """A context in which the first of SIGNALS raises `Stopped`, once.
@@ -60,6 +66,12 @@ class Stop:
             if self._depth == 0:
                 for number, handler in self._before.items():
                     signal.signal(number, handler)
+
+    def retake(self) -> None:
+        """Handle the signals again that other code has meanwhile put handlers of its own for."""
+        if self._depth and threading.current_thread() is threading.main_thread():
+            for number in SIGNALS:
+                signal.signal(number, self._receive)
 
     @contextmanager
     def held(self) -> Iterator[None]:

@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 import logging
+import os
 import sqlite3
+import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 from filelock import FileLock
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
+
+from cnn_anatomy.tracking.server import await_server
+
+REFUSED = {"INVALID_PARAMETER_VALUE", "RESOURCE_DOES_NOT_EXIST", "RESOURCE_ALREADY_EXISTS"}
+ATTEMPTS = 5
+T = TypeVar("T")
+os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")  # at every run's end
 
 
 def prepare(uri: str, study: str, note: str = "") -> str:
@@ -30,6 +41,30 @@ def prepare(uri: str, study: str, note: str = "") -> str:
         with sqlite3.connect(path) as database:
             database.execute("PRAGMA journal_mode=WAL")
     return experiment
+
+
+def insist(uri: str, call: Callable[[], T]) -> T:
+    """Return what `call` returns; if the server is lost meanwhile, wait for it and call again.
+
+    Raises:
+        ConnectionError: if it is lost for good.
+        MlflowException: what it refuses, or fails at though it answers.
+    """
+    for attempt in range(ATTEMPTS):
+        await_server(uri)
+        try:
+            return call()
+        except (MlflowException, OSError) as error:
+            lost = uri.startswith("http") and not is_refusal(error)
+            if not lost or attempt == ATTEMPTS - 1:
+                raise
+            time.sleep(2)
+    raise AssertionError
+
+
+def is_refusal(error: Exception) -> bool:
+    """Return whether the server understood and says no, so that asking again is of no use."""
+    return getattr(error, "error_code", None) in REFUSED
 
 
 def _experiment(client: MlflowClient, name: str, note: str, artifacts: str | None) -> str:

@@ -1,0 +1,188 @@
+"""A sweep on a tracking server with PostgreSQL: nothing but its REST API is used, nothing is lost.
+
+`SERVER_SEEDS` is how many runs of each of the eight variants (5).
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from helpers import SMALL, environment
+from mlflow import MlflowClient
+from tracking_server import TrackingServer
+
+from cnn_anatomy.errors import ConfigError
+from cnn_anatomy.paths import REPOSITORY
+from cnn_anatomy.results import report
+from cnn_anatomy.results.page import publish
+from cnn_anatomy.results.runs import ALWAYS, read
+from cnn_anatomy.studies import load
+from cnn_anatomy.tracking.postgres import Cluster
+
+pytestmark = pytest.mark.server
+SEEDS = int(os.environ.get("SERVER_SEEDS", "5"))
+RUNS = 8 * SEEDS
+WORDS = ("--multirun", "study=skip", f"hydra.sweeper.seeds={SEEDS}", *SMALL)
+ONCE = {*ALWAYS, "macs", "params/total", "consistency/shift", "train/clean_accuracy"}
+STEPS = {"gradient/decay": 2, "gradient/first": 2}  # at step 0 and after the epoch
+
+
+@pytest.fixture(scope="module")
+def place():
+    """Yield a database and a server that run, in a folder that PostgreSQL's user may enter."""
+    folder = Path(tempfile.mkdtemp(prefix="shared-"))
+    folder.chmod(0o755)
+    try:
+        database = Cluster(folder / "database")
+    except ConfigError as error:
+        shutil.rmtree(folder)
+        pytest.skip(str(error))
+    server = TrackingServer(folder, database.uri, workers=2)
+    try:
+        database.start()
+        server.start()
+        yield SimpleNamespace(folder=folder, database=database, server=server)
+    finally:
+        if hasattr(server, "process"):
+            server.kill()
+        if database.runs:
+            database.stop("immediate")
+        shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="module")
+def sweep(place):
+    """Sweep with four workers; kill server and database once each, and start them again."""
+    began = time.monotonic()
+    log = (place.folder / "sweep.log").open("w")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "cnn_anatomy.train", *WORDS],
+        cwd=place.folder,
+        env=environment(place.folder, place.server.uri, WORKERS="4"),
+        stdout=log,
+        stderr=log,
+        start_new_session=True,
+    )
+    client = MlflowClient(place.server.uri)
+    try:
+        await_finished(client, process, RUNS // 4)
+        place.server.kill()
+        time.sleep(5)
+        place.server.start()
+        await_finished(client, process, RUNS // 2)
+        place.database.stop("immediate")
+        time.sleep(5)
+        place.database.start()
+        status = process.wait(timeout=1800)
+    finally:
+        if process.poll() is None:
+            process.kill()
+    seconds = time.monotonic() - began
+    said = (place.folder / "sweep.log").read_text()
+    print(f"\n{RUNS} runs by 4 workers in {seconds:.0f} s; server and database killed once each")
+    found = runs(client)
+    return SimpleNamespace(client=client, status=status, said=said, runs=found, place=place)
+
+
+def runs(client, kind="run"):
+    experiment = client.get_experiment_by_name("skip")
+    if experiment is None:
+        return []
+    return client.search_runs([experiment.experiment_id], f"tags.kind = '{kind}'")
+
+
+def await_finished(client, process, count):
+    """Wait until `count` runs are done, others under way."""
+    for _ in range(1800):
+        if sum(r.info.status == "FINISHED" for r in runs(client)) >= count:
+            return
+        assert process.poll() is None, "done before the server could be killed"
+        time.sleep(0.5)
+    raise AssertionError(f"no {count} runs in 15 minutes")
+
+
+def command(sweep, *words):
+    """Run the real command again on the server."""
+    call = [sys.executable, "-m", "cnn_anatomy.train", *WORDS, *words]
+    env = environment(sweep.place.folder, sweep.place.server.uri, COLUMNS="200")
+    began = time.monotonic()
+    done = subprocess.run(
+        call, cwd=sweep.place.folder, env=env, capture_output=True, text=True, timeout=600
+    )
+    return done, time.monotonic() - began
+
+
+def test_nothing_is_lost(sweep):
+    assert sweep.status == 0, sweep.said
+    assert Counter(r.info.status for r in sweep.runs) == {"FINISHED": RUNS}, sweep.said
+    assert len({r.data.tags["key"] for r in sweep.runs}) == RUNS
+    for run in sweep.runs:
+        assert run.data.metrics.keys() >= ONCE | STEPS.keys()
+        for name in ONCE | STEPS.keys():
+            history = sweep.client.get_metric_history(run.info.run_id, name)
+            assert len(history) == STEPS.get(name, 1), (run.info.run_name, name)
+        files = {f.path for f in sweep.client.list_artifacts(run.info.run_id)}
+        assert files >= {"config.yaml", "gradients.parquet", "gradients.png"}
+    assert not list((sweep.place.folder / "cache" / "journal").glob("*.jsonl"))
+
+
+def test_nothing_was_written_beside_the_server(sweep):
+    written = {path.name for path in sweep.place.folder.iterdir()}
+    assert written <= {"database", "artifacts", "server.log", "sweep.log", "cache", "outputs"}
+    assert all(r.info.artifact_uri.startswith("mlflow-artifacts:/") for r in sweep.runs)
+
+
+def test_the_plan_knows_what_is_done(sweep):
+    done, seconds = command(sweep, "hydra.sweeper.plan=true")
+    assert done.returncode == 0, done.stderr
+    assert f"{RUNS} runs: {RUNS} done" in done.stdout
+    print(f"\nplan of {RUNS} runs over REST: {seconds:.1f} s with the imports")
+
+
+def test_the_sweep_has_nothing_left_to_do(sweep):
+    done, seconds = command(sweep)
+    assert done.returncode == 0, done.stderr
+    assert f"{RUNS} runs: {RUNS} done before, 0 to train" in done.stdout
+    assert "missing" not in done.stdout
+    print(f"\nsweep with nothing left, its table printed: {seconds:.1f} s with the imports")
+
+
+def test_table_and_report_are_written_from_the_server_alone(sweep, tmp_path):
+    parent = runs(sweep.client, "sweep")[0].info.run_id
+    # A table is of a study's own sweep; this one was made small by overrides.
+    sweep.client.set_tag(parent, "preset", "true")
+    began = time.monotonic()
+    read(sweep.client, "skip", load("skip").metrics)
+    print(f"\n{RUNS} runs read over REST: {time.monotonic() - began:.1f} s")
+    began = time.monotonic()
+    (page,) = publish([load("skip")], sweep.client, tmp_path)
+    seconds = time.monotonic() - began
+    print(f"their table, figures and ledger included: {seconds:.1f} s")
+    assert len(page.table.rows) == 8
+    cells = re.findall(r"\| (\d+) \|$", (tmp_path / "skip" / "table.md").read_text(), re.MULTILINE)
+    assert cells == [str(SEEDS)] * 8
+    assert page.drawn
+    index = report.write([load("skip")], sweep.client, tmp_path / "site")
+    assert (index.parent / "skip.html").stat().st_size > 10_000
+
+
+def test_sync_delivers_to_the_server(sweep):
+    call = [sys.executable, "-m", "cnn_anatomy.tracking"]
+    done = subprocess.run(
+        call,
+        cwd=REPOSITORY,
+        env=environment(sweep.place.folder, sweep.place.server.uri),
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    assert f"delivered to {sweep.place.server.uri}, 0 wait" in done.stdout
