@@ -23,7 +23,7 @@ class Claim:
         id: of the ledger: the statement's name, after a dot which part of it.
         statement: in words.
         source: who says so.
-        metric: what is compared; `name@0` is the untrained network's.
+        metric: what is compared; `untrained/name` is that of the untrained network.
         better: `higher`, `lower` or `nearer zero`: where the treatment is said to be.
         treatment, control: params (or `variant`) that pick one run of every seed; the control may
             be a number that the treatment is compared with.

@@ -160,7 +160,7 @@ def test_table_and_report_are_written_from_the_server_alone(sweep, tmp_path):
     # A table is of a study's own sweep; this one was made small by overrides.
     sweep.client.set_tag(parent, "preset", "true")
     began = time.monotonic()
-    read(sweep.client, "skip", load("skip").metrics)
+    read(sweep.client, "skip")
     print(f"\n{RUNS} runs read over REST: {time.monotonic() - began:.1f} s")
     began = time.monotonic()
     (page,) = publish([load("skip")], sweep.client, tmp_path)

@@ -34,7 +34,7 @@ def study() -> Study:
         "g1", "Deep ones are larger.", "someone", "params/total", "higher",
         {"variant": shown[1]}, {"variant": shown[0]}, 1,
     )  # fmt: skip
-    columns = ("test/accuracy", "gradient/decay@0", "params/total", "macs")
+    columns = ("test/accuracy", "untrained/gradient/decay", "params/total", "macs")
     return Study(
         "skip", f"Does {EVIL} help?", "Read it so.",
         Table(("model.depth", "norm"), columns, shown[0]),
@@ -73,6 +73,7 @@ def fill(uri: str, asked: Study, seeds: int = 6) -> MlflowClient:
             Metric("test/accuracy", 0.6 + better + noise[0], 0, 0),
             Metric("params/total", 1000 * depth, 0, 0),
             Metric("macs", 2e6 * depth, 0, 0),
+            Metric("untrained/gradient/decay", depth / 4 + noise[0], 0, 0),
             *(Metric("gradient/decay", depth / 4 / (1 + e) + noise[e], 0, e) for e in range(6)),
             *(
                 Metric(f"{split}/accuracy", 0.1 + better + e / 8 + noise[5 + e], 0, 10 * e + 9)

@@ -72,7 +72,7 @@ def test_every_cell_is_traced(published):
 
 
 def test_a_run_without_a_file_is_left_out(published):
-    sweep = read(published.client, "skip", published.study.metrics)
+    sweep = read(published.client, "skip")
     evidence = Evidence(published.study, sweep, published.client)
     first, *_, last = sweep.variants
     assert len(evidence.frames(first, "shift.parquet")) == 6

@@ -141,4 +141,4 @@ def test_one_value_has_no_interval_and_none_no_summary():
 def test_an_unknown_metric_is_refused():
     with pytest.raises(ConfigError, match=r"test/acuracy is none of .*did you mean test/accuracy"):
         metric("test/acuracy")
-    assert metric("gradient/decay@0").label.endswith("untrained")
+    assert metric("untrained/gradient/decay").label.endswith("untrained")

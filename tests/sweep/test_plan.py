@@ -1,10 +1,14 @@
 """The ledger of a sweep's runs."""
 
+from itertools import pairwise
+
 import pandas as pd
+from hypothesis import given
+from hypothesis import strategies as st
 
 from cnn_anatomy.results.runs import ALWAYS
 from cnn_anatomy.studies import Planned
-from cnn_anatomy.sweep.plan import entries, show
+from cnn_anatomy.sweep.plan import entries, ranges, show
 
 METRICS = {"params/total": 100.0, "macs": 1e6, **dict.fromkeys(ALWAYS, 0.5)}
 
@@ -39,6 +43,9 @@ def test_states_and_costs(capsys):
     assert made[4].params == 100
     show(made, workers=2)
     told = capsys.readouterr().out
+    (failed,) = (line.split("│")[1:-1] for line in told.splitlines() if "│ failed" in line)
+    cells = [cell.strip() for cell in failed]
+    assert cells == ["s", "a", "failed", "2, 4", "100", "1,000,000", "15"]
     assert "6 runs: 2 failed, 1 done, 1 running, 1 stale, 1 missing" in told
     assert "4 to train, about 0 min with 2 workers, 1 of them guessed from the others" in told
 
@@ -50,3 +57,11 @@ def test_runs_that_have_logged_nothing_yet():
     made = entries(planned, {"s": pd.DataFrame([begun])})
     assert [e.state for e in made] == ["running", "missing"]
     assert [e.seconds for e in made] == [None, None]
+
+
+@given(st.lists(st.integers(0, 40)))
+def test_short_lists_of_seeds_name_each_once(seeds):
+    parts = [part.split("–") for part in ranges(seeds).split(", ") if part]
+    named = [n for part in parts for n in range(int(part[0]), int(part[-1]) + 1)]
+    assert named == sorted(set(seeds))
+    assert all(int(later[0]) > int(part[-1]) + 1 for part, later in pairwise(parts))

@@ -77,8 +77,11 @@ def test_every_child_carries_the_contract(sweep):
 
 def test_the_gradient_is_logged_untrained_and_after_each_epoch(sweep):
     run = sweep.children[0].info.run_id
-    steps = [m.step for m in sweep.client.get_metric_history(run, "gradient/decay")]
-    assert steps == [0, 2]
+    history = sweep.client.get_metric_history(run, "gradient/decay")
+    assert [m.step for m in history] == [0, 2]
+    metrics = sweep.client.get_run(run).data.metrics
+    assert metrics["untrained/gradient/decay"] == history[0].value
+    assert metrics["gradient/decay"] == history[1].value
     folder = sweep.client.download_artifacts(run, "", str(sweep.folder))
     frame = pd.read_parquet(f"{folder}/gradients.parquet")
     assert set(frame.layer) == set(range(8))

@@ -40,7 +40,7 @@ READ = (
     "from cnn_anatomy.studies import load\n"
     "from cnn_anatomy.paths import tracking_uri\n"
     "study = load('skip')\n"
-    "show(build(study, read(MlflowClient(tracking_uri()), 'skip', study.metrics)))\n"
+    "show(build(study, read(MlflowClient(tracking_uri()), 'skip')))\n"
 )
 
 

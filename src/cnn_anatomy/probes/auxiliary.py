@@ -7,6 +7,7 @@ import torch
 
 from cnn_anatomy.classifier import Classifier
 from cnn_anatomy.networks.network import weight_layers
+from cnn_anatomy.probes.logged import log
 from cnn_anatomy.probes.undisturbed import undisturbed
 from cnn_anatomy.ranks import average
 
@@ -46,5 +47,4 @@ class AuxiliaryGradientProbe(pl.Callback):
         shares = (torch.stack(norms) / torch.stack(norms).sum().clamp_min(1e-30)).tolist()
         metrics = {f"gradient/auxiliary_share_{k}": s for k, s in enumerate(shares[1:], 1)}
         metrics["gradient/auxiliary_share"] = sum(shares[1:])
-        for logger in trainer.loggers:
-            logger.log_metrics(metrics, step)
+        log(trainer, metrics, step)

@@ -17,6 +17,7 @@ from torch.optim import Optimizer
 
 from cnn_anatomy.classifier import Classifier
 from cnn_anatomy.networks.network import weight_layers
+from cnn_anatomy.probes.logged import log
 from cnn_anatomy.probes.undisturbed import undisturbed
 from cnn_anatomy.ranks import average
 
@@ -33,6 +34,7 @@ class GradientProbe(pl.Callback):
     | `gradient/first`, `gradient/last` | epoch mean of the first and the last convolution |
     | `gradient/decay` | slope of log10 RMS against depth (0 first layer, 1 last), in decades |
     | `gradient/stage_<k>` | epoch mean over the layers of stage k |
+    | `untrained/gradient/…` | each of them before training, once |
 
     A positive decay is a gradient that vanishes toward the input, a negative one explodes.
     All layers and sampled steps go to `frame()`; no step waits for the device.
@@ -138,8 +140,7 @@ class GradientProbe(pl.Callback):
             mine = rms[[s == stage for s in self.stages]]
             metrics[f"gradient/stage_{stage}"] = mine.mean()
         finite = {k: float(v) for k, v in metrics.items() if np.isfinite(v)}
-        for logger in trainer.loggers:
-            logger.log_metrics(finite, step)
+        log(trainer, finite, step)
 
 
 def decay(rms: np.ndarray) -> float:

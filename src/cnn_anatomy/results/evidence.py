@@ -36,18 +36,12 @@ class Evidence:
         return self.sweep.finished[self.sweep.finished.variant == variant]
 
     def values(self, variant: str, name: str) -> pd.Series:
-        """Return a metric by seed; `name@0` is the value at step 0."""
+        """Return a metric by seed."""
         runs = self.runs(variant)
         column = f"metrics.{name}"
-        if column in runs:
-            return runs.set_index("seed")[column].dropna()
-        base, _, step = name.partition("@")
-        found = {}
-        for seed, run in zip(runs.seed, runs.run_id, strict=True):
-            history = self.history(run, base)
-            if step and int(step) in history.index:
-                found[seed] = history[int(step)]
-        return pd.Series(found, dtype=float)
+        if column not in runs:
+            return pd.Series(dtype=float)
+        return runs.set_index("seed")[column].dropna()
 
     def history(self, run: str, name: str) -> pd.Series:
         """Return a metric by step."""

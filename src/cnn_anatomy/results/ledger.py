@@ -45,7 +45,7 @@ def gather(client: MlflowClient, sweeps: Sequence[tuple[Study, Sweep]]) -> list[
     for study in (load(name) for name in names()):
         if study.name not in known and study.claims:
             try:
-                known[study.name] = study, read(client, study.name, study.metrics)
+                known[study.name] = study, read(client, study.name)
             except ConfigError:
                 found += untried(study.name, study.claims)  # never swept
     for name, (study, sweep) in known.items():

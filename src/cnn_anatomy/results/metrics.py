@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from cnn_anatomy.errors import ConfigError, did_you_mean
 
+UNTRAINED = "untrained/"
 UNIT = re.compile(r" \((%|points|decades|×?10[⁻⁰¹²³⁴⁵⁶⁷⁸⁹]+)\)")
 
 
@@ -100,18 +101,15 @@ METRICS = {
 
 
 def metric(name: str) -> Metric:
-    """Return how `name` prints; `name@0` is the metric at step 0, of the untrained network.
+    """Return how `name` prints; `untrained/<name>` is that of the untrained network.
 
     Raises:
         ConfigError: if no table knows it.
     """
-    base, _, step = name.partition("@")
-    if base not in METRICS or (step and not step.isdigit()):
+    base = name.removeprefix(UNTRAINED)
+    if base not in METRICS:
         raise ConfigError(
             f"table.metrics={name} is none of {', '.join(METRICS)}{did_you_mean(base, METRICS)}"
         )
     found = METRICS[base]
-    if not step:
-        return found
-    when = "untrained" if step == "0" else f"step {step}"
-    return replace(found, label=f"{found.label}, {when}")
+    return found if base == name else replace(found, label=f"{found.label}, untrained")

@@ -148,7 +148,7 @@ def publish(
     parents = parents or {}
     for study in studies:
         figures.check(study)
-    sweeps = [(s, read(client, s.name, s.metrics, parents.get(s.name))) for s in studies]
+    sweeps = [(s, read(client, s.name, parents.get(s.name))) for s in studies]
     verdicts = ledger.gather(client, sweeps)
     if verdicts:
         ledger.write(verdicts, root)

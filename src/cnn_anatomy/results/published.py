@@ -186,7 +186,7 @@ def publish(
 
 
 def _publish(paper: Paper, client: MlflowClient, root: Path, parent: str) -> Page:
-    sweep = read(client, paper.name, paper.metrics, parent)
+    sweep = read(client, paper.name, parent)
     table = build(paper, sweep)
     other = "" if paper.data else f"-{sweep.values('params.data', '-')}"
     folder = root / paper.name / f"{paper.budget}{other}"

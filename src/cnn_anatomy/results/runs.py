@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -75,12 +74,8 @@ def finished(client: MlflowClient, experiment: str) -> dict[str, str]:
     return dict(done[::-1].itertuples(index=False, name=None))
 
 
-def read(
-    client: MlflowClient, study: str, metrics: Sequence[str] = (), parent: str | None = None
-) -> Sweep:
+def read(client: MlflowClient, study: str, parent: str | None = None) -> Sweep:
     """Read a sweep: `parent`, or the study's latest with its own settings.
-
-    `metrics` names those that are wanted at a certain step, as in `gradient/decay@0`.
 
     Raises:
         ConfigError: if the store has no such sweep.
@@ -91,7 +86,7 @@ def read(
     if experiment is None or parent is None:
         raise ConfigError(f"study={study} has no sweep in the store: make sweep STUDY={study}")
     plan = pd.DataFrame(_plan(client, parent))
-    runs = known(client, experiment.experiment_id, metrics)
+    runs = known(client, experiment.experiment_id)
     return Sweep(study, parent, _joined(plan, runs))
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ def summarise(values: Iterable[float]) -> Summary | None:
     if len(x) == 1:
         return Summary(1, mean, np.nan, np.nan, np.nan)
     std = float(x.std(ddof=1))
-    half = float(stats.t.ppf(0.975, len(x) - 1)) * std / np.sqrt(len(x))
+    half = float(special.stdtrit(len(x) - 1, 0.975)) * std / np.sqrt(len(x))
     return Summary(len(x), mean, std, mean - half, mean + half)
 
 
@@ -66,6 +66,8 @@ def paired_difference(differences: Iterable[float], resamples: int = 9999) -> Di
     std = float(x.std(ddof=1))
     if std <= 1e-12 * abs(mean) or std == 0:
         return Difference(len(x), mean, mean, mean, np.copysign(np.inf, mean) if mean else 0.0, p)
+    from scipy import stats  # takes a second to import, which a table need not wait for
+
     interval = stats.bootstrap(
         (x,), np.mean, n_resamples=resamples, method="BCa", rng=np.random.default_rng(0)
     ).confidence_interval

@@ -71,12 +71,18 @@ def entries(
 
 
 def show(made: Sequence[Entry], workers: int) -> None:
-    """Print the ledger, how many runs are in which state, and about how long the rest will take."""
-    table = Table("study", "variant", "seed", "state", "params", "MACs", "seconds", "key")
+    """Print the ledger, how many runs are in which state, and about how long the rest will take.
+
+    The runs of a variant that are in the same state share a line.
+    """
+    alike: dict[tuple[str, str, str], list[Entry]] = {}
     for e in made:
-        run = e.run
-        numbers = (f"{v:,.0f}" if v is not None else "–" for v in (e.params, e.macs, e.seconds))
-        table.add_row(run.study, run.variant, str(run.seed), e.state, *numbers, e.key)
+        alike.setdefault((e.run.study, e.run.variant, e.state), []).append(e)
+    table = Table("study", "variant", "state", "seeds", "params", "MACs", "seconds each")
+    for (study, variant, state), group in alike.items():
+        costs = (group[0].params, group[0].macs, group[0].seconds)
+        numbers = (f"{v:,.0f}" if v is not None else "–" for v in costs)
+        table.add_row(study, variant, state, ranges(e.run.seed for e in group), *numbers)
     console = Console()
     if not console.is_terminal:
         console = Console(width=140)
@@ -90,6 +96,17 @@ def show(made: Sequence[Entry], workers: int) -> None:
         guess = f", {unknown} of them guessed from the others" if unknown else ""
         total = (sum(known) + unknown * mean(known)) / workers / 60
         print(f"{len(rest)} to train, about {total:.0f} min with {workers} workers{guess}")
+
+
+def ranges(numbers: Iterable[int]) -> str:
+    """Return whole numbers in short, as 0–3, 7."""
+    found: list[list[int]] = []
+    for number in sorted(set(numbers)):
+        if found and number == found[-1][1] + 1:
+            found[-1][1] = number
+        else:
+            found.append([number, number])
+    return ", ".join(f"{a}–{b}" if a < b else f"{a}" for a, b in found)
 
 
 def _there(value: float) -> float | None:

@@ -19,6 +19,7 @@ NUMERIC = (
     *("prefix.py", "shared_norm.py"),
     *("sizes.py", "class_folders.py"),
 )
+SEED = "\0seed"  # stands for it in a text
 IRRELEVANT = {"study", "variant", "tracking", "paths", "hydra"}
 FILES = (("transfer", "source"), ("model", "weights"))  # what they hold counts, not the path
 PLACEMENT = {"cache", "accelerator", "devices", "num_nodes", "strategy"}
@@ -26,13 +27,14 @@ PLACEMENT = {"cache", "accelerator", "devices", "num_nodes", "strategy"}
 
 def run_key(config: DictConfig) -> str:
     """Return 16 hexadecimal digits; names, paths and hardware do not count, the code does."""
-    return _digest(_relevant(config))
+    return _digest(_text(_relevant(config)))
 
 
 def run_keys(config: DictConfig, seeds: Sequence[int]) -> list[str]:
     """Return the key of `config` at each seed, which resolving it for each would take long."""
     zero, one = (_relevant(OmegaConf.merge(config, {"seed": seed})) for seed in (0, 1))
-    return [_digest(_with_seed(zero, one, seed)) for seed in seeds]
+    text = _text(_with_seed(zero, one, SEED))
+    return [_digest(text.replace(json.dumps(SEED), str(seed))) for seed in seeds]
 
 
 def _relevant(config: DictConfig | ListConfig) -> dict[str, Any]:
@@ -45,12 +47,15 @@ def _relevant(config: DictConfig | ListConfig) -> dict[str, Any]:
     return _without({str(k): v for k, v in plain.items() if k not in IRRELEVANT})
 
 
-def _digest(relevant: Any) -> str:
-    text = json.dumps([relevant, code_version()], sort_keys=True)
+def _text(relevant: Any) -> str:
+    return json.dumps([relevant, code_version()], sort_keys=True)
+
+
+def _digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def _with_seed(zero: Any, one: Any, seed: int) -> Any:
+def _with_seed(zero: Any, one: Any, seed: Any) -> Any:
     """Return what `zero` and `one`, of seeds 0 and 1, are at `seed`: they differ in seeds alone."""
     if zero == one:
         return zero

@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 
 from cnn_anatomy.results.evidence import Evidence
 from cnn_anatomy.results.figures.canvas import band, canvas, legend
+from cnn_anatomy.results.metrics import UNTRAINED
 
 FILE = "gradients.parquet"  # as GradientProbe.frame has it
 
@@ -74,7 +75,11 @@ def heatmap(evidence: Evidence, path: Path, *, variants: Sequence[str]) -> str:
 
 
 def decay_by_depth(
-    evidence: Evidence, path: Path, *, metric: str = "gradient/decay@0", depth: str = "model.depth"
+    evidence: Evidence,
+    path: Path,
+    *,
+    metric: str = "untrained/gradient/decay",
+    depth: str = "model.depth",
 ) -> str:
     """Draw the decay against the network's depth, a line for each choice of the other params."""
     others = [p for p in evidence.study.table.rows if p not in (depth, "variant")]
@@ -97,7 +102,7 @@ def decay_by_depth(
         axes.set_xlabel("depth of the network (layers)")
         axes.set_ylabel("gradient decay (decades)")
         legend(axes)
-    when = "in the untrained network " if metric.endswith("@0") else ""
+    when = "in the untrained network " if metric.startswith(UNTRAINED) else ""
     return (
         f"Gradient decay {when}against depth (above zero vanishing toward the input, below "
         "exploding): mean and 95 % interval"
