@@ -12,6 +12,10 @@ from pathlib import Path
 import psutil
 from sweeps import until
 
+# On loopback no token is needed; Ray would keep one in the home folder.
+QUIET = {"RAY_AUTH_MODE": "disabled", "RAY_USAGE_STATS_ENABLED": "0"}
+ENVIRONMENT = {**os.environ, **QUIET, "OMP_NUM_THREADS": "1"}
+
 
 class RayCluster:
     """A head node at 127.0.0.1 and a second at 127.0.0.2, one CPU each."""
@@ -50,7 +54,7 @@ class RayCluster:
             self.nodes.append(
                 subprocess.Popen(
                     [self.program, "start", "--block", "--disable-usage-stats", *arguments],
-                    env={**os.environ, "OMP_NUM_THREADS": "1"},
+                    env=ENVIRONMENT,
                     stdout=log,
                     stderr=log,
                     start_new_session=True,
@@ -60,7 +64,7 @@ class RayCluster:
     def _count(self):
         """Return how many nodes live."""
         call = [self.program, "status", "--address", self.address]
-        told = subprocess.run(call, capture_output=True, text=True, check=False)
+        told = subprocess.run(call, env=ENVIRONMENT, capture_output=True, text=True, check=False)
         active = told.stdout.partition("Active:")[2].partition("Pending:")[0]
         return active.count("node_")
 

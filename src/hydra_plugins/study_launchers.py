@@ -2,6 +2,8 @@
 
 from contextlib import suppress
 
+from hydra.core.config_store import ConfigStore
+
 from cnn_anatomy.launchers.local import LocalLauncher
 
 
@@ -18,6 +20,9 @@ with suppress(ModuleNotFoundError):
 
 with suppress(ModuleNotFoundError):
     from cnn_anatomy.launchers.ray import RayLauncher
+
+    # Else Hydra warns that conf/hydra/launcher/ray.yaml has the name of its plugin's schema.
+    ConfigStore.instance().repo["hydra"]["launcher"].pop("ray.yaml", None)
 
     class Ray(RayLauncher):
         """The same."""

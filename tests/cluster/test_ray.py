@@ -9,10 +9,9 @@ import pytest
 from sweeps import LONG, SWEEP, ended, half_way, results, rows, runs, start, until
 
 pytest.importorskip("ray", reason="the cluster extra is not installed: make .venv/cluster")
-from ray_cluster import RayCluster
+from ray_cluster import QUIET, RayCluster
 
 pytestmark = pytest.mark.ray
-QUIET = {"RAY_USAGE_STATS_ENABLED": "0"}
 
 
 @pytest.fixture
@@ -89,6 +88,7 @@ def test_an_address_where_nothing_is_is_one_sentence(tmp_path):
     )
     assert told.splitlines()[-1].startswith("hydra/launcher=ray can't use 127.0.0.1:9")
     assert "Traceback" not in told
+    assert "Warning" not in told
     assert not runs(tmp_path / "ray")
 
 

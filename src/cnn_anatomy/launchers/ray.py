@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 from collections.abc import Sequence
 from typing import Any
 
@@ -68,6 +69,7 @@ class RayLauncher(ray_launcher.RayLauncher):
             for number, words in enumerate(job_overrides, initial_job_idx)
         ]
         try:
+            _wait(results)
             return [_returned(result) for result in results]
         except BaseException:
             for result in results:
@@ -84,16 +86,13 @@ class RayLauncher(ray_launcher.RayLauncher):
         settings = OmegaConf.to_container(self.ray_cfg.init, resolve=True)
         assert isinstance(settings, dict)
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+        _require_cluster(settings.get("address") or os.environ.get("RAY_ADDRESS") or "")
         handler = signal.getsignal(signal.SIGTERM)
         try:
             ray.init(**{str(k): v for k, v in settings.items()})
         except (ConnectionError, ValueError, RuntimeError) as error:
             where = settings.get("address") or os.environ.get("RAY_ADDRESS") or "a cluster here"
-            said = " ".join(str(error).split())
-            raise ConfigError(
-                f"hydra/launcher=ray can't use {where} (hydra.launcher.ray.init.address or "
-                f"RAY_ADDRESS): {said}"
-            ) from error
+            raise _unusable(where, error) from error
         finally:
             signal.signal(signal.SIGTERM, handler)  # Ray's would end the sweep without tidying up
 
@@ -127,6 +126,39 @@ def train_one(
         if stop.args[0] != signal.SIGINT:
             os._exit(stop.status)  # the node shuts down: a worker that is lost is begun again
         raise KeyboardInterrupt from stop  # as Ray knows a task that was cancelled
+
+
+def _require_cluster(address: str) -> None:
+    """Refuse an address host:port where nobody listens: Ray would try for minutes."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if not (host and port.isdigit()):
+        return
+    try:
+        socket.create_connection((host, int(port)), timeout=5).close()
+    except (OSError, OverflowError) as error:
+        raise _unusable(address, error) from error
+
+
+def _unusable(where: str, error: Exception) -> ConfigError:
+    said = " ".join(str(error).split())
+    return ConfigError(
+        f"hydra/launcher=ray can't use {where} (hydra.launcher.ray.init.address or RAY_ADDRESS): "
+        f"{said}"
+    )
+
+
+def _wait(results: list[Any]) -> None:
+    """Wait until all tasks have ended.
+
+    A signal is held back while Ray has the floor: what our handler raised there would come out as
+    an error of Ray's.
+    """
+    import ray
+
+    left = results
+    while left:
+        with STOP.held():
+            _, left = ray.wait(left, num_returns=len(left), timeout=0.5)
 
 
 def _returned(result: Any) -> JobReturn:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from mlflow import MlflowClient
 
 from cnn_anatomy.results import figures, ledger, render
 from cnn_anatomy.results.evidence import Evidence
-from cnn_anatomy.results.runs import Sweep, read
+from cnn_anatomy.results.runs import Sweep, is_swept, read
 from cnn_anatomy.results.table import PaperTable, build
 from cnn_anatomy.results.verdicts import Verdict
 from cnn_anatomy.studies import Study
@@ -174,13 +174,42 @@ def _publish(
 def write_tables(table: PaperTable, sweep: Sweep, folder: Path) -> None:
     """Write table.md, table.tex, table.csv, and the runs behind them as runs.json."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "table.md").write_text(render.markdown(table))
-    (folder / "table.tex").write_text(render.latex(table))
-    (folder / "table.csv").write_text(render.comma_separated(table))
+    for name, text in _texts(table, sweep).items():
+        (folder / name).write_text(text)
+
+
+def standing(
+    studies: Sequence[Study], keys: Mapping[str, Collection[str]], client: MlflowClient, root: Path
+) -> list[PaperTable] | None:
+    """Return the studies' tables if `publish` has written them, and nothing has changed since.
+
+    That is: the latest sweep of each planned the runs of `keys`, all of them are done, and the
+    tables and runs in root/<study>/ are these. Else None.
+    """
+    tables = []
+    for study in studies:
+        if not is_swept(client, study.name):
+            return None
+        sweep = read(client, study.name)
+        table, folder = build(study, sweep), root / study.name
+        if not set(sweep.runs.key) == set(sweep.finished.key) == set(keys[study.name]):
+            return None
+        files = {folder / name: text for name, text in _texts(table, sweep).items()}
+        if not all(file.exists() and file.read_text() == text for file, text in files.items()):
+            return None
+        tables.append(table)
+    return tables
+
+
+def _texts(table: PaperTable, sweep: Sweep) -> dict[str, str]:
+    """Return the contents of the tables' files, by name."""
     traced = sweep.runs[["variant", "seed", "status", "run_id", "key", "commit", "overrides"]]
-    (folder / "runs.json").write_text(
-        json.dumps(traced.to_dict("records"), indent=1, ensure_ascii=False) + "\n"
-    )
+    return {
+        "table.md": render.markdown(table),
+        "table.tex": render.latex(table),
+        "table.csv": render.comma_separated(table),
+        "runs.json": json.dumps(traced.to_dict("records"), indent=1, ensure_ascii=False) + "\n",
+    }
 
 
 def _reason(verdict: Verdict) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -24,6 +25,7 @@ from cnn_anatomy.studies import Planned
 from cnn_anatomy.sweep.arguments import Arguments, parse
 from cnn_anatomy.sweep.download import fetch
 from cnn_anatomy.sweep.job import Job, quoted
+from cnn_anatomy.sweep.remembered import Remembered
 from cnn_anatomy.tracking.server import require_server
 
 
@@ -77,8 +79,36 @@ class StudySweeper(Sweeper):
             for paper in asked.papers:
                 check_paper(paper)
         require_server(tracking_uri(self.composed.tracking.uri))
+        remembered = Remembered(asked.runs, self.composed)
+        before = remembered.load()
+        if before is not None and (self.plan or self._is_over(asked, before)):
+            return self._run(asked, before) if self.plan else []
         jobs = self._keyed(asked.runs)
+        remembered.keep(jobs)
         return self._run(asked, jobs)
+
+    def _is_over(self, asked: Arguments, jobs: list[Job]) -> bool:
+        """Print the tables if all is done and written; return whether it is."""
+        if self.force or not asked.preset or asked.papers:
+            return False
+        from mlflow import MlflowClient
+
+        from cnn_anatomy.results.page import standing
+        from cnn_anatomy.results.render import show
+        from cnn_anatomy.tracking.store import prepare
+
+        uri = tracking_uri(self.composed.tracking.uri)
+        for study in asked.studies:
+            prepare(uri, study.name)
+        keys = {s.name: {j.key for j in jobs if j.run.study == s.name} for s in asked.studies}
+        tables = standing(asked.studies, keys, MlflowClient(uri), RESULTS)
+        if tables is None:
+            return False
+        print(f"{len(jobs)} runs: all done before, and written; make table writes them anew")
+        for table in tables:
+            show(table)
+            print(f"{table.study}: {_told(RESULTS / table.study)}\n")
+        return True
 
     def _keyed(self, runs: Sequence[Planned]) -> list[Job]:
         """Compose and check every variant, once for all its seeds, and find the runs' keys."""
@@ -247,4 +277,8 @@ def _print_tables(asked: Arguments, client: Any, parents: dict[str, str]) -> Non
     for each in written:
         describe(client, each.parent, each.note, each.folder)
         show(each.table)
-        print(f"{each.table.study}: {each.folder.relative_to(REPOSITORY)}/README.md\n")
+        print(f"{each.table.study}: {_told(each.folder)}\n")
+
+
+def _told(folder: Path) -> str:
+    return f"{folder.relative_to(REPOSITORY)}/README.md"
