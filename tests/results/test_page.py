@@ -14,7 +14,8 @@ from selenium.webdriver.common.by import By
 from cnn_anatomy.errors import ConfigError
 from cnn_anatomy.results import figures, report
 from cnn_anatomy.results.evidence import Evidence
-from cnn_anatomy.results.page import NOTE_LIMIT, publish
+from cnn_anatomy.results.page import NOTE_LIMIT, publish, standing
+from cnn_anatomy.results.render import markdown
 from cnn_anatomy.results.runs import read
 from cnn_anatomy.studies import Figure
 
@@ -69,6 +70,22 @@ def test_every_cell_is_traced(published):
     runs = json.loads((published.page.folder / "runs.json").read_text())
     assert {r["commit"] for r in runs} == {"0123456789"}
     assert len({(r["run_id"], r["key"]) for r in runs}) == 24
+
+
+def test_a_page_stands_until_its_runs_or_tables_change(published, tmp_path):
+    keys = {"skip": {f"k{i}" for i in range(24)}}
+    root = shutil.copytree(published.folder / "results", tmp_path / "results")
+
+    def stands(keys):
+        return standing([published.study], keys, published.client, root)
+
+    (table,) = stands(keys)
+    assert markdown(table) == markdown(published.page.table)
+    assert stands({"skip": keys["skip"] | {"one more"}}) is None
+    (root / "skip" / "table.csv").write_text("another")
+    assert stands(keys) is None
+    (root / "skip" / "table.csv").unlink()
+    assert stands(keys) is None
 
 
 def test_a_run_without_a_file_is_left_out(published):

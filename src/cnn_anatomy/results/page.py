@@ -11,7 +11,7 @@ from mlflow import MlflowClient
 
 from cnn_anatomy.results import figures, ledger, render
 from cnn_anatomy.results.evidence import Evidence
-from cnn_anatomy.results.runs import Sweep, is_swept, read
+from cnn_anatomy.results.runs import Sweep, newest, read
 from cnn_anatomy.results.table import PaperTable, build
 from cnn_anatomy.results.verdicts import Verdict
 from cnn_anatomy.studies import Study
@@ -183,14 +183,15 @@ def standing(
 ) -> list[PaperTable] | None:
     """Return the studies' tables if `publish` has written them, and nothing has changed since.
 
-    That is: the latest sweep of each planned the runs of `keys`, all of them are done, and the
+    That is: the newest sweep of each planned the runs of `keys`, all of them are done, and the
     tables and runs in root/<study>/ are these. Else None.
     """
     tables = []
     for study in studies:
-        if not is_swept(client, study.name):
+        parent = newest(client, study.name)
+        if parent is None:
             return None
-        sweep = read(client, study.name)
+        sweep = read(client, study.name, parent)
         table, folder = build(study, sweep), root / study.name
         if not set(sweep.runs.key) == set(sweep.finished.key) == set(keys[study.name]):
             return None

@@ -19,6 +19,8 @@ ALWAYS = {
     *(f"{s}/{what}" for s in ("train", "val", "test") for what in ("loss", "accuracy")),
 }
 
+OWN = "tags.kind = 'sweep' and tags.preset = 'true'"  # a study's sweep by its own settings
+
 
 @dataclass(frozen=True)
 class Sweep:
@@ -104,14 +106,21 @@ def _joined(plan: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
     return joined.fillna({"status": "MISSING", "run_id": "", "commit": ""})
 
 
+def newest(client: MlflowClient, study: str) -> str | None:
+    """Return the run id of the latest sweep of `study` by any settings, None if none was."""
+    experiment = client.get_experiment_by_name(study)
+    if experiment is None:
+        return None
+    return _latest(client, experiment.experiment_id, "tags.kind = 'sweep'")
+
+
 def is_swept(client: MlflowClient, study: str) -> bool:
     """Return whether the store has a sweep of `study` with its own settings."""
     experiment = client.get_experiment_by_name(study)
     return experiment is not None and _latest(client, experiment.experiment_id) is not None
 
 
-def _latest(client: MlflowClient, experiment: str) -> str | None:
-    query = "tags.kind = 'sweep' and tags.preset = 'true'"
+def _latest(client: MlflowClient, experiment: str, query: str = OWN) -> str | None:
     found = client.search_runs([experiment], query, max_results=1)
     return found[0].info.run_id if found else None
 

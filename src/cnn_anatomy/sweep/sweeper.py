@@ -89,7 +89,7 @@ class StudySweeper(Sweeper):
 
     def _is_over(self, asked: Arguments, jobs: list[Job]) -> bool:
         """Print the tables if all is done and written; return whether it is."""
-        if self.force or not asked.preset or asked.papers:
+        if self.force or asked.papers:
             return False
         from mlflow import MlflowClient
 
@@ -101,13 +101,13 @@ class StudySweeper(Sweeper):
         for study in asked.studies:
             prepare(uri, study.name)
         keys = {s.name: {j.key for j in jobs if j.run.study == s.name} for s in asked.studies}
-        tables = standing(asked.studies, keys, MlflowClient(uri), RESULTS)
+        tables = standing(asked.studies, keys, MlflowClient(uri), _root(asked))
         if tables is None:
             return False
         print(f"{len(jobs)} runs: all done before, and written; make table writes them anew")
         for table in tables:
             show(table)
-            print(f"{table.study}: {_told(RESULTS / table.study)}\n")
+            print(f"{table.study}: {_told(_root(asked) / table.study)}\n")
         return True
 
     def _keyed(self, runs: Sequence[Planned]) -> list[Job]:
@@ -262,13 +262,17 @@ def _require_installed(config: DictConfig) -> None:
         )
 
 
+def _root(asked: Arguments) -> Path:
+    return RESULTS if asked.preset else REPOSITORY / "outputs" / "results"
+
+
 def _print_tables(asked: Arguments, client: Any, parents: dict[str, str]) -> None:
     """Publish the studies' own sweeps among the committed results, any other in outputs/."""
     from cnn_anatomy.results import page, published
     from cnn_anatomy.results.render import show
     from cnn_anatomy.tracking.parent import describe
 
-    root = RESULTS if asked.preset else REPOSITORY / "outputs" / "results"
+    root = _root(asked)
     written: Sequence[page.Page | published.Page]
     if asked.papers:
         written = published.publish(asked.papers, client, root, parents)
