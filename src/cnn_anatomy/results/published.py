@@ -81,6 +81,8 @@ class Page:
     @property
     def apart(self) -> str:
         """Return what keeps the two columns from being compared, or nothing."""
+        if not self.paper.published:
+            return ""
         theirs = {o.partition("=")[2] for o in self.paper.original if o.startswith("data=")}
         ours = self._params("data")
         if self.paper.budget == "paper" and {ours} == theirs:
