@@ -1,5 +1,7 @@
 """What training must leave alone, and what it must not depend on."""
 
+import shutil
+
 import lightning.pytorch as pl
 import pytest
 import torch
@@ -9,7 +11,7 @@ from omegaconf import OmegaConf
 from cnn_anatomy.classifier import MeanLoss
 from cnn_anatomy.errors import ConfigError
 from cnn_anatomy.tracking.keys import run_key
-from cnn_anatomy.training import build
+from cnn_anatomy.training import build, compiled
 from cnn_anatomy.transfer import adopt, source_config
 
 
@@ -74,6 +76,30 @@ def test_probes_change_nothing(small):
         strict=True,
     ):
         assert torch.equal(a, b)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler")
+def test_compiled_gradients_are_the_same_up_to_rounding(small):
+    config = small("model.depth=8", "compile=true")
+    assert run_key(config) != run_key(small("model.depth=8"))
+    OmegaConf.resolve(config)
+    data = instantiate(config.data, _convert_="all")
+    classifier, _ = build(config, data)
+    images, labels = next(iter(data.train_dataloader()))
+
+    def gradients():
+        classifier.zero_grad()
+        torch.nn.functional.cross_entropy(classifier(images), labels).backward()
+        return {name: weight.grad.clone() for name, weight in classifier.named_parameters()}
+
+    plain = gradients()
+    with compiled(classifier.network):
+        again = gradients()
+    assert again.keys() == plain.keys()
+    for name, gradient in plain.items():
+        torch.testing.assert_close(again[name], gradient, rtol=1e-3, atol=1e-5)
+    assert classifier.network.forward.__func__ is type(classifier.network).forward
 
 
 def test_gradients_are_recorded_in_forward_order_from_the_untrained_network_on(small):

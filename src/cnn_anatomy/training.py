@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import torch
 from hydra.utils import instantiate
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint, TQDMProgressBar
 from omegaconf import DictConfig, OmegaConf
+from torch import nn
 
 from cnn_anatomy.classifier import Classifier
 from cnn_anatomy.data import ImageData
@@ -111,7 +113,8 @@ def fit(
         # What layers draw, as dropout does, is another in each of several processes.
         pl.seed_everything(config.seed + RANK_STRIDE * rank(), verbose=False)
         path = last.path if shared(last.path.exists()) else None
-        trainer.fit(classifier, datamodule=data, ckpt_path=path, weights_only=True)
+        with compiled(classifier.network) if config.compile else nullcontext():
+            trainer.fit(classifier, datamodule=data, ckpt_path=path, weights_only=True)
         _require_finite(trainer)
         state = torch.load(best.best_model_path, weights_only=True)["state_dict"]
         classifier.load_state_dict(state)
@@ -123,6 +126,16 @@ def fit(
             torch.save(weights, Path(written) / WEIGHTS)
             logger.log_folder(written)
     return metrics, weights
+
+
+@contextmanager
+def compiled(network: nn.Module) -> Iterator[None]:
+    """Have `network` compiled meanwhile; names of weights, and later hooks, are as without."""
+    network.forward = torch.compile(network.forward)
+    try:
+        yield
+    finally:
+        del network.forward
 
 
 def _describe(config: DictConfig, data: ImageData, logger: RunLogger) -> None:
@@ -148,7 +161,7 @@ def parameters(config: DictConfig, choices: Mapping[str, str]) -> dict[str, Any]
         for key, value in values.items():
             if isinstance(value, int | float | str) and not str(key).startswith("_"):
                 shown[f"{group}.{key!s}"] = value
-    return {**shown, "seed": config.seed}
+    return {**shown, "compile": config.compile, "seed": config.seed}
 
 
 def _require_finite(trainer: pl.Trainer) -> None:

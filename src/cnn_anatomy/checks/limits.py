@@ -82,6 +82,7 @@ LIMITS = {
     "tracking.uri": Limits(kind="str | None"),
     "tracking.parent": Limits(pattern=r"\w+", said="the id of a run", kind="str | None"),
     "tracking.weights": Limits(kind="bool"),
+    "compile": Limits(kind="bool"),
     "paths.cache": Limits(pattern=r".+", said="a folder", kind="str"),
     "trainer.precision": Limits(choices=PRECISIONS, kind="str"),
     "trainer.accelerator": Limits(choices=("auto", "cpu", "gpu", "cuda", "mps", "tpu"), kind="str"),
