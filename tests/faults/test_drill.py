@@ -56,7 +56,7 @@ def table(folder):
     """Return the CSV table of the last sweep in `folder`."""
     client, experiment = store(folder)
     (parent,) = client.search_runs([experiment], "tags.kind = 'sweep'", max_results=1)
-    sweep = read(client, "adhoc", STUDY.table.metrics, parent.info.run_id)
+    sweep = read(client, "adhoc", parent.info.run_id)
     return comma_separated(build(STUDY, sweep))
 
 
