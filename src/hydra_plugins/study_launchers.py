@@ -21,8 +21,10 @@ with suppress(ModuleNotFoundError):
 with suppress(ModuleNotFoundError):
     from cnn_anatomy.launchers.ray import RayLauncher
 
-    # Else Hydra warns that conf/hydra/launcher/ray.yaml has the name of its plugin's schema.
-    ConfigStore.instance().repo["hydra"]["launcher"].pop("ray.yaml", None)
-
     class Ray(RayLauncher):
         """The same."""
+
+
+# Those that they are made of are no choice: a worker that dies takes the sweep with it. Hydra would
+# also warn that conf/hydra/launcher/ray.yaml has the name of its plugin's schema.
+ConfigStore.instance().repo["hydra"]["launcher"].clear()
