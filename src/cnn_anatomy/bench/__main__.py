@@ -10,12 +10,10 @@ import json
 import logging
 import platform
 import sys
-import tempfile
 import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
 from statistics import median
 from typing import Any
 
@@ -36,15 +34,27 @@ Rates = Mapping[str, Mapping[str, list[float]]]
 
 @dataclass(frozen=True)
 class Size:
-    """How much is timed: rounds, runs of the loop that is extrapolated, images of its epochs."""
+    """How much is timed.
+
+    Args:
+        rounds: in which each network is trained in each way.
+        others: rounds of all else.
+        share: of each network's images.
+        seeds: of the sweep's eight variants.
+        loop: how many of its runs are trained by processes of their own, to extrapolate from.
+        images: that the sweep's runs are trained on.
+    """
 
     rounds: int
+    others: int
+    share: float
+    seeds: int
     loop: int
     images: int
 
 
-FULL = Size(rounds=5, loop=8, images=1500)
-QUICK = Size(rounds=2, loop=3, images=150)
+FULL = Size(rounds=5, others=3, share=1, seeds=3, loop=4, images=1500)
+QUICK = Size(rounds=2, others=1, share=0.3, seeds=1, loop=2, images=150)
 
 
 def main() -> None:
@@ -57,7 +67,7 @@ def main() -> None:
     size = QUICK if quick else FULL
     began = time.time()
     with Progress(console=Console(stderr=True)) as bar:
-        total = size.rounds * (len(CASES) * len(WAYS) + len(EXTRACTION) + 2) + 1
+        total = size.rounds * len(CASES) * len(WAYS) + size.others * (len(EXTRACTION) + 2) + 1
         task = bar.add_task("bench", total=total)
         timed = _timed(size, lambda name: bar.update(task, advance=1, description=name))
     found = {
@@ -81,28 +91,30 @@ def main() -> None:
 
 
 def _timed(size: Size, tell: Callable[[str], None]) -> dict[str, Any]:
-    rates: dict[str, dict[str, list[float]]] = {case.name: {w: [] for w in WAYS} for case in CASES}
+    cases = [replace(case, images=int(case.images * size.share)) for case in CASES]
+    rates: dict[str, dict[str, list[float]]] = {case.name: {w: [] for w in WAYS} for case in cases}
     features: dict[str, list[float]] = {way: [] for way in EXTRACTION}
     starts: list[tuple[float, float]] = []
     peaks: list[tuple[float, float]] = []
     for _ in range(size.rounds):
-        for case in CASES:
+        for case in cases:
             for name, way in WAYS.items():
                 tell(f"{case.name}: {name}")
                 rates[case.name][name].append(_fresh(way, case))
+    for _ in range(size.others):
         for name, way in EXTRACTION.items():
             tell(f"feature extraction: {name}")
-            features[name].append(_fresh(way, CASES[0]))
+            features[name].append(_fresh(way, cases[0]))
         for told, what, measure in (
             ("start", starts, processes.start),
             ("memory", peaks, processes.memory),
         ):
             tell(told)
-            with tempfile.TemporaryDirectory() as folder:
-                what.append(measure(Path(folder)))
+            with processes.place() as folder:
+                what.append(measure(folder))
     tell("sweep against a loop of processes")
-    with tempfile.TemporaryDirectory() as folder:
-        swept = processes.sweep(Path(folder), size.loop, size.images)
+    with processes.place() as folder:
+        swept = processes.sweep(folder, size.seeds, size.loop, size.images)
     return {
         "images_per_second": rates,
         "extraction": features,
@@ -113,8 +125,8 @@ def _timed(size: Size, tell: Callable[[str], None]) -> dict[str, Any]:
 
 
 def _fresh(way: Way, case: Case) -> float:
-    with tempfile.TemporaryDirectory() as folder:
-        return way(case, Path(folder))
+    with processes.place() as folder:
+        return way(case, folder)
 
 
 def _markdown(found: Mapping[str, Any]) -> str:
@@ -122,7 +134,7 @@ def _markdown(found: Mapping[str, Any]) -> str:
         f"`make bench{' QUICK=1' if found['quick'] else ''}`: {found['machine']}, "
         f"PyTorch {found['torch']}, {found['precision']}, one thread, commit "
         f"{found['commit'][:8]}, {found['minutes']:.0f} min. Median of {found['rounds']} rounds "
-        "[least, most].",
+        f"({len(found['start_seconds'])} in the second table) [least, most]; the stores are there.",
         "",
     ]
     rates: Rates = found["images_per_second"]
