@@ -4,14 +4,18 @@ import os
 import signal
 import tempfile
 from collections import Counter
+from importlib.util import find_spec
 
 import pytest
+from ray_cluster import QUIET, RayCluster
 from sweeps import LONG, SWEEP, ended, half_way, results, rows, runs, start, until
 
-pytest.importorskip("ray", reason="the cluster extra is not installed: make .venv/cluster")
-from ray_cluster import QUIET, RayCluster
-
-pytestmark = pytest.mark.ray
+pytestmark = [
+    pytest.mark.ray,
+    pytest.mark.skipif(
+        find_spec("ray") is None, reason="the cluster extra is not installed: make .venv/cluster"
+    ),
+]
 
 
 @pytest.fixture

@@ -6,16 +6,19 @@ They need Debian's slurm-wlm and munge, and may take some minutes.
 import os
 import signal
 import tempfile
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
-from sweeps import LONG, SWEEP, TINY, ended, half_way, results, rows, runs, start, until
-
-pytest.importorskip("submitit", reason="the cluster extra is not installed: make .venv/cluster")
 from slurm_cluster import SlurmCluster, lacking
+from sweeps import LONG, SWEEP, TINY, ended, half_way, results, rows, runs, start, until
 
 pytestmark = [
     pytest.mark.slurm,
+    pytest.mark.skipif(
+        find_spec("submitit") is None,
+        reason="the cluster extra is not installed: make .venv/cluster",
+    ),
     pytest.mark.skipif(bool(lacking()), reason=f"not installed: {', '.join(lacking())}"),
 ]
 
