@@ -63,8 +63,9 @@ def known(client: MlflowClient, experiment: str) -> pd.DataFrame:
     the runs that had not finished then, those that have ended since, and which were deleted.
     """
     file, began = _file(client, experiment), time.time()
-    kept = pd.read_parquet(file) if file.exists() else pd.DataFrame({"run_id": [], "status": []})
+    # Its time before its contents: another process may put a later file in between.
     since = int(file.stat().st_mtime * 1000) - SKEW if file.exists() else 0
+    kept = pd.read_parquet(file) if file.exists() else pd.DataFrame({"run_id": [], "status": []})
     ended = f"attributes.status = 'FINISHED' and attributes.end_time >= {since}"
     complete = kept.status == "FINISHED"
     before, waited = set(kept.run_id[complete]), list(kept.run_id[~complete])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -37,7 +38,7 @@ class Remembered:
     def keep(self, jobs: Sequence[Job]) -> None:
         """Keep what composing and checking all variants gave."""
         self.file.parent.mkdir(parents=True, exist_ok=True)
-        part = self.file.with_suffix(".part")
+        part = self.file.with_suffix(f".{time.time_ns()}.part")  # several sweeps may do so at once
         part.write_text(json.dumps([[job.key, *job.pinned] for job in jobs]))
         part.replace(self.file)
 

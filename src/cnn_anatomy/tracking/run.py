@@ -107,8 +107,8 @@ def tracked(
             run = before or client.create_run(experiment, run_name=name, tags=every)
             journal = Journal(client, run.info.run_id, kept)
             if before:
-                _reopen(client, before, every)
-                journal.flush()
+                journal.flush()  # it may hold how the run ended before
+                _reopen(client, client.get_run(run.info.run_id), every)
                 run = client.get_run(run.info.run_id)
         # A run that is resumed elsewhere keeps the params of where it began.
         new = [Param(k, str(v)) for k, v in params.items() if k not in run.data.params]
