@@ -14,6 +14,7 @@ from lightning.fabric.plugins import TorchCheckpointIO
 from lightning.pytorch.callbacks import Checkpoint
 
 from cnn_anatomy.ranks import gathered, rank, together
+from cnn_anatomy.replacing import replacing
 
 
 class EpochCheckpoint(Checkpoint):
@@ -64,10 +65,8 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None
     ) -> None:
         """Save under another name, then rename."""
-        part = Path(f"{path}.part")
-        part.parent.mkdir(parents=True, exist_ok=True)
-        torch.save(checkpoint, part)
-        part.replace(path)
+        with replacing(Path(path)) as part:
+            torch.save(checkpoint, part)
 
 
 @contextmanager

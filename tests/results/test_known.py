@@ -1,5 +1,8 @@
 """What is kept of finished runs, and what is asked for anew."""
 
+import os
+
+import pandas as pd
 import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Metric
@@ -68,3 +71,25 @@ def test_a_new_run_is_found_though_another_ended_later(store, monkeypatch):
     assert known(client, experiment)["tags.key"].tolist() == ["first"]
     client.restore_run(frame.run_id[0])
     assert known(client, experiment)["tags.key"].tolist() == ["second", "first"]
+
+
+def test_a_file_that_another_replaces_meanwhile_hides_no_run(store, monkeypatch):
+    client, experiment, make = store
+    monkeypatch.setattr(module, "SKEW", 0)
+    make("first", end=1000)
+    known(client, experiment)
+    make("second", end=5000)
+    make("going", "RUNNING")
+    (file,) = (module.cache() / "runs").glob("*.parquet")
+    os.utime(file, (2, 2))
+    original = pd.read_parquet
+
+    def overtaken(path):
+        found = original(path)
+        os.utime(path, (9, 9))  # what another process has just written is newer
+        return found
+
+    monkeypatch.setattr(module.pd, "read_parquet", overtaken)
+    known(client, experiment)
+    monkeypatch.setattr(module.pd, "read_parquet", original)
+    assert set(statuses(known(client, experiment))) == {"first", "second", "going"}

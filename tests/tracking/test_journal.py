@@ -36,6 +36,32 @@ def test_a_server_that_does_not_answer_is_refused_in_a_sentence():
     assert time.monotonic() - began < 10
 
 
+def test_a_run_that_goes_on_is_not_ended_by_how_it_was_stopped(tmp_path, uri):
+    client, experiment = MlflowClient(uri), prepare(uri, "s")
+    settings = {
+        "name": "r",
+        "tags": {"key": "k", "kind": "run"},
+        "params": {},
+        "journals": tmp_path / "journal",
+    }
+
+    def stopped():
+        with tracked(uri, experiment, **settings) as logger:
+            logger.journal.next_attempt = float("inf")  # as if the server were lost
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        stopped()
+    run = client.search_runs([experiment])[0].info.run_id
+    client.update_run(run, status="KILLED")  # another process has found it an orphan
+    assert (tmp_path / "journal" / f"{run}.jsonl").exists()
+    with tracked(uri, experiment, **settings) as logger:
+        assert logger.run_id == run
+        assert client.get_run(run).info.status == "RUNNING"
+        assert "reason" not in client.get_run(run).data.tags
+    assert client.get_run(run).info.status == "FINISHED"
+
+
 @pytest.mark.slow
 def test_a_server_killed_and_restarted_gets_every_metric_once(tmp_path, monkeypatch):
     monkeypatch.setattr("cnn_anatomy.tracking.journal.PAUSE", 0.0)

@@ -16,6 +16,7 @@ from mlflow.entities import Run, ViewType
 from mlflow.exceptions import MlflowException
 
 from cnn_anatomy.paths import cache
+from cnn_anatomy.replacing import replacing
 
 PAGE = 1000
 SKEW = 300_000  # milliseconds by which the clock of a machine that trains may be behind ours
@@ -78,7 +79,9 @@ def known(client: MlflowClient, experiment: str) -> pd.DataFrame:
     if fresh:
         kept = pd.concat([frame for frame in (kept, pd.DataFrame(fresh)) if len(frame)])
         kept = kept.sort_values("start_time", ascending=False, kind="stable", ignore_index=True)
-        _write(kept, file, began)
+        with replacing(file) as part:
+            kept.to_parquet(part, index=False)
+            os.utime(part, (began, began))  # when the store was read: later runs are not in it
     deleted = {run.info.run_id for run in children(client, experiment, view=ViewType.DELETED_ONLY)}
     return kept[~kept.run_id.isin(deleted)].reset_index(drop=True)
 
@@ -109,15 +112,3 @@ def _file(client: MlflowClient, experiment: str) -> Path:
     made = client.get_experiment(experiment).creation_time  # another may have this id one day
     name = f"{client.tracking_uri} {experiment} {made}"
     return cache() / "runs" / f"{hashlib.sha256(name.encode()).hexdigest()[:16]}.parquet"
-
-
-def _write(runs: pd.DataFrame, file: Path, read_at: float) -> None:
-    """Write under another name, then rename: several processes may do so at once.
-
-    The file's time is when the store was read, be that long before: later runs are not in it.
-    """
-    file.parent.mkdir(parents=True, exist_ok=True)
-    part = file.with_suffix(f".{time.time_ns()}.part")
-    runs.to_parquet(part, index=False)
-    os.utime(part, (read_at, read_at))
-    part.replace(file)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import time
 from collections.abc import Iterable, Iterator, Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -12,6 +11,7 @@ from pathlib import Path
 from omegaconf import DictConfig, OmegaConf
 
 from cnn_anatomy.paths import REPOSITORY, cache
+from cnn_anatomy.replacing import replacing
 from cnn_anatomy.studies import Planned
 from cnn_anatomy.sweep.job import Job
 
@@ -37,10 +37,8 @@ class Remembered:
 
     def keep(self, jobs: Sequence[Job]) -> None:
         """Keep what composing and checking all variants gave."""
-        self.file.parent.mkdir(parents=True, exist_ok=True)
-        part = self.file.with_suffix(f".{time.time_ns()}.part")  # several sweeps may do so at once
-        part.write_text(json.dumps([[job.key, *job.pinned] for job in jobs]))
-        part.replace(self.file)
+        with replacing(self.file) as part:
+            part.write_text(json.dumps([[job.key, *job.pinned] for job in jobs]))
 
 
 def _digest(runs: Sequence[Planned], common: DictConfig) -> str:

@@ -108,8 +108,8 @@ def tracked(
             journal = Journal(client, run.info.run_id, kept)
             if before:
                 journal.flush()  # it may hold how the run ended before
-                _reopen(client, client.get_run(run.info.run_id), every)
                 run = client.get_run(run.info.run_id)
+                _reopen(client, run, every)
         # A run that is resumed elsewhere keeps the params of where it began.
         new = [Param(k, str(v)) for k, v in params.items() if k not in run.data.params]
         client.log_batch(run.info.run_id, params=new)
