@@ -71,6 +71,8 @@ def fill(uri: str, asked: Study, seeds: int = 6) -> MlflowClient:
         noise = rng.normal(0, 0.01, 30)
         metrics = [
             Metric("test/accuracy", 0.6 + better + noise[0], 0, 0),
+            Metric("gap/accuracy", 0.1 + noise[1], 0, 0),
+            *(Metric(f"{split}/loss", 1 - better, 0, 0) for split in ("train", "val", "test")),
             Metric("params/total", 1000 * depth, 0, 0),
             Metric("macs", 2e6 * depth, 0, 0),
             Metric("untrained/gradient/decay", depth / 4 + noise[0], 0, 0),

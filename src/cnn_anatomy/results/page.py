@@ -11,7 +11,7 @@ from mlflow import MlflowClient
 
 from cnn_anatomy.results import figures, ledger, render
 from cnn_anatomy.results.evidence import Evidence
-from cnn_anatomy.results.runs import Sweep, newest, read
+from cnn_anatomy.results.runs import Sweep, is_done, newest, read
 from cnn_anatomy.results.table import PaperTable, build
 from cnn_anatomy.results.verdicts import Verdict
 from cnn_anatomy.studies import Study
@@ -181,7 +181,7 @@ def write_tables(table: PaperTable, sweep: Sweep, folder: Path) -> None:
 def standing(
     studies: Sequence[Study], keys: Mapping[str, Collection[str]], client: MlflowClient, root: Path
 ) -> list[PaperTable] | None:
-    """Return the studies' tables if `publish` has written them, and nothing has changed since.
+    """Return the studies' tables if those that `publish` has written still hold.
 
     That is: the newest sweep of each planned the runs of `keys`, all of them are done, and the
     tables and runs in root/<study>/ are these. Else None.
@@ -193,7 +193,8 @@ def standing(
             return None
         sweep = read(client, study.name, parent)
         table, folder = build(study, sweep), root / study.name
-        if not set(sweep.runs.key) == set(sweep.finished.key) == set(keys[study.name]):
+        done = sweep.runs[is_done(sweep.runs)]
+        if not set(sweep.runs.key) == set(done.key) == set(keys[study.name]):
             return None
         files = {folder / name: text for name, text in _texts(table, sweep).items()}
         if not all(file.exists() and file.read_text() == text for file, text in files.items()):

@@ -64,7 +64,7 @@ class Sweep:
 
 
 def is_done(runs: pd.DataFrame) -> pd.Series:
-    """Return of each of `known` runs whether it is FINISHED with all metrics that runs log."""
+    """Return of each of `runs` whether it is FINISHED with all metrics that runs log."""
     logged = runs.reindex(columns=[f"metrics.{name}" for name in ALWAYS]).notna().all(axis=1)
     return logged & (runs.status == "FINISHED")
 

@@ -1,12 +1,13 @@
-"""The keys of a sweep's runs as they were found before: to compose a variant takes Hydra long."""
+"""What is known of a sweep from before: to compose its variants takes Hydra long."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
@@ -15,39 +16,67 @@ from cnn_anatomy.replacing import replacing
 from cnn_anatomy.studies import Planned
 from cnn_anatomy.sweep.job import Job
 
+OWN = {("pkg", "hydra.conf"), ("file", str(REPOSITORY / "conf")), ("structured", "")}
+
 
 class Remembered:
-    """The jobs of a sweep's runs, kept in the cache under all that they follow from.
+    """A sweep's jobs, and whether they were published, kept in the cache.
 
-    That is the runs' overrides, the files that these name, what is common to all runs, every
-    file of `conf`, `experiments` and the code, and Hydra itself.
+    They are kept under what they follow from: the runs' overrides, what is common to all runs,
+    every file of `conf`, `experiments` and the code, and Hydra itself. The files that the variants
+    name are compared on reading. Nothing is kept where the configuration follows from more: from
+    another folder of configs, or from what an override looks up.
     """
 
     def __init__(self, runs: Sequence[Planned], common: DictConfig) -> None:
         self.runs = runs
         self.file = cache(common.paths.cache) / "sweeps" / f"{_digest(runs, common)}.json"
+        self.possible = _is_closed(runs, common)
 
     def load(self) -> list[Job] | None:
-        """Return the jobs, or None if they were never kept."""
-        if not self.file.exists():
+        """Return the jobs, or None if they were never kept, or may be others now."""
+        kept = self._read()
+        if kept is None or any(_state(path) != state for path, state in kept["files"].items()):
             return None
-        kept = json.loads(self.file.read_text())
-        pairs = zip(self.runs, kept, strict=True)
+        pairs = zip(self.runs, kept["jobs"], strict=True)
         return [Job(run, key, tuple(pinned)) for run, (key, *pinned) in pairs]
 
-    def keep(self, jobs: Sequence[Job]) -> None:
-        """Keep what composing and checking all variants gave."""
-        with replacing(self.file) as part:
-            part.write_text(json.dumps([[job.key, *job.pinned] for job in jobs]))
+    def keep(self, jobs: Sequence[Job], files: Iterable[Path]) -> None:
+        """Keep what composing and checking all variants gave; `files` are those they name."""
+        states = {str(path.absolute()): _state(path) for path in files}
+        self._write({"files": states, "jobs": [[job.key, *job.pinned] for job in jobs]})
+
+    def is_published(self, parents: Mapping[str, str | None]) -> bool:
+        """Return whether all that is written of the sweeps `parents`, by study, was written."""
+        kept = self._read()
+        return kept is not None and kept.get("published") == parents
+
+    def keep_published(self, parents: Mapping[str, str]) -> None:
+        """Keep that all is written of the sweeps `parents`, by study."""
+        kept = self._read()
+        if kept is not None:
+            self._write({**kept, "published": dict(parents)})
+
+    def _read(self) -> dict[str, Any] | None:
+        if not self.possible or not self.file.exists():
+            return None
+        try:
+            return json.loads(self.file.read_text())
+        except ValueError:
+            return None
+
+    def _write(self, kept: Mapping[str, Any]) -> None:
+        if self.possible:
+            with replacing(self.file) as part:
+                part.write_text(json.dumps(kept))
 
 
 def _digest(runs: Sequence[Planned], common: DictConfig) -> str:
     shared = OmegaConf.masked_copy(common, [str(k) for k in common if k != "hydra"])
     parts = [
         json.dumps(OmegaConf.to_container(shared, resolve=True), default=str),
-        json.dumps(runs),
+        json.dumps([common.hydra.job.config_name, runs]),
         *(version(package) for package in ("hydra-core", "omegaconf")),
-        *(f"{p} {p.stat().st_size} {p.stat().st_mtime_ns}" for p in _named(runs)),
     ]
     digest = hashlib.sha256("\n".join(parts).encode())
     for file in _sources():
@@ -55,10 +84,17 @@ def _digest(runs: Sequence[Planned], common: DictConfig) -> str:
     return digest.hexdigest()[:16]
 
 
-def _named(runs: Iterable[Planned]) -> list[Path]:
-    """Return the files that overrides give as values."""
-    values = {word.partition("=")[2] for run in runs for word in run.overrides}
-    return [Path(value) for value in sorted(values) if Path(value).is_file()]
+def _is_closed(runs: Iterable[Planned], common: DictConfig) -> bool:
+    """Return whether the runs' configurations follow from what `_digest` reads, and files."""
+    sources = {(s.schema, s.path) for s in common.hydra.runtime.config_sources}
+    looked_up = any("${" in word for run in runs for word in run.overrides)
+    return sources == OWN and not looked_up
+
+
+def _state(path: str | Path) -> list[int] | None:
+    """Return size and time of a file, None if there is none."""
+    path = Path(path)
+    return [path.stat().st_size, path.stat().st_mtime_ns] if path.is_file() else None
 
 
 def _sources() -> Iterator[Path]:

@@ -81,13 +81,12 @@ class StudySweeper(Sweeper):
         require_server(tracking_uri(self.composed.tracking.uri))
         remembered = Remembered(asked.runs, self.composed)
         before = remembered.load()
-        if before is not None and (self.plan or self._is_over(asked, before)):
-            return self._run(asked, before) if self.plan else []
-        jobs = self._keyed(asked.runs)
-        remembered.keep(jobs)
-        return self._run(asked, jobs)
+        if before is not None and not self.plan and self._is_over(asked, before, remembered):
+            return []
+        jobs = before if before is not None and self.plan else self._keyed(asked.runs, remembered)
+        return self._run(asked, jobs, remembered)
 
-    def _is_over(self, asked: Arguments, jobs: list[Job]) -> bool:
+    def _is_over(self, asked: Arguments, jobs: list[Job], remembered: Remembered) -> bool:
         """Print the tables if all is done and written; return whether it is."""
         if self.force or asked.papers:
             return False
@@ -95,13 +94,17 @@ class StudySweeper(Sweeper):
 
         from cnn_anatomy.results.page import standing
         from cnn_anatomy.results.render import show
+        from cnn_anatomy.results.runs import newest
         from cnn_anatomy.tracking.store import prepare
 
         uri = tracking_uri(self.composed.tracking.uri)
         for study in asked.studies:
             prepare(uri, study.name)
+        client = MlflowClient(uri)
+        if not remembered.is_published({s.name: newest(client, s.name) for s in asked.studies}):
+            return False
         keys = {s.name: {j.key for j in jobs if j.run.study == s.name} for s in asked.studies}
-        tables = standing(asked.studies, keys, MlflowClient(uri), _root(asked))
+        tables = standing(asked.studies, keys, client, _root(asked))
         if tables is None:
             return False
         print(f"{len(jobs)} runs: all done before, and written; make table writes them anew")
@@ -110,9 +113,9 @@ class StudySweeper(Sweeper):
             print(f"{table.study}: {_told(_root(asked) / table.study)}\n")
         return True
 
-    def _keyed(self, runs: Sequence[Planned]) -> list[Job]:
+    def _keyed(self, runs: Sequence[Planned], remembered: Remembered) -> list[Job]:
         """Compose and check every variant, once for all its seeds, and find the runs' keys."""
-        from cnn_anatomy.tracking.keys import run_keys
+        from cnn_anatomy.tracking.keys import named_files, run_keys
 
         composed: dict[tuple[str, ...], DictConfig] = {}
         mistakes = Mistakes()
@@ -134,7 +137,11 @@ class StudySweeper(Sweeper):
             for overrides, config in composed.items()
         }
         pinned = {overrides: self._pinned(config) for overrides, config in composed.items()}
-        return [Job(run, keys[run.overrides][run.seed], pinned[run.overrides]) for run in runs]
+        jobs = [Job(run, keys[run.overrides][run.seed], pinned[run.overrides]) for run in runs]
+        remembered.keep(
+            jobs, {file for config in composed.values() for file in named_files(config)}
+        )
+        return jobs
 
     def _pinned(self, config: DictConfig) -> tuple[str, ...]:
         """Return the overrides by which a worker of another machine trains the run of the key."""
@@ -146,7 +153,7 @@ class StudySweeper(Sweeper):
             words.append(f"trainer.precision={config.trainer.precision}")
         return tuple(words)
 
-    def _run(self, asked: Arguments, jobs: list[Job]) -> list[JobReturn]:
+    def _run(self, asked: Arguments, jobs: list[Job], remembered: Remembered) -> list[JobReturn]:
         from mlflow import MlflowClient
 
         from cnn_anatomy.results.known import known
@@ -170,7 +177,8 @@ class StudySweeper(Sweeper):
                     runs = {name: known(client, e) for name, e in experiments.items()}
                     show(entries(planned, runs), _workers(self.launcher))
                     return []
-                failures = self._train(asked, jobs, client, experiments)
+                failures, parents = self._train(asked, jobs, client, experiments)
+                remembered.keep_published(parents)
         except Stopped:
             print("stopped: what is done is kept, the same command goes on", file=sys.stderr)
             raise
@@ -182,8 +190,11 @@ class StudySweeper(Sweeper):
 
     def _train(
         self, asked: Arguments, jobs: list[Job], client: Any, experiments: dict[str, str]
-    ) -> list[str]:
-        """Train what is not done, and print the tables; return a line for each failure."""
+    ) -> tuple[list[str], dict[str, str]]:
+        """Train what is not done, and print the tables.
+
+        Return a line for each failure, and the sweep's runs in MLflow, by study.
+        """
         from cnn_anatomy.results.runs import finished
         from cnn_anatomy.sweep.progress import SweepProgress, failed_runs, failure
         from cnn_anatomy.sweep.rounds import settle
@@ -240,10 +251,11 @@ class StudySweeper(Sweeper):
                     client.set_terminated(parent, status)
         _print_tables(asked, client, parents)
         kept = {run.data.tags["key"]: run for run in failed_runs(client, follow)}
-        return [
+        lines = [
             failure(client, kept[job.key]) if job.key in kept else f"failed: {job.name}: {reason}"
             for job, reason in failures.items()
         ]
+        return lines, parents
 
 
 def _workers(launcher: Launcher) -> int:

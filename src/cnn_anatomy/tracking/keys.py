@@ -37,6 +37,12 @@ def run_keys(config: DictConfig, seeds: Sequence[int]) -> list[str]:
     return [_digest(text.replace(json.dumps(SEED), str(seed))) for seed in seeds]
 
 
+def named_files(config: DictConfig) -> list[Path]:
+    """Return the paths that `config` has for files whose contents count, there or not."""
+    values = (config[group].get(key) for group, key in FILES)
+    return [Path(value) for value in values if isinstance(value, str)]
+
+
 def _relevant(config: DictConfig | ListConfig) -> dict[str, Any]:
     plain = OmegaConf.to_container(config, resolve=True)
     assert isinstance(plain, dict)

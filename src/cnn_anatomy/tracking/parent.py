@@ -24,7 +24,6 @@ def start_parent(
     `preset` says that the sweep is the study's own, with no override from outside.
     """
     tags = {
-        "kind": "sweep",
         "study": study,
         "preset": str(preset).lower(),
         "mlflow.user": "sweep",
@@ -32,6 +31,7 @@ def start_parent(
     }
     parent = client.create_run(experiment, run_name=f"sweep of {study}", tags=tags)
     client.log_dict(parent.info.run_id, {"study": study, "runs": list(runs)}, "plan.json")
+    client.set_tag(parent.info.run_id, "kind", "sweep")  # now that it has a plan to be read
     return parent.info.run_id
 
 
