@@ -139,7 +139,7 @@ class StudySweeper(Sweeper):
         pinned = {overrides: self._pinned(config) for overrides, config in composed.items()}
         jobs = [Job(run, keys[run.overrides][run.seed], pinned[run.overrides]) for run in runs]
         remembered.keep(
-            jobs, {file for config in composed.values() for file in named_files(config)}
+            jobs, named_files(composed.values())
         )
         return jobs
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -37,10 +37,10 @@ def run_keys(config: DictConfig, seeds: Sequence[int]) -> list[str]:
     return [_digest(text.replace(json.dumps(SEED), str(seed))) for seed in seeds]
 
 
-def named_files(config: DictConfig) -> list[Path]:
-    """Return the paths that `config` has for files whose contents count, there or not."""
-    values = (config[group].get(key) for group, key in FILES)
-    return [Path(value) for value in values if isinstance(value, str)]
+def named_files(configs: Iterable[DictConfig]) -> set[Path]:
+    """Return the paths that `configs` have for files whose contents count, there or not."""
+    values = (config[group].get(key) for config in configs for group, key in FILES)
+    return {Path(value) for value in values if isinstance(value, str)}
 
 
 def _relevant(config: DictConfig | ListConfig) -> dict[str, Any]:
