@@ -1,5 +1,6 @@
 """One run in two processes: the numbers of one, everything logged once, and none left hanging."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -34,15 +35,16 @@ LONG = (*WORDS, "aux=heads", "pooling=stochastic", "trainer.max_epochs=40", "tra
 SECONDS = 300  # that nothing here may take, imports on a busy machine included
 
 
-def start(folder, *call):
+def start(folder, *call, **more):
     folder.mkdir(exist_ok=True)
     return subprocess.Popen(
         call,
         cwd=folder,
-        env={**environment(folder), "PYTHONPATH": str(REPOSITORY / "tests")},
+        env={**environment(folder, **more), "PYTHONPATH": str(REPOSITORY / "tests")},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        start_new_session=True,
     )
 
 
@@ -182,6 +184,36 @@ def test_a_sweep_may_hold_such_runs(tmp_path):
     assert "missing" not in printed
 
 
+@pytest.mark.parametrize("workers", [1, 2])
+def test_ctrl_c_ends_a_sweep_of_such_runs(tmp_path, workers):
+    words = [w for w in LONG if not w.startswith("trainer.max_epochs=")]
+    words += ["trainer.max_epochs=1,4000", "seed=0,1"]
+    process = start(tmp_path, *COMMAND, "--multirun", *words, WORKERS=str(workers))
+    await_checkpoint(tmp_path, process)  # in a worker that has trained a run before, if it is one
+    os.killpg(process.pid, signal.SIGINT)
+    _, told = process.communicate(timeout=SECONDS)
+    assert process.returncode == 130, told
+    assert "stopped: what is done is kept" in told
+    assert "failed: " not in told
+    client = MlflowClient(f"sqlite:///{tmp_path}/mlflow.db")
+    found = client.search_runs([client.get_experiment_by_name("adhoc").experiment_id])
+    killed = [r for r in found if r.info.status == "KILLED"]
+    assert 2 <= len(killed) <= 1 + workers, told  # the sweep's own is one
+    assert {r.info.status for r in found} <= {"FINISHED", "KILLED"}, told
+    left = [p for p in psutil.process_iter() if _session(p) == process.pid]
+    assert all(p.status() == psutil.STATUS_ZOMBIE for p in left), left
+
+
+def test_other_folders_of_configurations_reach_every_process(tmp_path):
+    own = tmp_path / "own" / "aux"
+    own.mkdir(parents=True)
+    text = (REPOSITORY / "conf" / "aux" / "none.yaml").read_text()
+    (own / "mine.yaml").write_text(text)
+    folder = f"--config-dir={own.parent}"
+    run(tmp_path, *COMMAND, folder, *WORDS, "trainer.devices=2", "aux=mine")
+    assert logged(tmp_path).run.data.params["aux"] == "mine"
+
+
 @pytest.mark.parametrize(
     ("call", "words", "said"),
     [
@@ -196,6 +228,14 @@ def test_a_mistake_is_one_sentence(tmp_path, call, words, said):
     assert process.returncode == (1 if "torch.distributed.run" in call else 2)  # torchrun's own
     assert told.count(said) == 1, told
     assert not (tmp_path / "mlflow.db").exists()
+
+
+def _session(process):
+    """Return the session of `process`, None if it has ended meanwhile."""
+    try:
+        return os.getsid(process.pid)
+    except ProcessLookupError:
+        return None
 
 
 def process_of(process, rank):

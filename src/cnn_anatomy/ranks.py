@@ -19,12 +19,13 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from cnn_anatomy.errors import ConfigError
-from cnn_anatomy.tracking.stop import Stopped
+from cnn_anatomy.tracking.stop import STOP, Stopped
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 PATIENCE = timedelta(hours=1)  # for another rank, which may wait for a server or a lock
+TORCHRUNS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)  # that it handles
 MOMENT = 10.0  # seconds in which rank zero fails at what any rank fails at
 T = TypeVar("T")
 
@@ -54,6 +55,7 @@ def started(trainer: Mapping[str, Any], overrides: Sequence[str]) -> bool:
 
     Raises:
         ConfigError: if another number was started, or there are to be several nodes.
+        Stopped: on Ctrl-C or SIGTERM, when they have ended.
         SystemExit: if they end otherwise than well.
     """
     count = _wanted(trainer)
@@ -160,7 +162,7 @@ def _supervise(count: int, overrides: Sequence[str]) -> None:
     from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
     logging.getLogger("torch.distributed.elastic").setLevel(logging.CRITICAL)
-    with tempfile.TemporaryDirectory() as logs:
+    with STOP, tempfile.TemporaryDirectory() as logs:
         settings = LaunchConfig(
             min_nodes=1,
             max_nodes=1,
@@ -173,8 +175,10 @@ def _supervise(count: int, overrides: Sequence[str]) -> None:
             logs_specs=DefaultLogsSpecs(log_dir=logs),
         )
         try:
-            elastic_launch(settings, sys.executable)("-m", "cnn_anatomy.train", *overrides)
+            with _handlers_kept():
+                elastic_launch(settings, sys.executable)("-m", "cnn_anatomy.train", *overrides)
         except SignalException as error:
+            signal.raise_signal(error.sigval)  # now to whom it would have gone
             raise SystemExit(128 + error.sigval) from None
         except ChildFailedError as error:
             number, failure = error.get_first_failure()
@@ -186,6 +190,18 @@ def _supervise(count: int, overrides: Sequence[str]) -> None:
                     file=sys.stderr,
                 )
             raise SystemExit(status if status > 0 else 1) from None
+
+
+@contextmanager
+def _handlers_kept() -> Iterator[None]:
+    """Put the signals' handlers back at the end: PyTorch leaves its own to whatever comes next."""
+    before = {number: signal.getsignal(number) for number in TORCHRUNS}
+    try:
+        yield
+    finally:
+        if threading.current_thread() is threading.main_thread():
+            for number, handler in before.items():
+                signal.signal(number, handler)
 
 
 def _take_slurms() -> None:

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any, NoReturn
 
 import hydra
+from hydra.conf import HydraConf
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
@@ -59,11 +60,23 @@ def main() -> None:
 
 def _run(config: DictConfig, choices: Mapping[str, str], *, progress: bool) -> float | None:
     """Train here and return the test accuracy, or have processes of its own do it."""
-    if started(config.trainer, HydraConfig.get().overrides.task):
+    if started(config.trainer, _words(HydraConfig.get())):
         return None
     from cnn_anatomy.one_run import run
 
     return run(config, choices, progress=progress and rank() == 0)
+
+
+def _words(hydra_config: HydraConf) -> list[str]:
+    """Return the words by which another process composes the configuration of this one."""
+    sources = hydra_config.runtime.config_sources
+    options = {"main": "--config-path", "command-line": "--config-dir"}
+    return [
+        *(f"{options[s.provider]}={s.path}" for s in sources if s.provider in options),
+        f"--config-name={hydra_config.job.config_name}",
+        *(word for word in hydra_config.overrides.hydra if word.startswith("hydra.searchpath")),
+        *hydra_config.overrides.task,
+    ]
 
 
 def _run_in_sweep(config: DictConfig, choices: Mapping[str, str]) -> float | None:

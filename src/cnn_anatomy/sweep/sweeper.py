@@ -138,9 +138,7 @@ class StudySweeper(Sweeper):
         }
         pinned = {overrides: self._pinned(config) for overrides, config in composed.items()}
         jobs = [Job(run, keys[run.overrides][run.seed], pinned[run.overrides]) for run in runs]
-        remembered.keep(
-            jobs, named_files(composed.values())
-        )
+        remembered.keep(jobs, named_files(composed.values()))
         return jobs
 
     def _pinned(self, config: DictConfig) -> tuple[str, ...]:
