@@ -1,6 +1,8 @@
 """What is kept of finished runs, and what is asked for anew."""
 
 import os
+import subprocess
+import sys
 
 import pandas as pd
 import pytest
@@ -71,6 +73,25 @@ def test_a_new_run_is_found_though_another_ended_later(store, monkeypatch):
     assert known(client, experiment)["tags.key"].tolist() == ["first"]
     client.restore_run(frame.run_id[0])
     assert known(client, experiment)["tags.key"].tolist() == ["second", "first"]
+
+
+def test_a_purged_run_is_gone_and_a_restored_one_is_back(store, uri, monkeypatch):
+    client, experiment, make = store
+    early, late, purged = make("early"), make("late"), make("purged")
+    client.delete_run(early)  # before it was ever read
+    known(client, experiment)
+    client.delete_run(purged)
+    assert set(statuses(known(client, experiment))) == {"late"}
+    command = [sys.executable, "-m", "mlflow", "gc", "--backend-store-uri", uri]
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    subprocess.run([*command, "--run-ids", purged], check=True, capture_output=True)
+    client.restore_run(early)
+    assert set(statuses(known(client, experiment))) == {"late", "early"}
+    client.delete_run(late)
+    client.delete_run(early)
+    assert known(client, experiment).empty
+    subprocess.run([*command, "--run-ids", f"{early},{late}"], check=True, capture_output=True)
+    assert known(client, experiment).empty
 
 
 def test_a_file_that_another_replaces_meanwhile_hides_no_run(store, monkeypatch):
