@@ -11,9 +11,12 @@ from cnn_anatomy.tracking.server import answers
 
 
 class TrackingServer:
-    """`mlflow server` on a free port, on `backend` or SQLite in `folder`, its artifacts there."""
+    """`mlflow server` on a free port, on `backend` or SQLite in `folder`, its artifacts there.
 
-    def __init__(self, folder, backend=None, workers=1):
+    With `certificate`, a file that has its key, too, it speaks TLS.
+    """
+
+    def __init__(self, folder, backend=None, workers=1, certificate=None):
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
@@ -23,6 +26,10 @@ class TrackingServer:
         self.call += ["--workers", str(workers)]
         self.call += ["--backend-store-uri", backend or f"sqlite:///{folder}/mlflow.db"]
         self.call += ["--artifacts-destination", str(folder / "artifacts")]
+        if certificate:
+            self.uri = self.uri.replace("http", "https")
+            files = f"--ssl-certfile={certificate} --ssl-keyfile={certificate}"
+            self.call += ["--uvicorn-opts", files]
 
     def start(self):
         """Start it, and wait until it answers."""

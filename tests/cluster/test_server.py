@@ -26,6 +26,7 @@ from cnn_anatomy.results.page import publish
 from cnn_anatomy.results.runs import ALWAYS, read
 from cnn_anatomy.studies import load
 from cnn_anatomy.tracking.postgres import Cluster
+from cnn_anatomy.tracking.server import answers
 
 pytestmark = pytest.mark.server
 SEEDS = int(os.environ.get("SERVER_SEEDS", "5"))
@@ -53,7 +54,7 @@ def place():
     finally:
         if hasattr(server, "process"):
             server.kill()
-        if database.runs:
+        if database.is_running:
             database.stop("immediate")
         shutil.rmtree(folder)
 
@@ -186,3 +187,59 @@ def test_sync_delivers_to_the_server(sweep):
     )
     assert done.returncode == 0, done.stderr
     assert f"delivered to {sweep.place.server.uri}, 0 wait" in done.stdout
+
+
+def test_a_second_server_leaves_the_first_ones_database_alone(place):
+    folder = place.folder / "one with spaces"
+    call = [sys.executable, "-m", "cnn_anatomy.tracking.postgres", str(folder)]
+    store = [*call, sys.executable, "-c", STORE]
+    first = subprocess.Popen(store, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    try:
+        assert first.stdout.readline() == "1 experiment\n"
+        second = subprocess.run([*call, "true"], capture_output=True, text=True, timeout=60)
+        assert second.returncode == 2
+        assert f"another process serves the database of {folder}: end it first" in second.stderr
+        printed, _ = first.communicate("go on\n", timeout=60)
+        assert printed == "still 1 experiment\n"
+    finally:
+        first.kill()
+    assert first.returncode == 0
+    assert not Cluster(folder).is_running
+    assert subprocess.run([*call, "true"], capture_output=True, timeout=60).returncode == 0
+
+
+def test_a_server_with_password_and_certificate_is_asked_as_mlflow_asks_it(place, monkeypatch):
+    folder = place.folder / "tls"
+    folder.mkdir()
+    words = "req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=here -addext"
+    parts = [folder / "key.pem", folder / "cert.pem"]
+    files = ["-keyout", parts[0], "-out", parts[1]]
+    call = ["openssl", *words.split(), "subjectAltName=IP:127.0.0.1", *files]
+    subprocess.run(call, check=True, capture_output=True)
+    both = folder / "both.pem"
+    both.write_text("".join(part.read_text() for part in parts))
+    server = TrackingServer(folder, certificate=both)
+    monkeypatch.setenv("MLFLOW_TRACKING_SERVER_CERT_PATH", str(parts[1]))
+    try:
+        server.start()  # until it answers
+        assert answers(server.uri.replace("//", "//user:pass:word@"))
+        monkeypatch.delenv("MLFLOW_TRACKING_SERVER_CERT_PATH")
+        assert not answers(server.uri)
+        monkeypatch.setenv("MLFLOW_TRACKING_INSECURE_TLS", "true")
+        assert answers(server.uri)
+        assert len(MlflowClient(server.uri).search_experiments()) == 1
+        monkeypatch.setenv("MLFLOW_TRACKING_SERVER_CERT_PATH", str(folder / "nothing.pem"))
+        assert not answers(server.uri)
+        assert not answers(server.uri.replace("https", "http"))  # no HTTP is answered
+    finally:
+        server.kill()
+
+
+STORE = """
+from os import environ
+from mlflow import MlflowClient
+client = MlflowClient(environ["MLFLOW_BACKEND_STORE_URI"], environ["MLFLOW_BACKEND_STORE_URI"])
+print(len(client.search_experiments()), "experiment", flush=True)
+input()
+print("still", len(client.search_experiments()), "experiment")
+"""  # the default one

@@ -8,12 +8,16 @@ from __future__ import annotations
 
 import os
 import pwd
+import shlex
 import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import quote
+
+from filelock import FileLock, Timeout
 
 from cnn_anatomy.errors import ConfigError
 from cnn_anatomy.tracking.stop import STOP, Stopped
@@ -46,7 +50,7 @@ class Cluster:
     @property
     def uri(self) -> str:
         """Return the address for SQLAlchemy."""
-        return f"postgresql+psycopg2://{USER}@/postgres?host={self.folder}"
+        return f"postgresql+psycopg2://{USER}@/postgres?host={quote(str(self.folder))}"
 
     def start(self) -> None:
         """Start it, if it does not run, and wait until it answers."""
@@ -56,8 +60,8 @@ class Cluster:
             shutil.chown(self.folder, self.user)
         if not self.data.exists():
             self._make()
-        if not self.runs:
-            options = f"-k {self.folder} -c listen_addresses=''"
+        if not self.is_running:
+            options = f"-k {shlex.quote(str(self.folder))} -c listen_addresses=''"
             words = ("-w", "-l", str(self.folder / "log"), "-o", options, "start")
             self._call("pg_ctl", self.data, *words)
 
@@ -66,8 +70,8 @@ class Cluster:
         self._call("pg_ctl", self.data, "-w", "-m", mode, "stop")
 
     @property
-    def runs(self) -> bool:
-        """Return whether it runs."""
+    def is_running(self) -> bool:
+        """Return whether it runs, started by whomever."""
         return self._done("pg_ctl", self.data, "status").returncode == 0
 
     def _make(self) -> None:
@@ -97,14 +101,26 @@ class Cluster:
 
 @contextmanager
 def running(folder: Path) -> Iterator[str]:
-    """Yield the address of a cluster in `folder`, started; stop it at the end."""
+    """Yield the address of a cluster in `folder`, started; stop it at the end.
+
+    Raises:
+        ConfigError: if it can't be started, or another process has it.
+    """
     cluster = Cluster(folder)
-    cluster.start()
+    cluster.folder.mkdir(parents=True, exist_ok=True)
     try:
-        yield cluster.uri
-    finally:
-        with STOP.held():
-            cluster.stop()
+        with FileLock(cluster.folder / "in-use", timeout=0):  # free again if its holder was killed
+            cluster.start()
+            try:
+                yield cluster.uri
+            finally:
+                with STOP.held():
+                    cluster.stop()
+    except Timeout:
+        raise ConfigError(
+            f"another process serves the database of {cluster.folder}: end it first, or give "
+            "BACKEND=postgresql://…"
+        ) from None
 
 
 def programs() -> Path:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import time
-import urllib.error
-import urllib.request
 
 from cnn_anatomy.errors import ConfigError
 
@@ -14,18 +12,23 @@ def answers(uri: str) -> bool:
     """Return whether the tracking server of `uri` answers within 8 s; a file always does.
 
     A server whose database is lost has a page to say that it is well, so it is asked for runs'
-    experiments.
+    experiments, with user, password and certificates as MLflow's client has them.
     """
     if not uri.startswith(("http://", "https://")):
         return True
+    import requests
+
+    insecure = os.environ.get("MLFLOW_TRACKING_INSECURE_TLS", "").lower() in ("true", "1")
     try:
-        page = f"{uri.rstrip('/')}/api/2.0/mlflow/experiments/search?max_results=1"
-        urllib.request.urlopen(page, timeout=8).close()
-    except urllib.error.HTTPError as error:
-        return error.code < 500  # it asks for a password, which MLflow's client has
-    except OSError:
+        answer = requests.get(
+            f"{uri.rstrip('/')}/api/2.0/mlflow/experiments/search?max_results=1",
+            timeout=8,
+            verify=os.environ.get("MLFLOW_TRACKING_SERVER_CERT_PATH") or not insecure,
+            cert=os.environ.get("MLFLOW_TRACKING_CLIENT_CERT_PATH"),
+        )
+    except (requests.RequestException, OSError):  # the latter: a certificate is not there
         return False
-    return True
+    return answer.status_code < 500  # it may ask for a password, which MLflow's client has
 
 
 def require_server(uri: str) -> None:
