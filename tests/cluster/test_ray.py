@@ -86,6 +86,18 @@ def test_a_cluster_of_its_own_is_started_and_a_failed_run_is_a_hole(tmp_path):
     assert "0 of 1" in printed
 
 
+def test_a_run_that_is_larger_than_every_node_is_told(cluster, tmp_path):
+    words = [*LONG, "hydra.launcher.ray.remote.num_cpus=2"]
+    process = start(tmp_path / "ray", "ray", *words, RAY_ADDRESS=cluster.address, **QUIET)
+    line = next(line for line in process.stderr if "joins" in line)
+    assert "num_cpus=2 and num_gpus=0, but no node has more than 1 and 0" in line
+    process.send_signal(signal.SIGTERM)
+    ended(process, status=143)
+    words.append("hydra.launcher.ray.init.num_cpus=1")
+    _, told = ended(start(tmp_path / "own", "ray", *words, **QUIET), status=2)
+    assert told.splitlines()[-1].endswith("but no node has more than 1 and 0")
+
+
 def test_an_address_where_nothing_is_is_one_sentence(tmp_path):
     _, told = ended(
         start(tmp_path / "ray", "ray", *LONG, RAY_ADDRESS="127.0.0.1:9", **QUIET), status=2

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import socket
-from collections.abc import Sequence
+import sys
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
@@ -16,6 +17,7 @@ from hydra_plugins.hydra_ray_launcher import ray_launcher
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from cnn_anatomy.errors import ConfigError
+from cnn_anatomy.hardware import visible_gpus
 from cnn_anatomy.launchers.dead import died
 from cnn_anatomy.tracking.stop import STOP, Stopped
 
@@ -32,14 +34,16 @@ class RayLauncher(ray_launcher.RayLauncher):
 
     @property
     def workers(self) -> int:
-        """Return how many runs the cluster has room for at once."""
-        import ray
-
-        self._start()
-        there = ray.cluster_resources()
-        asked = {"CPU": self.ray_cfg.remote.num_cpus, "GPU": self.ray_cfg.remote.num_gpus}
-        room = [int(there.get(kind, 0) / share) for kind, share in asked.items() if share]
-        return max(1, min(room, default=1))
+        """Return how many runs there is room for at once, if only when the cluster has begun."""
+        if self._address:
+            self._start()
+            return max(1, self._room(_nodes()))
+        cpus, gpus = self.ray_cfg.init.num_cpus, self.ray_cfg.init.num_gpus
+        here = {
+            "CPU": float((os.cpu_count() or 1) if cpus is None else cpus),
+            "GPU": float(len(visible_gpus()) if gpus is None else gpus),
+        }
+        return max(1, self._room([here]))
 
     def launch(
         self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int
@@ -47,11 +51,12 @@ class RayLauncher(ray_launcher.RayLauncher):
         """Run all jobs as tasks, and return what became of each.
 
         Raises:
-            ConfigError: if the cluster does not answer.
+            ConfigError: if the cluster does not answer, or one of this machine is too small.
         """
         import ray
 
         self._start()
+        self._require_room()
         options = OmegaConf.to_container(self.ray_cfg.remote, resolve=True)
         assert isinstance(options, dict)
         task: Any = ray.remote(**{str(k): v for k, v in options.items()})(train_one)
@@ -77,6 +82,39 @@ class RayLauncher(ray_launcher.RayLauncher):
             ray.wait(results, num_returns=len(results), timeout=60)
             raise
 
+    @property
+    def _address(self) -> str:
+        """Return where the cluster is, nothing for one that is started here."""
+        return self.ray_cfg.init.address or os.environ.get("RAY_ADDRESS") or ""
+
+    def _room(self, nodes: Sequence[Mapping[str, float]]) -> int:
+        """Return how many runs `nodes` hold, given what each has."""
+        asked = {"CPU": self.ray_cfg.remote.num_cpus, "GPU": self.ray_cfg.remote.num_gpus}
+        wanted = {kind: share for kind, share in asked.items() if share}
+        return sum(
+            min((int(node.get(kind, 0) / share) for kind, share in wanted.items()), default=1)
+            for node in nodes
+        )
+
+    def _require_room(self) -> None:
+        """Tell of a cluster where no run can begin: Ray says nothing, and waits.
+
+        Nodes may join a cluster that was there before; one of this machine stays as it is.
+        """
+        nodes = _nodes()
+        if self._room(nodes):
+            return
+        remote = self.ray_cfg.remote
+        largest = {kind: max(int(n.get(kind, 0)) for n in nodes) for kind in ("CPU", "GPU")}
+        said = (
+            f"hydra/launcher=ray: a run takes hydra.launcher.ray.remote.num_cpus={remote.num_cpus} "
+            f"and num_gpus={remote.num_gpus}, but no node has more than {largest['CPU']} and "
+            f"{largest['GPU']}"
+        )
+        if not self._address:
+            raise ConfigError(said)
+        print(f"{said}: the sweep waits for one that joins", file=sys.stderr, flush=True)
+
     def _start(self) -> None:
         """Connect to the cluster, or start one here."""
         import ray
@@ -86,15 +124,21 @@ class RayLauncher(ray_launcher.RayLauncher):
         settings = OmegaConf.to_container(self.ray_cfg.init, resolve=True)
         assert isinstance(settings, dict)
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-        _require_cluster(settings.get("address") or os.environ.get("RAY_ADDRESS") or "")
+        _require_cluster(self._address)
         handler = signal.getsignal(signal.SIGTERM)
         try:
             ray.init(**{str(k): v for k, v in settings.items()})
         except (ConnectionError, ValueError, RuntimeError) as error:
-            where = settings.get("address") or os.environ.get("RAY_ADDRESS") or "a cluster here"
-            raise _unusable(where, error) from error
+            raise _unusable(self._address or "a cluster here", error) from error
         finally:
             signal.signal(signal.SIGTERM, handler)  # Ray's would end the sweep without tidying up
+
+
+def _nodes() -> list[dict[str, float]]:
+    """Return what each living node of the cluster has."""
+    import ray
+
+    return [node["Resources"] for node in ray.nodes() if node["Alive"]]
 
 
 def train_one(
