@@ -43,7 +43,9 @@ class EpochCheckpoint(Checkpoint):
         """Put the generators where the checkpoint had them."""
         if self.generators is not None:
             torch.set_rng_state(self.generators["cpu"])
-            torch.cuda.set_rng_state_all(self.generators["cuda"])
+            here = torch.cuda.device_count()  # there may be fewer than where it began
+            for device, state in enumerate(self.generators["cuda"][:here]):
+                torch.cuda.set_rng_state(state, device)
 
     def on_train_epoch_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         """Save; the epoch's metrics first, which Lightning would log after this."""

@@ -1,18 +1,21 @@
 """How many workers there are where there are GPUs, and which GPU each of them sees."""
 
 import os
+import signal
 import time
 from collections import Counter
+from contextlib import suppress
 
 import pytest
 from helpers import composed
 from hydra import compose, initialize_config_dir
 from hydra.utils import instantiate
-from joblib import Parallel, delayed
+from joblib import Parallel, cpu_count, delayed
+from joblib.externals.loky.process_executor import TerminatedWorkerError
 from omegaconf import OmegaConf
 
 from cnn_anatomy.errors import ConfigError
-from cnn_anatomy.launchers.local import LocalLauncher, on_own_gpu
+from cnn_anatomy.launchers.local import LocalLauncher, evenly, on_own_gpus
 from cnn_anatomy.paths import REPOSITORY
 
 
@@ -53,10 +56,10 @@ def test_each_gpu_has_as_many_workers_as_it_is_told(gpus, monkeypatch):
 
 def test_without_a_gpu_there_are_as_many_as_cores(gpus, monkeypatch):
     gpus(0)
-    assert launcher().workers == os.cpu_count()
+    assert launcher().workers == cpu_count()
     gpus(2)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "-1")
-    assert launcher().workers == os.cpu_count()
+    assert launcher().workers == cpu_count()
 
 
 @pytest.mark.parametrize("value", [0, -2, "two", 1.5])
@@ -72,10 +75,39 @@ def seen(config):
     return os.getpid(), os.environ["CUDA_VISIBLE_DEVICES"]
 
 
-def test_a_worker_sees_one_gpu_and_each_gpu_is_seen_by_as_many():
-    calls = (delayed(on_own_gpu)(seen, ["3", "5"], composed()) for _ in range(24))
-    found = Parallel(n_jobs=4, backend="loky", batch_size=1)(calls)
-    workers = dict(found)
+def swept(shares, claims, *overrides, runs=24):
+    """Return (process, GPUs) of every run of a sweep."""
+    calls = (delayed(on_own_gpus)(seen, shares, claims, composed(*overrides)) for _ in range(runs))
+    return Parallel(n_jobs=len(shares), backend="loky", batch_size=1)(calls)
+
+
+@pytest.mark.parametrize("workers", [1, 2, 3, 4, 5, 8, 12])
+def test_gpus_are_shared_evenly(workers):
+    shares = evenly("abcd", workers)
+    assert len(shares) == workers
+    load = Counter(gpu for share in shares for gpu in share)
+    assert max(load.values()) - min(load.values()) <= 1
+    assert {len(share) for share in shares} == {max(1, 4 // workers)}
+
+
+def test_a_worker_sees_its_gpu_and_one_that_stands_in_for_another_that_ones(tmp_path):
+    shares = evenly(["3", "5"], 4)
+    workers = dict(found := swept(shares, tmp_path))
     assert len(workers) == 4
     assert all(workers[process] == gpu for process, gpu in found)
     assert Counter(workers.values()) == {"3": 2, "5": 2}
+    dead = next(iter(workers))
+    os.kill(dead, signal.SIGKILL)
+    with suppress(TerminatedWorkerError):  # which takes the others down, and is begun anew
+        swept(shares, tmp_path)
+    again = dict(swept(shares, tmp_path))
+    assert not again.keys() & workers.keys()
+    assert Counter(again.values()) == {"3": 2, "5": 2}
+
+
+def test_a_run_sees_as_many_gpus_as_it_trains_on_or_is_refused(tmp_path):
+    words = ("trainer.devices=2", "trainer.accelerator=gpu")
+    found = swept(evenly("abcd", 2), tmp_path / "two", *words, runs=6)
+    assert {gpus for _, gpus in found} == {"a,b", "c,d"}
+    with pytest.raises(ConfigError, match=r"trainer.devices=2 is more GPUs .* which is 1"):
+        on_own_gpus(seen, evenly("abcd", 4), tmp_path / "four", composed(*words))

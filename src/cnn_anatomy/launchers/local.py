@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
+import tempfile
+import time
 from collections.abc import Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any
 
+from filelock import FileLock, Timeout
 from hydra.types import TaskFunction
 from hydra_plugins.hydra_joblib_launcher.joblib_launcher import JoblibLauncher
 from omegaconf import DictConfig
@@ -15,13 +18,16 @@ from omegaconf import DictConfig
 from cnn_anatomy.errors import ConfigError
 from cnn_anatomy.hardware import visible_gpus
 
+CLAIMED: dict[Path, tuple[int, FileLock]] = {}  # by this process, until it ends
+
 
 class LocalLauncher(JoblibLauncher):
     """Hydra's launcher on joblib, whose workers share the GPUs evenly.
 
     Args:
         n_jobs: how many runs at once, -1 one for each core; None: `runs_per_gpu` for each GPU, or
-            one for each core where there is none.
+            one for each core where there is none. With fewer than there are GPUs, each run sees
+            several.
         runs_per_gpu: how many runs share a GPU.
         joblib: further arguments of `joblib.Parallel`.
 
@@ -41,21 +47,65 @@ class LocalLauncher(JoblibLauncher):
     @property
     def workers(self) -> int:
         """Return how many runs are trained at once."""
-        count = int(self.joblib["n_jobs"])
-        return count if count > 0 else (os.cpu_count() or 1)
+        from joblib import effective_n_jobs
+
+        return effective_n_jobs(self.joblib["n_jobs"])
 
     def setup(self, *, task_function: TaskFunction, **parts: Any) -> None:
-        """Keep what is launched (Hydra's hook), to be called where its GPU is set."""
-        task = partial(on_own_gpu, task_function, self.gpus) if self.gpus else task_function
+        """Keep what is launched (Hydra's hook), to be called where its GPUs are set."""
+        task = task_function
+        if self.gpus:
+            self.claims = tempfile.TemporaryDirectory()  # deleted with the launcher
+            shares = evenly(self.gpus, self.workers)
+            task = partial(on_own_gpus, task_function, shares, Path(self.claims.name))
         super().setup(task_function=task, **parts)
 
 
-def on_own_gpu(task: TaskFunction, gpus: Sequence[str], config: DictConfig) -> Any:
-    """Call `task` where only one of `gpus` is seen, by the number that joblib gave this worker."""
-    number = multiprocessing.current_process().name.rpartition("-")[2]
-    if number.isdigit():  # no worker, where there is but one
-        os.environ["CUDA_VISIBLE_DEVICES"] = gpus[int(number) % len(gpus)]
+def evenly(gpus: Sequence[str], workers: int) -> list[list[str]]:
+    """Return which of `gpus` each of `workers` sees: some alone, or one with others.
+
+    >>> evenly("ab", 4), evenly("abcd", 2)
+    ([['a'], ['b'], ['a'], ['b']], [['a', 'b'], ['c', 'd']])
+    """
+    each = max(1, len(gpus) // workers)
+    return [
+        [gpus[(worker * each + i) % len(gpus)] for i in range(each)] for worker in range(workers)
+    ]
+
+
+def on_own_gpus(
+    task: TaskFunction, shares: Sequence[Sequence[str]], claims: Path, config: DictConfig
+) -> Any:
+    """Call `task` where only one of `shares` is seen, always the same in a process.
+
+    Raises:
+        ConfigError: if the run asks for more GPUs than that.
+    """
+    share = shares[_claimed(claims, len(shares))]
+    devices = config.trainer.devices
+    if isinstance(devices, int) and devices > len(share) and config.trainer.accelerator != "cpu":
+        raise ConfigError(
+            f"trainer.devices={devices} is more GPUs than a run of this sweep sees, which is "
+            f"{len(share)}: give WORKERS, how many runs share all of them"
+        )
+    os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(share)
     return task(config)
+
+
+def _claimed(folder: Path, count: int) -> int:
+    """Return a number below `count` that no other living process has claimed in `folder`."""
+    while folder not in CLAIMED:
+        for number in range(count):
+            lock = FileLock(folder / f"{number}.lock")
+            try:
+                lock.acquire(timeout=0)
+            except Timeout:
+                continue
+            CLAIMED[folder] = number, lock
+            break
+        else:
+            time.sleep(0.1)  # until the one that this process stands in for has ended
+    return CLAIMED[folder][0]
 
 
 def _require_count(key: str, variable: str, value: Any) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
 from types import TracebackType
@@ -94,17 +95,16 @@ class SweepProgress:
                     self.told.add(run.info.run_id)
                     self._say(failure(self.client, run))
 
-    def state(self) -> tuple[int, int, list[str]]:
-        """Return the number done, the number failed, and the names of the running."""
-        done, failed, running = 0, 0, []
+    def state(self) -> tuple[Counter[str], list[str]]:
+        """Return how many runs have which status, and the names of those that run."""
+        counts, running = Counter[str](), []
         for experiment, parent in self.parents.items():
             query = f"tags.`mlflow.parentRunId` = '{parent}'"
             for run in children(self.client, experiment, query):
-                done += run.info.status == "FINISHED"
-                failed += run.info.status in ("FAILED", "KILLED")
+                counts[run.info.status] += 1
                 if run.info.status == "RUNNING":
                     running.append(f"{run.data.tags['study']}: {run.info.run_name}")
-        return done, failed, running
+        return counts, running
 
     def _follow(self) -> None:
         last = time.time()
@@ -125,18 +125,21 @@ class SweepProgress:
 
     def _show(self, final: bool = False) -> None:
         try:
-            done, failed, running = self.state()
+            counts, running = self.state()
         except MlflowException:  # the server is lost for now
             return
-        ended = done + failed
+        ended = counts.total() - counts["RUNNING"]
         elapsed = time.time() - self.began
         left = elapsed / ended * (self.total - ended) if ended else None
-        text = f"{failed} failed" if failed else ""
+        others = {"failed": counts["FAILED"], "stopped": counts["KILLED"]}
+        text = ", ".join(f"{number} {word}" for word, number in others.items() if number)
         if not final:
             text += f"  about {left / 60:.1f} min left" if left is not None else "  …"
             text += f"  [{'; '.join(running)}]"
         if self.terminal:
             self.bar.update(self.task, completed=ended, state=text.replace("[", "\\["))
         else:
-            line = f"sweep: {done} of {self.total} done, {elapsed / 60:.1f} min  {text}"
+            line = (
+                f"sweep: {counts['FINISHED']} of {self.total} done, {elapsed / 60:.1f} min  {text}"
+            )
             print(line, file=sys.stderr, flush=True)
