@@ -3,12 +3,21 @@
 import os
 import sys
 
+import lightning.pytorch as pl
 import torch
 from torch import distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from cnn_anatomy.ranks import average
 from cnn_anatomy.shared_norm import SharedNorm
+
+
+class Fault(pl.Callback):
+    """Fails in the second of several processes, alone."""
+
+    def on_train_epoch_end(self, trainer, module):
+        if trainer.global_rank == 1:
+            raise MemoryError("no room in the second")
 
 
 def network():

@@ -184,6 +184,14 @@ def test_a_sweep_may_hold_such_runs(tmp_path):
     assert "missing" not in printed
 
 
+def test_what_fails_in_the_second_process_alone_is_told(tmp_path):
+    words = (*WORDS, "trainer.devices=2", "+probes.fault._target_=share.Fault")
+    _, told = run(tmp_path, *COMMAND, "--multirun", "pooling=max", *words, status=1)
+    last = told.splitlines()[-1]
+    assert last.startswith("failed: adhoc: run s0: process 1 of 2 failed: "), told
+    assert "MemoryError: no room in the second" in last
+
+
 @pytest.mark.parametrize("workers", [1, 2])
 def test_ctrl_c_ends_a_sweep_of_such_runs(tmp_path, workers):
     words = [w for w in LONG if not w.startswith("trainer.max_epochs=")]

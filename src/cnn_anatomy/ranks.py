@@ -16,6 +16,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from cnn_anatomy.errors import ConfigError
@@ -56,7 +57,7 @@ def started(trainer: Mapping[str, Any], overrides: Sequence[str]) -> bool:
     Raises:
         ConfigError: if another number was started, or there are to be several nodes.
         Stopped: on Ctrl-C or SIGTERM, when they have ended.
-        SystemExit: if they end otherwise than well.
+        SystemExit: if they end otherwise than well; its cause says which of them did, and why.
     """
     count = _wanted(trainer)
     if count > 1 and world() == 1 and int(os.environ.get("SLURM_STEP_NUM_TASKS", 1)) == count:
@@ -105,6 +106,7 @@ def together() -> Iterator[None]:
             raise
         if _is_echo(error):
             raise Lost(signal.SIGTERM) from error
+        _record(error)
         if rank() > 0:  # rank zero, which can tell it, most likely fails at the same
             time.sleep(MOMENT)
         raise
@@ -189,7 +191,9 @@ def _supervise(count: int, overrides: Sequence[str]) -> None:
                     "stopped, the same command goes on",
                     file=sys.stderr,
                 )
-            raise SystemExit(status if status > 0 else 1) from None
+            told = Path(failure.error_file).is_file()
+            said = RuntimeError(f"process {number} of {count} failed: {failure.message}")
+            raise SystemExit(status if status > 0 else 1) from (said if told else None)
 
 
 @contextmanager
@@ -226,6 +230,13 @@ def _follow_parent() -> None:
         os.kill(os.getpid(), signal.SIGTERM)
 
     threading.Thread(target=follow, daemon=True).start()
+
+
+def _record(error: Exception) -> None:
+    """Leave word of what failed first for whoever supervises the processes."""
+    from torch.distributed.elastic.multiprocessing.errors import get_error_handler
+
+    get_error_handler().record_exception(error)
 
 
 def _is_echo(error: Exception) -> bool:

@@ -84,7 +84,8 @@ def _run_in_sweep(config: DictConfig, choices: Mapping[str, str]) -> float | Non
     try:
         return _run(config, choices, progress=False)
     except SystemExit as error:
-        raise RuntimeError(f"the run exited with status {error.code}") from error
+        said = error.__cause__ or f"the run exited with status {error.code}"
+        raise RuntimeError(str(said)) from error
     except MISTAKES as error:  # it has no MLflow run in which the sweep could see it
         name = f"{config.study}: {config.variant} s{config.seed}"
         print(f"failed: {name}: {sentence(error)}", file=sys.stderr, flush=True)
