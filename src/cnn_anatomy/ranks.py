@@ -16,7 +16,6 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from cnn_anatomy.errors import ConfigError
@@ -24,6 +23,7 @@ from cnn_anatomy.tracking.stop import STOP, Stopped
 
 if TYPE_CHECKING:
     from torch import Tensor
+    from torch.distributed.elastic.multiprocessing.errors import ProcessFailure
 
 PATIENCE = timedelta(hours=1)  # for another rank, which may wait for a server or a lock
 TORCHRUNS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)  # that it handles
@@ -106,9 +106,8 @@ def together() -> Iterator[None]:
             raise
         if _is_echo(error):
             raise Lost(signal.SIGTERM) from error
-        _record(error)
-        if rank() > 0:  # rank zero, which can tell it, most likely fails at the same
-            time.sleep(MOMENT)
+        if _record(error) and rank() > 0:
+            time.sleep(MOMENT)  # rank zero, which can tell it, most likely fails at the same
         raise
 
 
@@ -175,6 +174,9 @@ def _supervise(count: int, overrides: Sequence[str]) -> None:
             local_addr="127.0.0.1",
             max_restarts=0,
             logs_specs=DefaultLogsSpecs(log_dir=logs),
+            signals_to_handle=",".join(
+                s.name for s in TORCHRUNS if signal.getsignal(s) is not signal.SIG_IGN
+            ),
         )
         try:
             with _handlers_kept():
@@ -183,7 +185,7 @@ def _supervise(count: int, overrides: Sequence[str]) -> None:
             signal.raise_signal(error.sigval)  # now to whom it would have gone
             raise SystemExit(128 + error.sigval) from None
         except ChildFailedError as error:
-            number, failure = error.get_first_failure()
+            number, failure = _cause(error.failures)
             status = failure.exitcode
             if status < 0:
                 print(
@@ -191,9 +193,20 @@ def _supervise(count: int, overrides: Sequence[str]) -> None:
                     "stopped, the same command goes on",
                     file=sys.stderr,
                 )
-            told = Path(failure.error_file).is_file()
-            said = RuntimeError(f"process {number} of {count} failed: {failure.message}")
-            raise SystemExit(status if status > 0 else 1) from (said if told else None)
+            said = failure.error_file_data["message"]  # a dictionary if the process has left word
+            told = said["message"] if isinstance(said, dict) else None
+            reason = RuntimeError(f"process {number} of {count} failed: {told}") if told else None
+            raise SystemExit(status if status > 0 else 1) from reason
+
+
+def _cause(failures: Mapping[int, ProcessFailure]) -> tuple[int, ProcessFailure]:
+    """Return rank and failure of the process that failed first.
+
+    Those that were then ended by SIGTERM may have seen the same error no later.
+    """
+    ended = (128 + signal.SIGTERM, -signal.SIGTERM)
+    own = {r: f for r, f in failures.items() if f.exitcode not in ended} or failures
+    return min(own.items(), key=lambda pair: pair[1].timestamp)
 
 
 @contextmanager
@@ -232,11 +245,15 @@ def _follow_parent() -> None:
     threading.Thread(target=follow, daemon=True).start()
 
 
-def _record(error: Exception) -> None:
-    """Leave word of what failed first for whoever supervises the processes."""
+def _record(error: Exception) -> bool:
+    """Leave word of `error` for whoever supervises the processes; return False if it was left."""
     from torch.distributed.elastic.multiprocessing.errors import get_error_handler
 
+    if hasattr(error, "recorded"):
+        return False
+    error.recorded = True  # type: ignore[attr-defined]
     get_error_handler().record_exception(error)
+    return True
 
 
 def _is_echo(error: Exception) -> bool:

@@ -26,7 +26,7 @@ from cnn_anatomy.results.page import publish
 from cnn_anatomy.results.runs import ALWAYS, read
 from cnn_anatomy.studies import load
 from cnn_anatomy.tracking.postgres import Cluster
-from cnn_anatomy.tracking.server import answers
+from cnn_anatomy.tracking.server import answers, require_server
 
 pytestmark = pytest.mark.server
 SEEDS = int(os.environ.get("SERVER_SEEDS", "5"))
@@ -199,13 +199,16 @@ def test_a_second_server_leaves_the_first_ones_database_alone(place):
         second = subprocess.run([*call, "true"], capture_output=True, text=True, timeout=60)
         assert second.returncode == 2
         assert f"another process serves the database of {folder}: end it first" in second.stderr
+        first.kill()  # the command goes on, and holds the database
+        third = subprocess.run([*call, "true"], capture_output=True, text=True, timeout=60)
+        assert third.returncode == 2
         printed, _ = first.communicate("go on\n", timeout=60)
         assert printed == "still 1 experiment\n"
     finally:
         first.kill()
-    assert first.returncode == 0
-    assert not Cluster(folder).is_running
+    assert Cluster(folder).is_running
     assert subprocess.run([*call, "true"], capture_output=True, timeout=60).returncode == 0
+    assert not Cluster(folder).is_running
 
 
 def test_a_server_with_password_and_certificate_is_asked_as_mlflow_asks_it(place, monkeypatch):
@@ -225,12 +228,19 @@ def test_a_server_with_password_and_certificate_is_asked_as_mlflow_asks_it(place
         assert answers(server.uri.replace("//", "//user:pass:word@"))
         monkeypatch.delenv("MLFLOW_TRACKING_SERVER_CERT_PATH")
         assert not answers(server.uri)
+        with pytest.raises(ConfigError, match=r"certificate that does not hold: name it .* in MLF"):
+            require_server(server.uri)
         monkeypatch.setenv("MLFLOW_TRACKING_INSECURE_TLS", "true")
         assert answers(server.uri)
         assert len(MlflowClient(server.uri).search_experiments()) == 1
         monkeypatch.setenv("MLFLOW_TRACKING_SERVER_CERT_PATH", str(folder / "nothing.pem"))
-        assert not answers(server.uri)
-        assert not answers(server.uri.replace("https", "http"))  # no HTTP is answered
+        with pytest.raises(ConfigError, match="MLflow takes only one"):
+            require_server(server.uri)
+        monkeypatch.delenv("MLFLOW_TRACKING_INSECURE_TLS")
+        with pytest.raises(ConfigError, match=r"nothing\.pem"):
+            require_server(server.uri)
+        with pytest.raises(ConfigError, match="does not answer"):
+            require_server(server.uri.replace("https", "http"))  # no HTTP is answered
     finally:
         server.kill()
 

@@ -85,9 +85,11 @@ def swept(shares, claims, *overrides, runs=24):
 def test_gpus_are_shared_evenly(workers):
     shares = evenly("abcd", workers)
     assert len(shares) == workers
-    load = Counter(gpu for share in shares for gpu in share)
-    assert max(load.values()) - min(load.values()) <= 1
-    assert {len(share) for share in shares} == {max(1, 4 // workers)}
+    load = [sum(gpu in share for share in shares) for gpu in "abcd"]
+    seen = [len(set(share)) for share in shares]
+    assert min(load) >= 1
+    assert max(load) - min(load) <= 1
+    assert max(seen) - min(seen) <= 1
 
 
 def test_a_worker_sees_its_gpu_and_one_that_stands_in_for_another_that_ones(tmp_path):
@@ -108,6 +110,6 @@ def test_a_worker_sees_its_gpu_and_one_that_stands_in_for_another_that_ones(tmp_
 def test_a_run_sees_as_many_gpus_as_it_trains_on_or_is_refused(tmp_path):
     words = ("trainer.devices=2", "trainer.accelerator=gpu")
     found = swept(evenly("abcd", 2), tmp_path / "two", *words, runs=6)
-    assert {gpus for _, gpus in found} == {"a,b", "c,d"}
-    with pytest.raises(ConfigError, match=r"trainer.devices=2 is more GPUs .* which is 1"):
+    assert {gpus for _, gpus in found} == {"a,c", "b,d"}
+    with pytest.raises(ConfigError, match=r"more than the 1 of 4 GPUs .* choose WORKERS=2"):
         on_own_gpus(seen, evenly("abcd", 4), tmp_path / "four", composed(*words))

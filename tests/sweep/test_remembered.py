@@ -62,6 +62,17 @@ def test_a_file_that_appears_is_another_sweep(remembered, tmp_path):
     assert remembered().load() is None
 
 
+def test_a_relative_path_is_another_file_elsewhere(remembered, tmp_path, monkeypatch):
+    for name in ("here", "there"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "w.pt").write_text(f"weights from {name}")
+    monkeypatch.chdir(tmp_path / "here")
+    keep(remembered(), Path("w.pt"))
+    assert remembered().load() is not None
+    monkeypatch.chdir(tmp_path / "there")
+    assert remembered().load() is None
+
+
 def test_what_follows_from_more_is_not_remembered(remembered, tmp_path):
     keep(remembered("data.source.root=${oc.env:DATA}"))
     assert remembered("data.source.root=${oc.env:DATA}").load() is None
@@ -77,12 +88,18 @@ def test_a_file_that_cannot_be_read_is_as_none(remembered):
     assert not remembered().is_published(PARENTS)
 
 
-def test_only_what_was_published_is_published(remembered):
+def test_only_what_was_published_is_published(remembered, tmp_path):
+    page = tmp_path / "README.md"
+    page.write_text("# skip")
     keep(remembered())
     assert not remembered().is_published(PARENTS)
-    remembered().keep_published(PARENTS)
+    remembered().keep_published(PARENTS, [page])
     assert remembered().is_published(PARENTS)
     assert not remembered().is_published({"skip": "a later sweep"})
     assert remembered().load() is not None
+    page.rename(tmp_path / "elsewhere.md")
+    assert not remembered().is_published(PARENTS)
+    (tmp_path / "elsewhere.md").rename(page)
+    assert remembered().is_published(PARENTS)
     keep(remembered())  # composed anew, as it was not all done
     assert not remembered().is_published(PARENTS)

@@ -26,7 +26,7 @@ class LocalLauncher(JoblibLauncher):
 
     Args:
         n_jobs: how many runs at once, -1 one for each core; None: `runs_per_gpu` for each GPU, or
-            one for each core where there is none. With fewer than there are GPUs, each run sees
+            one for each core where there is none. With fewer than there are GPUs, some or all see
             several.
         runs_per_gpu: how many runs share a GPU.
         joblib: further arguments of `joblib.Parallel`.
@@ -64,12 +64,13 @@ class LocalLauncher(JoblibLauncher):
 def evenly(gpus: Sequence[str], workers: int) -> list[list[str]]:
     """Return which of `gpus` each of `workers` sees: some alone, or one with others.
 
-    >>> evenly("ab", 4), evenly("abcd", 2)
-    ([['a'], ['b'], ['a'], ['b']], [['a', 'b'], ['c', 'd']])
+    >>> evenly("ab", 4), evenly("abc", 2)
+    ([['a'], ['b'], ['a'], ['b']], [['a', 'c'], ['b']])
     """
-    each = max(1, len(gpus) // workers)
+    most = max(workers, len(gpus))
     return [
-        [gpus[(worker * each + i) % len(gpus)] for i in range(each)] for worker in range(workers)
+        [gpus[place % len(gpus)] for place in range(worker, most, workers)]
+        for worker in range(workers)
     ]
 
 
@@ -82,11 +83,12 @@ def on_own_gpus(
         ConfigError: if the run asks for more GPUs than that.
     """
     share = shares[_claimed(claims, len(shares))]
-    devices = config.trainer.devices
-    if isinstance(devices, int) and devices > len(share) and config.trainer.accelerator != "cpu":
+    devices, least = config.trainer.devices, min(map(len, shares))
+    if isinstance(devices, int) and devices > least and config.trainer.accelerator != "cpu":
+        count = len({gpu for each in shares for gpu in each})
         raise ConfigError(
-            f"trainer.devices={devices} is more GPUs than a run of this sweep sees, which is "
-            f"{len(share)}: give WORKERS, how many runs share all of them"
+            f"trainer.devices={devices} is more than the {least} of {count} GPUs that a run of "
+            f"this sweep sees: choose WORKERS={max(1, count // devices)}, or fewer devices"
         )
     os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(share)
     return task(config)

@@ -35,7 +35,7 @@ class RayLauncher(ray_launcher.RayLauncher):
     @property
     def workers(self) -> int:
         """Return how many runs there is room for at once, if only when the cluster has begun."""
-        if self._address:
+        if self._address != "local":
             self._start()
             return max(1, self._room(_nodes()))
         cpus, gpus = self.ray_cfg.init.num_cpus, self.ray_cfg.init.num_gpus
@@ -84,8 +84,8 @@ class RayLauncher(ray_launcher.RayLauncher):
 
     @property
     def _address(self) -> str:
-        """Return where the cluster is, nothing for one that is started here."""
-        return self.ray_cfg.init.address or os.environ.get("RAY_ADDRESS") or ""
+        """Return where the cluster is, `local` for one that is started here."""
+        return self.ray_cfg.init.address or os.environ.get("RAY_ADDRESS") or "local"
 
     def _room(self, nodes: Sequence[Mapping[str, float]]) -> int:
         """Return how many runs `nodes` hold, given what each has."""
@@ -111,7 +111,7 @@ class RayLauncher(ray_launcher.RayLauncher):
             f"and num_gpus={remote.num_gpus}, but no node has more than {largest['CPU']} and "
             f"{largest['GPU']}"
         )
-        if not self._address:
+        if self._address == "local":
             raise ConfigError(said)
         print(f"{said}: the sweep waits for one that joins", file=sys.stderr, flush=True)
 
@@ -127,9 +127,9 @@ class RayLauncher(ray_launcher.RayLauncher):
         _require_cluster(self._address)
         handler = signal.getsignal(signal.SIGTERM)
         try:
-            ray.init(**{str(k): v for k, v in settings.items()})
+            ray.init(**{**{str(k): v for k, v in settings.items()}, "address": self._address})
         except (ConnectionError, ValueError, RuntimeError) as error:
-            raise _unusable(self._address or "a cluster here", error) from error
+            raise _unusable(self._address, error) from error
         finally:
             signal.signal(signal.SIGTERM, handler)  # Ray's would end the sweep without tidying up
 

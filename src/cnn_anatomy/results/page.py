@@ -184,7 +184,8 @@ def standing(
     """Return the studies' tables if those that `publish` has written still hold.
 
     That is: the newest sweep of each planned the runs of `keys`, all of them are done, and the
-    tables and runs in root/<study>/ are these. Else None.
+    tables and runs in root/<study>/ are these. Else None. Runs of other studies, with whose claims
+    the p-values are corrected, do not count.
     """
     tables = []
     for study in studies:

@@ -23,7 +23,7 @@ class Remembered:
     """A sweep's jobs, and whether they were published, kept in the cache.
 
     They are kept under what they follow from: the runs' overrides, what is common to all runs,
-    every file of `conf`, `experiments` and the code, and Hydra itself. The files that the variants
+    every file of `conf`, `experiments` and `src`, and Hydra itself. The files that the variants
     name are compared on reading. Nothing is kept where the configuration follows from more: from
     another folder of configs, or from what an override looks up.
     """
@@ -42,20 +42,26 @@ class Remembered:
         return [Job(run, key, tuple(pinned)) for run, (key, *pinned) in pairs]
 
     def keep(self, jobs: Sequence[Job], files: Iterable[Path]) -> None:
-        """Keep what composing and checking all variants gave; `files` are those they name."""
-        states = {str(path.absolute()): _state(path) for path in files}
+        """Keep what composing and checking all variants gave; `files` are those they name.
+
+        A relative path is of the folder where the command is given, now and later.
+        """
+        states = {str(path): _state(path) for path in files}
         self._write({"files": states, "jobs": [[job.key, *job.pinned] for job in jobs]})
 
     def is_published(self, parents: Mapping[str, str | None]) -> bool:
-        """Return whether all that is written of the sweeps `parents`, by study, was written."""
+        """Return whether all was written of the sweeps `parents`, by study, and is there."""
         kept = self._read()
-        return kept is not None and kept.get("published") == parents
+        if kept is None or kept.get("published") != parents:
+            return False
+        return all(Path(file).is_file() for file in kept["written"])
 
-    def keep_published(self, parents: Mapping[str, str]) -> None:
-        """Keep that all is written of the sweeps `parents`, by study."""
+    def keep_published(self, parents: Mapping[str, str], written: Iterable[Path]) -> None:
+        """Keep that the sweeps `parents`, by study, were published in the files `written`."""
         kept = self._read()
         if kept is not None:
-            self._write({**kept, "published": dict(parents)})
+            files = [str(file.absolute()) for file in written]
+            self._write({**kept, "published": dict(parents), "written": files})
 
     def _read(self) -> dict[str, Any] | None:
         if not self.possible or not self.file.exists():
@@ -98,5 +104,6 @@ def _state(path: str | Path) -> list[int] | None:
 
 
 def _sources() -> Iterator[Path]:
-    for folder, kind in (("conf", "yaml"), ("experiments", "yaml"), ("src", "py")):
-        yield from sorted((REPOSITORY / folder).rglob(f"*.{kind}"))
+    for folder, kind in (("conf", "*.yaml"), ("experiments", "*.yaml"), ("src", "*.*")):
+        files = (REPOSITORY / folder).rglob(kind)
+        yield from sorted(f for f in files if f.is_file() and f.suffix != ".pyc")

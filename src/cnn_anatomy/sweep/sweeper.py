@@ -175,8 +175,7 @@ class StudySweeper(Sweeper):
                     runs = {name: known(client, e) for name, e in experiments.items()}
                     show(entries(planned, runs), _workers(self.launcher))
                     return []
-                failures, parents = self._train(asked, jobs, client, experiments)
-                remembered.keep_published(parents)
+                failures = self._train(asked, jobs, client, experiments, remembered)
         except Stopped:
             print("stopped: what is done is kept, the same command goes on", file=sys.stderr)
             raise
@@ -187,12 +186,14 @@ class StudySweeper(Sweeper):
         return []
 
     def _train(
-        self, asked: Arguments, jobs: list[Job], client: Any, experiments: dict[str, str]
-    ) -> tuple[list[str], dict[str, str]]:
-        """Train what is not done, and print the tables.
-
-        Return a line for each failure, and the sweep's runs in MLflow, by study.
-        """
+        self,
+        asked: Arguments,
+        jobs: list[Job],
+        client: Any,
+        experiments: dict[str, str],
+        remembered: Remembered,
+    ) -> list[str]:
+        """Train what is not done, and print the tables; return a line for each failure."""
         from cnn_anatomy.results.runs import finished
         from cnn_anatomy.sweep.progress import SweepProgress, failed_runs, failure
         from cnn_anatomy.sweep.rounds import settle
@@ -247,13 +248,12 @@ class StudySweeper(Sweeper):
                 for name, parent in parents.items():
                     close_orphans(client, experiments[name], sweep=parent)
                     client.set_terminated(parent, status)
-        _print_tables(asked, client, parents)
+        remembered.keep_published(parents, _print_tables(asked, client, parents))
         kept = {run.data.tags["key"]: run for run in failed_runs(client, follow)}
-        lines = [
+        return [
             failure(client, kept[job.key]) if job.key in kept else f"failed: {job.name}: {reason}"
             for job, reason in failures.items()
         ]
-        return lines, parents
 
 
 def _workers(launcher: Launcher) -> int:
@@ -276,8 +276,11 @@ def _root(asked: Arguments) -> Path:
     return RESULTS if asked.preset else REPOSITORY / "outputs" / "results"
 
 
-def _print_tables(asked: Arguments, client: Any, parents: dict[str, str]) -> None:
-    """Publish the studies' own sweeps among the committed results, any other in outputs/."""
+def _print_tables(asked: Arguments, client: Any, parents: dict[str, str]) -> list[Path]:
+    """Publish the studies' own sweeps among the committed results, any other in outputs/.
+
+    Return all files that are written of them.
+    """
     from cnn_anatomy.results import page, published
     from cnn_anatomy.results.render import show
     from cnn_anatomy.tracking.parent import describe
@@ -292,6 +295,7 @@ def _print_tables(asked: Arguments, client: Any, parents: dict[str, str]) -> Non
         describe(client, each.parent, each.note, each.folder)
         show(each.table)
         print(f"{each.table.study}: {_told(each.folder)}\n")
+    return [file for each in written for file in sorted(each.folder.iterdir())]
 
 
 def _told(folder: Path) -> str:

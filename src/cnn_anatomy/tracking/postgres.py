@@ -6,6 +6,7 @@ MLFLOW_BACKEND_STORE_URI, as `mlflow server` wants it.
 
 from __future__ import annotations
 
+import fcntl
 import os
 import pwd
 import shlex
@@ -16,8 +17,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import quote
-
-from filelock import FileLock, Timeout
 
 from cnn_anatomy.errors import ConfigError
 from cnn_anatomy.tracking.stop import STOP, Stopped
@@ -103,24 +102,28 @@ class Cluster:
 def running(folder: Path) -> Iterator[str]:
     """Yield the address of a cluster in `folder`, started; stop it at the end.
 
+    It is held as long as this process, or one begun here that inherits files, goes on.
+
     Raises:
-        ConfigError: if it can't be started, or another process has it.
+        ConfigError: if it can't be started, or another process holds it.
     """
     cluster = Cluster(folder)
     cluster.folder.mkdir(parents=True, exist_ok=True)
-    try:
-        with FileLock(cluster.folder / "in-use", timeout=0):  # free again if its holder was killed
-            cluster.start()
-            try:
-                yield cluster.uri
-            finally:
-                with STOP.held():
-                    cluster.stop()
-    except Timeout:
-        raise ConfigError(
-            f"another process serves the database of {cluster.folder}: end it first, or give "
-            "BACKEND=postgresql://…"
-        ) from None
+    with (cluster.folder / "in-use").open("w") as held:
+        os.set_inheritable(held.fileno(), True)
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ConfigError(
+                f"another process serves the database of {cluster.folder}: end it first, or give "
+                "BACKEND=postgresql://…"
+            ) from None
+        cluster.start()
+        try:
+            yield cluster.uri
+        finally:
+            with STOP.held():
+                cluster.stop()
 
 
 def programs() -> Path:
@@ -168,7 +171,8 @@ def main() -> None:
     folder, *command = sys.argv[1:]
     try:
         with STOP, running(Path(folder)) as uri:
-            process = subprocess.Popen(command, env={**os.environ, "MLFLOW_BACKEND_STORE_URI": uri})
+            own = {**os.environ, "MLFLOW_BACKEND_STORE_URI": uri}
+            process = subprocess.Popen(command, env=own, close_fds=False)
             try:
                 status = process.wait()
             except Stopped:

@@ -7,41 +7,67 @@ import time
 
 from cnn_anatomy.errors import ConfigError
 
+INSECURE = "MLFLOW_TRACKING_INSECURE_TLS"
+CERTIFICATE = "MLFLOW_TRACKING_SERVER_CERT_PATH"
+CLIENT = "MLFLOW_TRACKING_CLIENT_CERT_PATH"
+
 
 def answers(uri: str) -> bool:
-    """Return whether the tracking server of `uri` answers within 8 s; a file always does.
+    """Return whether the tracking server of `uri` answers within 8 s; a file always does."""
+    try:
+        return _is_well(uri)
+    except OSError:  # requests' own errors are of this class
+        return False
+
+
+def require_server(uri: str) -> None:
+    """Refuse a tracking server that does not answer, or whose certificate does not hold.
+
+    Raises:
+        ConfigError: if it does not.
+    """
+    if not uri.startswith("http"):
+        return
+    import requests
+
+    if all(os.environ.get(name) for name in (INSECURE, CERTIFICATE)):
+        raise ConfigError(f"{INSECURE} and {CERTIFICATE} are both set: MLflow takes only one")
+    try:
+        well = _is_well(uri)
+    except requests.exceptions.SSLError as error:
+        raise ConfigError(
+            f"MLFLOW_TRACKING_URI={uri} has a certificate that does not hold: name it or its "
+            f"authority's in {CERTIFICATE}, or set {INSECURE}=true ({error})"
+        ) from error
+    except requests.RequestException:
+        well = False
+    except OSError as error:  # a file that requests does not find
+        raise ConfigError(f"{CERTIFICATE} or {CLIENT}: {error}") from error
+    if not well:
+        raise ConfigError(
+            f"MLFLOW_TRACKING_URI={uri} does not answer: start that server, or unset the variable "
+            "to log to mlflow.db"
+        )
+
+
+def _is_well(uri: str) -> bool:
+    """Ask the server of `uri`, if it is one, as MLflow's client would.
 
     A server whose database is lost has a page to say that it is well, so it is asked for runs'
-    experiments, with user, password and certificates as MLflow's client has them.
+    experiments.
     """
     if not uri.startswith(("http://", "https://")):
         return True
     import requests
 
-    insecure = os.environ.get("MLFLOW_TRACKING_INSECURE_TLS", "").lower() in ("true", "1")
-    try:
-        answer = requests.get(
-            f"{uri.rstrip('/')}/api/2.0/mlflow/experiments/search?max_results=1",
-            timeout=8,
-            verify=os.environ.get("MLFLOW_TRACKING_SERVER_CERT_PATH") or not insecure,
-            cert=os.environ.get("MLFLOW_TRACKING_CLIENT_CERT_PATH"),
-        )
-    except (requests.RequestException, OSError):  # the latter: a certificate is not there
-        return False
+    insecure = os.environ.get(INSECURE, "").lower() in ("true", "1")
+    answer = requests.get(
+        f"{uri.rstrip('/')}/api/2.0/mlflow/experiments/search?max_results=1",
+        timeout=8,
+        verify=os.environ.get(CERTIFICATE) or not insecure,
+        cert=os.environ.get(CLIENT),
+    )
     return answer.status_code < 500  # it may ask for a password, which MLflow's client has
-
-
-def require_server(uri: str) -> None:
-    """Refuse a tracking server that does not answer.
-
-    Raises:
-        ConfigError: if it does not.
-    """
-    if not answers(uri):
-        raise ConfigError(
-            f"MLFLOW_TRACKING_URI={uri} does not answer: start that server, or unset the variable "
-            "to log to mlflow.db"
-        )
 
 
 def await_server(uri: str, patience: float = 600.0) -> None:
