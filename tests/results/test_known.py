@@ -92,6 +92,11 @@ def test_a_purged_run_is_gone_and_a_restored_one_is_back(store, uri, monkeypatch
     assert known(client, experiment).empty
     subprocess.run([*command, "--run-ids", f"{early},{late}"], check=True, capture_output=True)
     assert known(client, experiment).empty
+    last = make("last")
+    assert set(statuses(known(client, experiment))) == {"last"}
+    client.delete_run(last)  # and nobody looks before it is purged
+    subprocess.run([*command, "--run-ids", last], check=True, capture_output=True)
+    assert known(client, experiment).empty
 
 
 def test_a_file_that_another_replaces_meanwhile_hides_no_run(store, monkeypatch):

@@ -39,6 +39,8 @@ def test_states_and_costs(capsys):
     planned.append((Planned("s", "b", 0, ()), "k9"))
     made = entries(planned, {"s": pd.DataFrame(runs), "t": pd.DataFrame()})
     assert [e.state for e in made] == ["done", "running", "failed", "stale", "failed", "missing"]
+    (stopped,) = entries([(Planned("s", "a", 0, ()), "k0")], {"s": pd.DataFrame(runs[:1])})
+    assert stopped.state == "interrupted"
     assert [e.seconds for e in made] == [15.0] * 5 + [None]
     assert made[4].params == 100
     show(made, workers=2)
@@ -48,6 +50,16 @@ def test_states_and_costs(capsys):
     assert cells == ["s", "a", "failed", "2, 4", "100", "1,000,000", "15"]
     assert "6 runs: 2 failed, 1 done, 1 running, 1 stale, 1 missing" in told
     assert "4 to train, about 0 min with 2 workers, 1 of them guessed from the others" in told
+
+
+def test_costs_are_those_of_like_runs_that_were_never_interrupted():
+    small = {**run("k0", "FINISHED"), "params.model.depth": "8"}
+    lain = {**run("k1", "FINISHED", seed=1, seconds=9999), "params.model.depth": "8"}
+    lain |= {"tags.resumed": "1"}
+    runs = {"s": pd.DataFrame([small, lain])}
+    made = entries([(Planned("s", "a", 0, (f"model.depth={d}",)), "new") for d in (8, 56)], runs)
+    assert [e.state for e in made] == ["stale", "missing"]
+    assert [(e.params, e.seconds) for e in made] == [(100, 10), (None, None)]
 
 
 def test_runs_that_have_logged_nothing_yet():

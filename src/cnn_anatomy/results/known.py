@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import urlparse
 
 import pandas as pd
 from mlflow import MlflowClient
@@ -19,7 +20,8 @@ from cnn_anatomy.paths import cache
 from cnn_anatomy.replacing import replacing
 
 PAGE = 1000
-COLUMNS = ["run_id", "status", "start_time", "end_time", "lifecycle"]
+COLUMNS = ["run_id", "status", "start_time", "end_time", "lifecycle", "artifact_uri"]
+VERSION = 2  # of the files in the cache
 SKEW = 300_000  # milliseconds by which the clock of a machine that trains may be behind ours
 
 
@@ -59,31 +61,31 @@ def known(client: MlflowClient, experiment: str) -> pd.DataFrame:
     """Return every training run of an experiment that is not deleted, the latest first.
 
     Columns: `run_id`, `status`, `start_time` and `end_time` (milliseconds), `lifecycle`,
-    `tags.<name>`, `params.<name>`, `metrics.<name>` (NaN: not logged).
+    `artifact_uri`, `tags.<name>`, `params.<name>`, `metrics.<name>` (NaN: not logged).
 
     What was read before is kept in the cache, for each store and experiment, deleted runs among it.
-    Asked for are the runs that had not finished then, those that have ended since, and which are
-    deleted. A run that is deleted and purged between two calls stays, and one that is copied into
-    the store with an old end is not seen: MLflow lists no ids alone, and whole runs take long.
+    Asked for are the runs that had not finished then, those that have ended since, which are
+    deleted, and those whose files are gone. MLflow lists no ids alone, and whole runs take long:
+    one that is deleted and purged between two calls on a server that has its files stays, and one
+    that is copied into the store with an old end is not seen.
     """
     file, began = _file(client, experiment), time.time()
     # Its time before its contents: another process may put a later file in between.
     since = int(file.stat().st_mtime * 1000) - SKEW if file.exists() else 0
     kept = pd.read_parquet(file) if file.exists() else pd.DataFrame(columns=COLUMNS)
     settled = kept.status == "FINISHED"
-    gone = kept.lifecycle == "deleted"
-    before, waited = set(kept.run_id[settled]), list(kept.run_id[~settled & ~gone])
-    hidden = list(kept.run_id[gone])
+    unsure = (kept.lifecycle == "deleted") | kept.artifact_uri.map(_is_emptied).astype(bool)
+    before, waited = set(kept.run_id[settled]), list(kept.run_id[~settled | unsure])
     ended = f"attributes.status = 'FINISHED' and attributes.end_time >= {since}"
     fresh = [_row(r) for r in children(client, experiment, ended) if r.info.run_id not in before]
     fresh += [_row(r) for r in children(client, experiment, "attributes.status != 'FINISHED'")]
     deleted = [_row(run) for run in children(client, experiment, view=ViewType.DELETED_ONLY)]
     # A server that was lost hears of a run's end later than it was; a deleted one may come back.
     seen = {row["run_id"] for row in (*fresh, *deleted)}
-    fresh += [_row(r) for r in _those(client, [r for r in (*waited, *hidden) if r not in seen])]
+    fresh += [_row(r) for r in _those(client, [run for run in waited if run not in seen])]
     fresh += deleted
-    kept = kept[settled & ~gone & ~kept.run_id.isin([row["run_id"] for row in fresh])]
-    if fresh or hidden:
+    kept = kept[settled & ~unsure & ~kept.run_id.isin([row["run_id"] for row in fresh])]
+    if fresh or waited:
         if fresh:
             kept = pd.concat([frame for frame in (kept, pd.DataFrame(fresh)) if len(frame)])
         kept = kept.drop_duplicates("run_id")
@@ -92,6 +94,12 @@ def known(client: MlflowClient, experiment: str) -> pd.DataFrame:
             kept.to_parquet(part, index=False)
             os.utime(part, (began, began))  # when the store was read: later runs are not in it
     return kept[kept.lifecycle == "active"].reset_index(drop=True)
+
+
+def _is_emptied(uri: str) -> bool:
+    """Return whether a run's files were on this machine and are gone."""
+    place = urlparse(uri)
+    return place.scheme in ("", "file") and not Path(place.path).is_dir()
 
 
 def _those(client: MlflowClient, ids: Sequence[str]) -> Iterator[Run]:
@@ -111,6 +119,7 @@ def _row(run: Run) -> dict[str, object]:
         "start_time": info.start_time,
         "end_time": info.end_time,
         "lifecycle": info.lifecycle_stage,
+        "artifact_uri": info.artifact_uri,
         **{f"tags.{k}": v for k, v in data.tags.items()},
         **{f"params.{k}": v for k, v in data.params.items()},
         **{f"metrics.{k}": v for k, v in data.metrics.items()},
@@ -119,5 +128,5 @@ def _row(run: Run) -> dict[str, object]:
 
 def _file(client: MlflowClient, experiment: str) -> Path:
     made = client.get_experiment(experiment).creation_time  # another may have this id one day
-    name = f"{client.tracking_uri} {experiment} {made} with deleted"  # older files had none
+    name = f"{client.tracking_uri} {experiment} {made} {VERSION}"
     return cache() / "runs" / f"{hashlib.sha256(name.encode()).hexdigest()[:16]}.parquet"

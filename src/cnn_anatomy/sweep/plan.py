@@ -16,14 +16,16 @@ from cnn_anatomy.results.runs import is_done
 from cnn_anatomy.studies import Planned
 
 NUMBERS = ("metrics.params/total", "metrics.macs")
+COSTS = (*NUMBERS, "seconds")
 
 
 @dataclass(frozen=True)
 class Entry:
     """One planned run.
 
-    `state` is done, running, failed, stale (done by other code or settings) or missing; params,
-    MACs and seconds are those of past runs of the variant, None where there are none.
+    `state` is done, running, failed, interrupted, stale (done by other code) or missing; params,
+    MACs and seconds are those of past runs of the variant, as far as a run's parameters tell: None
+    where there are none.
     """
 
     run: Planned
@@ -39,35 +41,55 @@ def entries(
 ) -> list[Entry]:
     """Return the state of every planned (run, key); `runs` are the known ones, by study."""
     states: dict[tuple[str, str], str] = {}
-    costs: dict[tuple[str, str], pd.Series] = {}
-    seeds: set[tuple[str, str, str]] = set()
+    variants: dict[tuple[str, str], pd.DataFrame] = {}
     for study, found in runs.items():
         if not len(found):
             continue
         # Columns that are not there if no run has got that far are NaN.
-        found = found.reindex(columns=found.columns.union([*NUMBERS, "params.seed"]))
+        found = found.reindex(
+            columns=found.columns.union([*NUMBERS, "params.seed", "tags.resumed"])
+        )
         found = found.assign(
             state=np.select(
-                [is_done(found), found.status == "RUNNING"], ["done", "running"], "failed"
+                [is_done(found), found.status == "RUNNING", found.status == "KILLED"],
+                ["done", "running", "interrupted"],
+                "failed",
             ),
-            seconds=(found.end_time.astype(float) - found.start_time) / 1000,
+            # One that was interrupted lay for as long as nobody went on.
+            seconds=((found.end_time.astype(float) - found.start_time) / 1000).where(
+                found["tags.resumed"].isna()
+            ),
         )
-        for state in ("failed", "running", "done"):  # what a later one says counts
+        for state in ("failed", "interrupted", "running", "done"):  # what a later one says counts
             keys = found[found.state == state]["tags.key"]
             states |= {(study, key): state for key in keys}
         done = found[found.state == "done"]
-        means = done.groupby("tags.variant")[[*NUMBERS, "seconds"]].mean()
-        costs |= {(study, str(variant)): row for variant, row in means.iterrows()}
-        pairs = zip(done["tags.variant"], done["params.seed"], strict=True)
-        seeds |= {(study, variant, seed) for variant, seed in pairs}
+        variants |= {
+            (study, str(variant)): those for variant, those in done.groupby("tags.variant")
+        }
+    past: dict[tuple[str, str, tuple[str, ...]], tuple[set[str], list[float | None]]] = {}
     made = []
     for each, key in planned:
-        stale = (each.study, each.variant, str(each.seed)) in seeds
-        cost = costs.get((each.study, each.variant))
-        numbers = (None, None, None) if cost is None else map(_there, cost)
-        state = states.get((each.study, key), "stale" if stale else "missing")
-        made.append(Entry(each, key, state, *numbers))
+        same = (each.study, each.variant, each.overrides)
+        if same not in past:
+            those = _alike(variants.get(same[:2]), each.overrides)
+            past[same] = set(those["params.seed"]), [_mean(those[name]) for name in COSTS]
+        seeds, costs = past[same]
+        state = states.get((each.study, key), "stale" if str(each.seed) in seeds else "missing")
+        made.append(Entry(each, key, state, *costs))
     return made
+
+
+def _alike(done: pd.DataFrame | None, overrides: Iterable[str]) -> pd.DataFrame:
+    """Return those of a variant's runs whose parameters are not other ones than `overrides` say."""
+    if done is None:
+        return pd.DataFrame(columns=["params.seed", *COSTS])
+    for word in overrides:
+        key, _, value = word.lstrip("+").partition("=")
+        column = f"params.{key}"
+        if column in done:
+            done = done[done[column].isna() | (done[column] == value)]
+    return done
 
 
 def show(made: Sequence[Entry], workers: int) -> None:
@@ -109,5 +131,6 @@ def ranges(numbers: Iterable[int]) -> str:
     return ", ".join(f"{a}–{b}" if a < b else f"{a}" for a, b in found)
 
 
-def _there(value: float) -> float | None:
-    return None if np.isnan(value) else float(value)
+def _mean(values: pd.Series) -> float | None:
+    mean = values.astype(float).mean()
+    return None if np.isnan(mean) else float(mean)
