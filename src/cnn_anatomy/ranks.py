@@ -162,7 +162,8 @@ def _supervise(count: int, overrides: Sequence[str]) -> None:
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
     from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
-    logging.getLogger("torch.distributed.elastic").setLevel(logging.CRITICAL)
+    for name in ("torch.distributed.elastic", "torch.distributed.elastic.agent.server.api"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     with STOP, tempfile.TemporaryDirectory() as logs:
         settings = LaunchConfig(
             min_nodes=1,

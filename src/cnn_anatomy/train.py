@@ -20,9 +20,9 @@ from cnn_anatomy.checks import check, check_words
 from cnn_anatomy.checks.sweep import MISTAKES
 from cnn_anatomy.errors import sentence
 from cnn_anatomy.paths import REPOSITORY, tracking_uri
-from cnn_anatomy.ranks import rank, started
+from cnn_anatomy.ranks import rank, started, world
 from cnn_anatomy.tracking.server import require_server
-from cnn_anatomy.tracking.stop import Stopped
+from cnn_anatomy.tracking.stop import KEPT, Stopped
 
 
 @hydra.main(version_base="1.3", config_path=str(REPOSITORY / "conf"), config_name="train")
@@ -39,6 +39,10 @@ def train(config: DictConfig) -> Any:
         accuracy = _run(config, choices, progress=single)
     except MISTAKES as error:
         _refuse(error)  # here, as Hydra would print the overrides before it
+    except Stopped:
+        if single and world() == 1:
+            print(f"stopped: {KEPT}", file=sys.stderr)
+        raise
     if accuracy is not None and single and rank() == 0:
         print(f"test accuracy {accuracy:.1%}; the run is in MLflow's experiment {config.study}")
     return accuracy

@@ -1,5 +1,7 @@
 """Sweeps beside which something fails: a variant, another sweep, the tracking server."""
 
+import os
+import signal
 import subprocess
 import sys
 import time
@@ -81,6 +83,49 @@ def test_a_server_that_is_not_there_is_told_before_anything_is_trained(tmp_path)
         assert time.monotonic() - began < 30
 
 
+@pytest.mark.parametrize("uri", ["127.0.0.1:5000", "htp://foo", "here/mlruns", "file:///here"])
+def test_what_is_no_store_is_told(tmp_path, uri):
+    for call in ([*CALL, *TINY], [sys.executable, "-m", "cnn_anatomy.results", "skip"]):
+        process = subprocess.run(
+            call, env=environment(tmp_path, uri), capture_output=True, text=True, timeout=60
+        )
+        assert process.returncode == 2
+        told = process.stderr.splitlines()[-1]
+        assert told.startswith(f"MLFLOW_TRACKING_URI={uri} is no store: give http://HOST:PORT")
+        assert ("did you mean http://127.0.0.1:5000?" in told) == (uri == "127.0.0.1:5000")
+
+
+@pytest.mark.faults
+def test_a_sweep_that_is_stopped_while_its_server_is_lost_ends_and_loses_nothing(tmp_path):
+    server = TrackingServer(tmp_path)
+    words = [*TINY, "seed=0,1,2", "trainer.max_epochs=200"]
+    server.start()
+    try:
+        sweep = start(tmp_path, server.uri, *words)
+        for _ in range(240):
+            time.sleep(0.5)
+            if any(r.data.metrics.get("train/loss") for r in runs(server.uri)):
+                break
+        server.kill()
+        time.sleep(5)
+        os.killpg(sweep.pid, signal.SIGINT)
+        began = time.monotonic()
+        _, told = sweep.communicate(timeout=100)
+        print(f"\nstopped without a server: over after {time.monotonic() - began:.0f} s")
+        assert sweep.returncode == 130, told
+        assert "does not answer: what was not logged waits in the cache" in told
+        assert "the same command goes on" in told
+        server.start()
+        again = start(tmp_path, server.uri, *words)
+        _, told = again.communicate(timeout=600)
+        assert again.returncode == 0, told
+        found = runs(server.uri)
+        assert [r.info.status for r in found] == ["FINISHED"] * 3
+        assert [r.data.tags["resumed"] for r in found if "resumed" in r.data.tags]
+    finally:
+        server.kill()
+
+
 @pytest.mark.faults
 def test_a_sweep_outlives_its_server(tmp_path):
     server = TrackingServer(tmp_path)
@@ -97,6 +142,9 @@ def test_a_sweep_outlives_its_server(tmp_path):
         server.start()
         _, told = sweep.communicate(timeout=600)
         assert sweep.returncode == 0, told
+        assert f"{uri} does not answer: what was not logged waits in the cache" in told
+        assert f"{uri} answers again" in told
+        assert "sweep: 3 of 3 done" in told
         found = runs(uri)
         assert [r.info.status for r in found] == ["FINISHED"] * 3
         client = MlflowClient(uri)

@@ -12,12 +12,14 @@ from cnn_anatomy.results.page import publish
 from cnn_anatomy.results.render import show
 from cnn_anatomy.studies import select
 from cnn_anatomy.tracking.parent import describe
+from cnn_anatomy.tracking.server import require_server
 
 
 def main() -> None:
     """Write and print the tables; a mistake is one sentence and exit status 2."""
-    client = MlflowClient(tracking_uri())
     try:
+        require_server(tracking_uri())
+        client = MlflowClient(tracking_uri())
         for page in publish(select(",".join(sys.argv[1:]) or "core"), client, RESULTS):
             describe(client, page.parent, page.note, page.folder)
             show(page.table)

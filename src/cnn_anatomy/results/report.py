@@ -16,6 +16,7 @@ from cnn_anatomy.results.page import SMALL, Page, publish
 from cnn_anatomy.results.render import TEMPLATES
 from cnn_anatomy.results.runs import is_swept
 from cnn_anatomy.studies import Study, select
+from cnn_anatomy.tracking.server import require_server
 
 
 def write(studies: Sequence[Study], client: MlflowClient, root: Path) -> Path:
@@ -64,6 +65,7 @@ def main() -> None:
     """Write the site; a mistake is one sentence and exit status 2."""
     try:
         studies = select(",".join(sys.argv[1:]) or "all")
+        require_server(tracking_uri())
         index = write(studies, MlflowClient(tracking_uri()), REPOSITORY / "outputs" / "report")
     except ConfigError as error:
         print(error, file=sys.stderr)

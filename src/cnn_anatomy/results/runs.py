@@ -86,7 +86,10 @@ def read(client: MlflowClient, study: str, parent: str | None = None) -> Sweep:
     if experiment is not None and parent is None:
         parent = _latest(client, experiment.experiment_id)
     if experiment is None or parent is None:
-        raise ConfigError(f"study={study} has no sweep in the store: make sweep STUDY={study}")
+        raise ConfigError(
+            f"study={study} has no sweep in the store with all its own seeds and settings: "
+            f"make sweep STUDY={study}"
+        )
     plan = pd.DataFrame(_plan(client, parent))
     runs = known(client, experiment.experiment_id)
     return Sweep(study, parent, _joined(plan, runs))

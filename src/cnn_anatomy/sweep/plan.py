@@ -84,8 +84,8 @@ def _alike(done: pd.DataFrame | None, overrides: Iterable[str]) -> pd.DataFrame:
     """Return those of a variant's runs whose parameters are not other ones than `overrides` say."""
     if done is None:
         return pd.DataFrame(columns=["params.seed", *COSTS])
-    for word in overrides:
-        key, _, value = word.lstrip("+").partition("=")
+    words = (word.lstrip("+").partition("=") for word in overrides)
+    for key, value in {key: value for key, _, value in words}.items():  # the last one counts
         column = f"params.{key}"
         if column in done:
             done = done[done[column].isna() | (done[column] == value)]

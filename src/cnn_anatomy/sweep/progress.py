@@ -17,7 +17,9 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from cnn_anatomy.results.known import children
+from cnn_anatomy.tracking.server import answers
 
+WAITS = "what was not logged waits in the cache, for the next sweep or make sync to deliver"
 SECONDS = 2.0  # between two looks at the store, and at least SHARE times what a look takes
 SHARE = 30
 
@@ -55,6 +57,8 @@ class SweepProgress:
         self.total = total
         self.began = time.time()
         self.told: set[str] = set()
+        self.lost = False
+        self.failures: int | None = None
         self.stop = threading.Event()
         self.thread = threading.Thread(target=self._follow, daemon=True)
         columns = (
@@ -81,19 +85,34 @@ class SweepProgress:
         trace: TracebackType | None,
     ) -> None:
         self.stop.set()
-        self.thread.join()
+        self.thread.join(10)  # not as long as MLflow tries a server that is lost
         self._tell()
         self._show(final=True)
         if self.terminal:
             self.bar.stop()
 
+    def settle(self, failures: int) -> None:
+        """Take it that all runs have ended, whoever trained them and wherever their logs wait."""
+        self.failures = failures
+
     def _tell(self) -> None:
         """Say at once what has failed; only failed runs are read, as this is asked often."""
+        if not self._answers():
+            return
         with suppress(MlflowException):
             for run in failed_runs(self.client, self.parents):
                 if run.info.run_id not in self.told:
                     self.told.add(run.info.run_id)
                     self._say(failure(self.client, run))
+
+    def _answers(self) -> bool:
+        """Return whether the store answers; say when that changes."""
+        there = answers(self.client.tracking_uri)
+        if there == self.lost:
+            self.lost = not there
+            told = "answers again" if there else f"does not answer: {WAITS}"
+            self._say(f"{self.client.tracking_uri} {told}")
+        return there
 
     def state(self) -> tuple[Counter[str], list[str]]:
         """Return how many runs have which status, and the names of those that run."""
@@ -124,10 +143,16 @@ class SweepProgress:
             print(line, file=sys.stderr, flush=True)
 
     def _show(self, final: bool = False) -> None:
-        try:
-            counts, running = self.state()
-        except MlflowException:  # the server is lost for now
+        running: list[str] = []
+        if self.failures is not None:
+            counts = Counter(FINISHED=self.total - self.failures, FAILED=self.failures)
+        elif self.lost:
             return
+        else:
+            try:
+                counts, running = self.state()
+            except MlflowException:
+                return
         ended = counts.total() - counts["RUNNING"]
         elapsed = time.time() - self.began
         left = elapsed / ended * (self.total - ended) if ended else None

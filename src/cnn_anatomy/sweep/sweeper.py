@@ -107,7 +107,8 @@ class StudySweeper(Sweeper):
         tables = standing(asked.studies, keys, client, _root(asked))
         if tables is None:
             return False
-        print(f"{len(jobs)} runs: all done before, and written; make table writes them anew")
+        anew = "; make table writes them anew" if asked.preset else ""
+        print(f"{len(jobs)} runs: all done before, and written{anew}")
         for table in tables:
             show(table)
             print(f"{table.study}: {_told(_root(asked) / table.study)}\n")
@@ -156,7 +157,7 @@ class StudySweeper(Sweeper):
 
         from cnn_anatomy.results.known import known
         from cnn_anatomy.sweep.plan import entries, show
-        from cnn_anatomy.tracking.stop import STOP, Stopped
+        from cnn_anatomy.tracking.stop import KEPT, STOP, Stopped
         from cnn_anatomy.tracking.store import prepare
 
         uri = tracking_uri(self.composed.tracking.uri)
@@ -177,7 +178,7 @@ class StudySweeper(Sweeper):
                     return []
                 failures = self._train(asked, jobs, client, experiments, remembered)
         except Stopped:
-            print("stopped: what is done is kept, the same command goes on", file=sys.stderr)
+            print(f"stopped: {KEPT}", file=sys.stderr)
             raise
         for line in failures:
             print(line, file=sys.stderr)
@@ -195,7 +196,7 @@ class StudySweeper(Sweeper):
     ) -> list[str]:
         """Train what is not done, and print the tables; return a line for each failure."""
         from cnn_anatomy.results.runs import finished
-        from cnn_anatomy.sweep.progress import SweepProgress, failed_runs, failure
+        from cnn_anatomy.sweep.progress import WAITS, SweepProgress, failed_runs, failure
         from cnn_anatomy.sweep.rounds import settle
         from cnn_anatomy.tracking.journal import sync
         from cnn_anatomy.tracking.parent import start_parent
@@ -236,18 +237,24 @@ class StudySweeper(Sweeper):
             waiting = list(todo.values())
             follow = {experiments[name]: parent for name, parent in parents.items()}
             if waiting:
-                with SweepProgress(client, follow, len(waiting)):
+                with SweepProgress(client, follow, len(waiting)) as progress:
                     failures = settle(
                         waiting, launch, client, experiments, parents, _workers(self.launcher)
                     )
+                    progress.settle(len(failures))
             status = "FAILED" if failures else "FINISHED"
         finally:
             with STOP.held():
-                await_server(client.tracking_uri)
-                sync(client, journals)
-                for name, parent in parents.items():
-                    close_orphans(client, experiments[name], sweep=parent)
-                    client.set_terminated(parent, status)
+                try:
+                    await_server(client.tracking_uri, given_up=lambda: STOP.number is not None)
+                    sync(client, journals)
+                    for name, parent in parents.items():
+                        close_orphans(client, experiments[name], sweep=parent)
+                        client.set_terminated(parent, status)
+                except ConnectionError as error:
+                    print(f"{error}: {WAITS}", file=sys.stderr)
+                    if STOP.number is None:
+                        raise
         remembered.keep_published(parents, _print_tables(asked, client, parents))
         kept = {run.data.tags["key"]: run for run in failed_runs(client, follow)}
         return [
@@ -295,7 +302,8 @@ def _print_tables(asked: Arguments, client: Any, parents: dict[str, str]) -> lis
         describe(client, each.parent, each.note, each.folder)
         show(each.table)
         print(f"{each.table.study}: {_told(each.folder)}\n")
-    return [file for each in written for file in sorted(each.folder.iterdir())]
+    files = [file for each in written for file in sorted(each.folder.iterdir())]
+    return files + [ledger for ledger in [root / "README.md"] if ledger.is_file()]
 
 
 def _told(folder: Path) -> str:

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import sys
+
 from mlflow import MlflowClient
 
+from cnn_anatomy.errors import ConfigError
 from cnn_anatomy.paths import cache, tracking_uri
 from cnn_anatomy.tracking.journal import sync
+from cnn_anatomy.tracking.server import require_server
 
 
 def main() -> None:
-    """Deliver, and say how much; exit status 1 if something waits still."""
+    """Deliver, and say how much; exit status 1 if something waits still, 2 if nobody takes it."""
     uri = tracking_uri()
+    try:
+        require_server(uri)
+    except ConfigError as error:
+        print(error, file=sys.stderr)
+        raise SystemExit(2) from None
     delivered, waiting = sync(MlflowClient(uri), cache() / "journal")
     print(f"{len(delivered)} runs delivered to {uri}, {len(waiting)} wait")
     raise SystemExit(1 if waiting else 0)

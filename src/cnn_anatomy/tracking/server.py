@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+import re
 import time
+from collections.abc import Callable
 
 from cnn_anatomy.errors import ConfigError
 
 INSECURE = "MLFLOW_TRACKING_INSECURE_TLS"
 CERTIFICATE = "MLFLOW_TRACKING_SERVER_CERT_PATH"
 CLIENT = "MLFLOW_TRACKING_CLIENT_CERT_PATH"
+STORES = r"(https?|(sqlite|postgresql|mysql|mssql)(\+\w+)?)://"  # that MLflow keeps runs in
 
 
 def answers(uri: str) -> bool:
@@ -21,11 +24,17 @@ def answers(uri: str) -> bool:
 
 
 def require_server(uri: str) -> None:
-    """Refuse a tracking server that does not answer, or whose certificate does not hold.
+    """Refuse what is no store, and a server that does not answer or whose certificate fails.
 
     Raises:
-        ConfigError: if it does not.
+        ConfigError: if it is one of these.
     """
+    if not re.match(STORES, uri):
+        near = f" (did you mean http://{uri}?)" if re.fullmatch(r"[\w.-]+:\d+/?", uri) else ""
+        raise ConfigError(
+            f"MLFLOW_TRACKING_URI={uri} is no store: give http://HOST:PORT, https://…, "
+            f"sqlite:///FILE or postgresql://…{near}"
+        )
     if not uri.startswith("http"):
         return
     import requests
@@ -70,17 +79,19 @@ def _is_well(uri: str) -> bool:
     return answer.status_code < 500  # it may ask for a password, which MLflow's client has
 
 
-def await_server(uri: str, patience: float = 600.0) -> None:
+def await_server(
+    uri: str, patience: float = 600.0, given_up: Callable[[], bool] = lambda: False
+) -> None:
     """Wait up to `patience` seconds for a server that was lost: a run needs its id to begin.
 
     Raises:
-        ConnectionError: if it is still lost then.
+        ConnectionError: if it is still lost then, or when it is `given_up`.
     """
     if uri.startswith("http"):  # a journal keeps what fails, so MLflow need not retry for minutes
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
     end = time.monotonic() + patience
     while not answers(uri):
-        if time.monotonic() > end:
-            raise ConnectionError(f"{uri} has not answered for {patience:.0f} s")
+        if given_up() or time.monotonic() > end:
+            raise ConnectionError(f"{uri} does not answer")
         time.sleep(2)

@@ -12,6 +12,7 @@ from typing import Any
 
 import psutil
 
+KEPT = "what is done is kept, the same command goes on"
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR2)  # the last: walltime is nearly over
 
 
