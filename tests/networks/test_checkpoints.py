@@ -78,7 +78,8 @@ def assert_same(network, model, size, tolerance=0.0):
     with torch.no_grad():
         ours, theirs = network.eval()(x).logits, model(x)
     assert ours.std() > 0
-    # Bit for bit but for the projections of wide bottlenecks, which subsample, then convolve.
+    # Bit for bit but for projections, which subsample, then convolve: with some processors' kernels
+    # that rounds otherwise than a convolution with a stride.
     if tolerance:
         assert torch.allclose(ours, theirs, rtol=tolerance, atol=tolerance * float(theirs.std()))
     else:
@@ -96,7 +97,7 @@ def test_a_cifar_resnet_gives_the_same_logits(tmp_path, skip, wrapped):
     torch.save(state, tmp_path / "resnet20.th")
     network = built("model.depth=20", f"skip={skip}", device="cpu")
     load(network, tmp_path / "resnet20.th")
-    assert_same(network, model, 32)
+    assert_same(network, model, 32, 1e-5 if skip == "projection" else 0.0)
 
 
 @pytest.mark.parametrize(
@@ -117,7 +118,7 @@ def test_torchvisions_networks_give_the_same_logits(tmp_path, name, overrides):
     torch.save(lived_in(model).state_dict(), tmp_path / f"{name}.pth")
     network = built(*overrides, size=224, classes=1000, device="cpu")
     load(network, tmp_path / f"{name}.pth")
-    assert_same(network, model, 224, 1e-5 if name == "resnet50" else 0.0)
+    assert_same(network, model, 224, 1e-5 if name.startswith("resnet") else 0.0)
 
 
 def test_the_auxiliary_heads_of_torchvision_are_ours(tmp_path):
@@ -146,7 +147,7 @@ def test_vgg_with_batch_normalisation_gives_the_same_logits(tmp_path):
         *("model=vgg16", "norm=batch_biased", stages, "head.hidden=[4096,64]"), device="cpu"
     )
     load(network, tmp_path / "vgg.pth")
-    assert_same(network, model, 32)
+    assert_same(network, model, 32, 1e-5 if skip == "projection" else 0.0)
 
 
 def test_a_mismatch_names_the_first_key_and_both_shapes(tmp_path):
@@ -202,7 +203,7 @@ def test_old_files_lack_the_counter_of_batches(tmp_path):
     torch.save(state, tmp_path / "old.th")
     network = built("model.depth=8", device="cpu")
     load(network, tmp_path / "old.th")
-    assert_same(network, model, 32)
+    assert_same(network, model, 32, 1e-5 if skip == "projection" else 0.0)
 
 
 def test_a_public_checkpoint_of_another_task_transfers(tmp_path):
