@@ -98,7 +98,7 @@ def test_what_is_no_store_is_told(tmp_path, uri):
 @pytest.mark.faults
 def test_a_sweep_that_is_stopped_while_its_server_is_lost_ends_and_loses_nothing(tmp_path):
     server = TrackingServer(tmp_path)
-    words = [*TINY, "seed=0,1,2", "trainer.max_epochs=200"]
+    words = [*TINY, "seed=0,1,2", "trainer.max_epochs=800"]  # longer than the server is lost
     server.start()
     try:
         sweep = start(tmp_path, server.uri, *words)
