@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from helpers import SMALL, environment
 from mlflow import MlflowClient
+from sweeps import until
 from tracking_server import TrackingServer
 
 CALL = [sys.executable, "-m", "cnn_anatomy.train"]
@@ -102,10 +103,7 @@ def test_a_sweep_that_is_stopped_while_its_server_is_lost_ends_and_loses_nothing
     server.start()
     try:
         sweep = start(tmp_path, server.uri, *words)
-        for _ in range(240):
-            time.sleep(0.5)
-            if any(r.data.metrics.get("train/loss") for r in runs(server.uri)):
-                break
+        until(lambda: any("train/loss" in r.data.metrics for r in runs(server.uri)), "epoch")
         server.kill()
         time.sleep(5)
         os.killpg(sweep.pid, signal.SIGINT)
@@ -133,10 +131,7 @@ def test_a_sweep_outlives_its_server(tmp_path):
     server.start()
     try:
         sweep = start(tmp_path, uri, *TINY, "seed=0,1,2", "trainer.max_epochs=40")
-        for _ in range(240):
-            time.sleep(0.5)
-            if any(r.data.metrics.get("train/loss") for r in runs(uri)):
-                break
+        until(lambda: any("train/loss" in r.data.metrics for r in runs(uri)), "epoch")
         server.kill()  # while two runs train
         time.sleep(15)
         server.start()

@@ -19,8 +19,8 @@ def remembered(tmp_path, monkeypatch):
     """Return a function that makes what is remembered of one run, from a start of the command."""
     monkeypatch.setenv("CNN_ANATOMY_CACHE", str(tmp_path / "cache"))
 
-    def make(*overrides, folder=REPOSITORY / "conf", more=()):
-        with initialize_config_dir(str(folder), version_base="1.3"):
+    def make(*overrides, more=()):
+        with initialize_config_dir(str(REPOSITORY / "conf"), version_base="1.3"):
             common = compose("train", list(more), return_hydra_config=True)
         return Remembered([Planned("skip", "a", 0, overrides)], common)
 

@@ -123,11 +123,12 @@ class RayLauncher(ray_launcher.RayLauncher):
             return
         settings = OmegaConf.to_container(self.ray_cfg.init, resolve=True)
         assert isinstance(settings, dict)
+        settings["address"] = self._address
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         _require_cluster(self._address)
         handler = signal.getsignal(signal.SIGTERM)
         try:
-            ray.init(**{**{str(k): v for k, v in settings.items()}, "address": self._address})
+            ray.init(**{str(k): v for k, v in settings.items()})
         except (ConnectionError, ValueError, RuntimeError) as error:
             raise _unusable(self._address, error) from error
         finally:

@@ -79,14 +79,14 @@ class StudySweeper(Sweeper):
             for paper in asked.papers:
                 check_paper(paper)
         require_server(tracking_uri(self.composed.tracking.uri))
-        remembered = Remembered(asked.runs, self.composed)
-        before = remembered.load()
-        if before is not None and not self.plan and self._is_over(asked, before, remembered):
+        self.remembered = Remembered(asked.runs, self.composed)
+        before = self.remembered.load()
+        if before is not None and not self.plan and self._is_over(asked, before):
             return []
-        jobs = before if before is not None and self.plan else self._keyed(asked.runs, remembered)
-        return self._run(asked, jobs, remembered)
+        jobs = before if before is not None and self.plan else self._keyed(asked.runs)
+        return self._run(asked, jobs)
 
-    def _is_over(self, asked: Arguments, jobs: list[Job], remembered: Remembered) -> bool:
+    def _is_over(self, asked: Arguments, jobs: list[Job]) -> bool:
         """Print the tables if all is done and written; return whether it is."""
         if self.force or asked.papers:
             return False
@@ -101,7 +101,8 @@ class StudySweeper(Sweeper):
         for study in asked.studies:
             prepare(uri, study.name)
         client = MlflowClient(uri)
-        if not remembered.is_published({s.name: newest(client, s.name) for s in asked.studies}):
+        parents = {study.name: newest(client, study.name) for study in asked.studies}
+        if not self.remembered.is_published(parents):
             return False
         keys = {s.name: {j.key for j in jobs if j.run.study == s.name} for s in asked.studies}
         tables = standing(asked.studies, keys, client, _root(asked))
@@ -114,7 +115,7 @@ class StudySweeper(Sweeper):
             print(f"{table.study}: {_told(_root(asked) / table.study)}\n")
         return True
 
-    def _keyed(self, runs: Sequence[Planned], remembered: Remembered) -> list[Job]:
+    def _keyed(self, runs: Sequence[Planned]) -> list[Job]:
         """Compose and check every variant, once for all its seeds, and find the runs' keys."""
         from cnn_anatomy.tracking.keys import named_files, run_keys
 
@@ -139,7 +140,7 @@ class StudySweeper(Sweeper):
         }
         pinned = {overrides: self._pinned(config) for overrides, config in composed.items()}
         jobs = [Job(run, keys[run.overrides][run.seed], pinned[run.overrides]) for run in runs]
-        remembered.keep(jobs, named_files(composed.values()))
+        self.remembered.keep(jobs, named_files(composed.values()))
         return jobs
 
     def _pinned(self, config: DictConfig) -> tuple[str, ...]:
@@ -152,7 +153,7 @@ class StudySweeper(Sweeper):
             words.append(f"trainer.precision={config.trainer.precision}")
         return tuple(words)
 
-    def _run(self, asked: Arguments, jobs: list[Job], remembered: Remembered) -> list[JobReturn]:
+    def _run(self, asked: Arguments, jobs: list[Job]) -> list[JobReturn]:
         from mlflow import MlflowClient
 
         from cnn_anatomy.results.known import known
@@ -176,7 +177,7 @@ class StudySweeper(Sweeper):
                     runs = {name: known(client, e) for name, e in experiments.items()}
                     show(entries(planned, runs), _workers(self.launcher))
                     return []
-                failures = self._train(asked, jobs, client, experiments, remembered)
+                failures = self._train(asked, jobs, client, experiments)
         except Stopped:
             print(f"stopped: {KEPT}", file=sys.stderr)
             raise
@@ -187,12 +188,7 @@ class StudySweeper(Sweeper):
         return []
 
     def _train(
-        self,
-        asked: Arguments,
-        jobs: list[Job],
-        client: Any,
-        experiments: dict[str, str],
-        remembered: Remembered,
+        self, asked: Arguments, jobs: list[Job], client: Any, experiments: dict[str, str]
     ) -> list[str]:
         """Train what is not done, and print the tables; return a line for each failure."""
         from cnn_anatomy.results.runs import finished
@@ -255,7 +251,7 @@ class StudySweeper(Sweeper):
                     print(f"{error}: {WAITS}", file=sys.stderr)
                     if STOP.number is None:
                         raise
-        remembered.keep_published(parents, _print_tables(asked, client, parents))
+        self.remembered.keep_published(parents, _print_tables(asked, client, parents))
         kept = {run.data.tags["key"]: run for run in failed_runs(client, follow)}
         return [
             failure(client, kept[job.key]) if job.key in kept else f"failed: {job.name}: {reason}"
