@@ -77,7 +77,7 @@ def test_a_page_stands_until_its_runs_or_tables_change(published, tmp_path):
     root = shutil.copytree(published.folder / "results", tmp_path / "results")
 
     def stands(keys):
-        return standing([published.study], keys, published.client, root)
+        return standing([(published.study, published.page.parent)], keys, published.client, root)
 
     (table,) = stands(keys)
     assert markdown(table) == markdown(published.page.table)

@@ -11,7 +11,7 @@ from mlflow import MlflowClient
 
 from cnn_anatomy.results import figures, ledger, render
 from cnn_anatomy.results.evidence import Evidence
-from cnn_anatomy.results.runs import Sweep, is_done, newest, read
+from cnn_anatomy.results.runs import Sweep, is_done, read
 from cnn_anatomy.results.table import PaperTable, build
 from cnn_anatomy.results.verdicts import Verdict
 from cnn_anatomy.studies import Study
@@ -179,19 +179,19 @@ def write_tables(table: PaperTable, sweep: Sweep, folder: Path) -> None:
 
 
 def standing(
-    studies: Sequence[Study], keys: Mapping[str, Collection[str]], client: MlflowClient, root: Path
+    sweeps: Sequence[tuple[Study, str]],
+    keys: Mapping[str, Collection[str]],
+    client: MlflowClient,
+    root: Path,
 ) -> list[PaperTable] | None:
-    """Return the studies' tables if those that `publish` has written still hold.
+    """Return the tables of `sweeps`, by run id, if those that `publish` has written still hold.
 
-    That is: the newest sweep of each planned the runs of `keys`, all of them are done, and the
+    That is: each sweep planned the runs of its study's `keys`, all of them are done, and the
     tables and runs in root/<study>/ are these. Else None. Runs of other studies, with whose claims
     the p-values are corrected, do not count.
     """
     tables = []
-    for study in studies:
-        parent = newest(client, study.name)
-        if parent is None:
-            return None
+    for study, parent in sweeps:
         sweep = read(client, study.name, parent)
         table, folder = build(study, sweep), root / study.name
         done = sweep.runs[is_done(sweep.runs)]

@@ -105,7 +105,8 @@ class StudySweeper(Sweeper):
         if not self.remembered.is_published(parents):
             return False
         keys = {s.name: {j.key for j in jobs if j.run.study == s.name} for s in asked.studies}
-        tables = standing(asked.studies, keys, client, _root(asked))
+        sweeps = [(study, str(parents[study.name])) for study in asked.studies]
+        tables = standing(sweeps, keys, client, _root(asked))
         if tables is None:
             return False
         anew = "; make table writes them anew" if asked.preset else ""
