@@ -42,13 +42,13 @@ plan: $(READY) ## show what a sweep would train; takes the same variables
 	@$(SWEEP) hydra.sweeper.plan=true
 
 table: .venv/stamp ## write experiments/results/STUDY/ anew from MLflow
-	@$(RUN) cnn_anatomy.results $(STUDY)
+	@$(RUN) cnn_anatomy.report $(STUDY)
 
 reproduce: $(READY) ## train PAPER's rows at BUDGET (smoke, short, paper), print its table and ours
 	@$(if $(PAPER),$(REPRODUCE),echo "PAPER= is one of $(PAPERS)" >&2; exit 2)
 
 report: .venv/stamp ## write all results as a web site, outputs/report/index.html
-	@$(RUN) cnn_anatomy.results.report $(if $(filter file,$(origin STUDY)),all,$(STUDY))
+	@$(RUN) cnn_anatomy.report.site $(if $(filter file,$(origin STUDY)),all,$(STUDY))
 
 sync: .venv/stamp ## deliver what a tracking server that was lost did not take
 	@$(RUN) cnn_anatomy.tracking
@@ -60,14 +60,14 @@ ui: .venv/stamp ## browse the runs at http://HOST:PORT (127.0.0.1:5000)
 # SQLAlchemy takes another driver where none is named
 DATABASE = $(patsubst postgresql://%,postgresql+psycopg2://%,$(BACKEND))
 server: .venv/cluster ## share runs at http://HOST:PORT on PostgreSQL: BACKEND=, or one of its own in server/
-	@$(if $(BACKEND),MLFLOW_BACKEND_STORE_URI="$(DATABASE)",$(RUN) cnn_anatomy.tracking.postgres server/postgres) \
+	@$(if $(BACKEND),MLFLOW_BACKEND_STORE_URI="$(DATABASE)",$(RUN) tools.postgres server/postgres) \
 		$(RUN) mlflow server --artifacts-destination "$(ARTIFACTS)" $(LISTEN)
 
 bench: .venv/stamp ## time ours against bare PyTorch and what is usual; QUICK=1: minutes
-	@$(RUN) cnn_anatomy.bench $(if $(QUICK),quick)
+	@$(RUN) benchmarks $(if $(QUICK),quick)
 
 bench-store: .venv/stamp ## time table and plan over thousands of runs
-	@$(RUN) cnn_anatomy.bench.store
+	@$(RUN) benchmarks.store
 
 screenshot: .venv/stamp ## photograph the MLflow UI's table of the skip study (needs Chromium)
 	@.venv/bin/python tests/screenshot.py skip docs/mlflow-ui.png
@@ -94,7 +94,7 @@ test-ddp: .venv/stamp ## train one run in two processes, one of them killed
 	@.venv/bin/pytest -n 0 -s -m ddp
 
 lint: .venv/stamp ## check style and types
-	@.venv/bin/ruff check && .venv/bin/ruff format --check && .venv/bin/mypy
+	@.venv/bin/ruff check && .venv/bin/ruff format --check && .venv/bin/mypy && .venv/bin/lint-imports --no-logo --no-cache
 
 format: .venv/stamp ## format the code
 	@.venv/bin/ruff check --fix && .venv/bin/ruff format

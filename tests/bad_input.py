@@ -13,7 +13,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from cnn_anatomy.paths import REPOSITORY
+from cnn_anatomy.core.paths import REPOSITORY
 
 DOCUMENT = REPOSITORY / "docs" / "bad-input.md"
 

@@ -7,7 +7,7 @@ from hydra import compose, initialize_config_dir
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
-from cnn_anatomy.paths import REPOSITORY
+from cnn_anatomy.core.paths import REPOSITORY
 
 SMALL = (
     "model.width=4",

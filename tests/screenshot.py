@@ -22,7 +22,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
 
-from cnn_anatomy.paths import REPOSITORY, tracking_uri
+from cnn_anatomy.core.paths import REPOSITORY, tracking_uri
 
 
 @contextmanager

@@ -8,8 +8,8 @@ import torch
 from torch import distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from cnn_anatomy.ranks import average
-from cnn_anatomy.shared_norm import SharedNorm
+from cnn_anatomy.distributed.batch_norm import SharedNorm
+from cnn_anatomy.distributed.process_group import average
 
 
 class Fault(pl.Callback):

@@ -5,8 +5,8 @@ import subprocess
 
 import pytest
 
-from cnn_anatomy.paths import REPOSITORY, RESULTS
-from cnn_anatomy.studies import CORE, load, names
+from cnn_anatomy.core.paths import REPOSITORY, RESULTS
+from cnn_anatomy.studies.study import CORE, load, names
 
 
 def committed(path):

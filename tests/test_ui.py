@@ -9,9 +9,9 @@ from screenshot import browser, runs_table, server
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
-from cnn_anatomy.tracking.parent import start_parent
 from cnn_anatomy.tracking.run import tracked
 from cnn_anatomy.tracking.store import prepare
+from cnn_anatomy.tracking.sweep_run import start_parent
 
 pytestmark = pytest.mark.skipif(
     not (shutil.which("chromium") and shutil.which("chromedriver")), reason="no Chromium here"

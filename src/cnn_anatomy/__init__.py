@@ -4,7 +4,7 @@ import os
 
 from omegaconf import OmegaConf
 
-from cnn_anatomy.hardware import native_precision
+from cnn_anatomy.core.hardware import native_precision
 
 OmegaConf.register_new_resolver("native_precision", native_precision, replace=True)
 # MLflow reads it when it is imported: a bar for each file that it copies is noise here.

@@ -16,13 +16,14 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
-from cnn_anatomy.checks import check, check_words
-from cnn_anatomy.checks.sweep import MISTAKES
-from cnn_anatomy.errors import sentence
-from cnn_anatomy.paths import REPOSITORY, tracking_uri
-from cnn_anatomy.ranks import rank, started, world
+from cnn_anatomy.config.validation import check, check_words
+from cnn_anatomy.core.errors import sentence
+from cnn_anatomy.core.interrupts import KEPT, Stopped
+from cnn_anatomy.core.paths import REPOSITORY, tracking_uri
+from cnn_anatomy.distributed.launch import started
+from cnn_anatomy.distributed.process_group import rank, world
+from cnn_anatomy.sweep.mistakes import MISTAKES
 from cnn_anatomy.tracking.server import require_server
-from cnn_anatomy.tracking.stop import KEPT, Stopped
 
 
 @hydra.main(version_base="1.3", config_path=str(REPOSITORY / "conf"), config_name="train")
@@ -64,11 +65,21 @@ def main() -> None:
 
 def _run(config: DictConfig, choices: Mapping[str, str], *, progress: bool) -> float | None:
     """Train here and return the test accuracy, or have processes of its own do it."""
-    if started(config.trainer, _words(HydraConfig.get())):
+    command = ["-m", "cnn_anatomy.train", *_words(HydraConfig.get())]
+    if started(_devices(config.trainer), int(config.trainer.get("num_nodes", 1)), command):
         return None
-    from cnn_anatomy.one_run import run
+    from cnn_anatomy.training.run import run
 
     return run(config, choices, progress=progress and rank() == 0)
+
+
+def _devices(trainer: DictConfig) -> int:
+    """Return how many processes a node has; Lightning counts where it is not a plain number."""
+    if str(trainer.devices).isdigit():
+        return int(trainer.devices)
+    from cnn_anatomy.training.dry_run import made_trainer
+
+    return made_trainer(trainer).num_devices
 
 
 def _words(hydra_config: HydraConf) -> list[str]:

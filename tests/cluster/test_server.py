@@ -19,14 +19,14 @@ from helpers import SMALL, environment
 from mlflow import MlflowClient
 from tracking_server import TrackingServer
 
-from cnn_anatomy.errors import ConfigError
-from cnn_anatomy.paths import REPOSITORY
-from cnn_anatomy.results import report
-from cnn_anatomy.results.page import publish
+from cnn_anatomy.core.errors import ConfigError
+from cnn_anatomy.core.paths import REPOSITORY
+from cnn_anatomy.report import site as report
+from cnn_anatomy.report.study_page import publish
 from cnn_anatomy.results.runs import ALWAYS, read
-from cnn_anatomy.studies import load
-from cnn_anatomy.tracking.postgres import Cluster
+from cnn_anatomy.studies.study import load
 from cnn_anatomy.tracking.server import answers, require_server
+from tools.postgres import Cluster
 
 pytestmark = pytest.mark.server
 SEEDS = int(os.environ.get("SERVER_SEEDS", "5"))
@@ -191,7 +191,7 @@ def test_sync_delivers_to_the_server(sweep):
 
 def test_a_second_server_leaves_the_first_ones_database_alone(place):
     folder = place.folder / "one with spaces"
-    call = [sys.executable, "-m", "cnn_anatomy.tracking.postgres", str(folder)]
+    call = [sys.executable, "-m", "tools.postgres", str(folder)]
     store = [*call, sys.executable, "-c", STORE]
     first = subprocess.Popen(store, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     try:

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from cnn_anatomy.core.errors import ConfigError
 from cnn_anatomy.data import ImageData, ImageSet
 from cnn_anatomy.data.augment import RandomCropFlip
 from cnn_anatomy.data.batches import Batches
@@ -18,7 +19,6 @@ from cnn_anatomy.data.digits import Digits
 from cnn_anatomy.data.image_folder import ImageFolder
 from cnn_anatomy.data.images import hold_out
 from cnn_anatomy.data.torchvision_sets import TorchvisionSet
-from cnn_anatomy.errors import ConfigError
 
 
 def small(folder, **keys):

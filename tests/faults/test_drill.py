@@ -16,10 +16,10 @@ import pytest
 from helpers import SMALL, environment
 from mlflow import MlflowClient
 
-from cnn_anatomy.results.render import comma_separated
+from cnn_anatomy.report.render import comma_separated
+from cnn_anatomy.report.table import build
 from cnn_anatomy.results.runs import read
-from cnn_anatomy.results.table import build
-from cnn_anatomy.studies import Study, Table
+from cnn_anatomy.studies.study import Study, Table
 from cnn_anatomy.tracking.store import prepare
 
 KILLS = int(os.environ.get("FAULTS", "20"))

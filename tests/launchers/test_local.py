@@ -14,9 +14,9 @@ from joblib import Parallel, cpu_count, delayed
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 from omegaconf import OmegaConf
 
-from cnn_anatomy.errors import ConfigError
+from cnn_anatomy.core.errors import ConfigError
+from cnn_anatomy.core.paths import REPOSITORY
 from cnn_anatomy.launchers.local import LocalLauncher, evenly, on_own_gpus
-from cnn_anatomy.paths import REPOSITORY
 
 
 @pytest.fixture

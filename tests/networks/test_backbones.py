@@ -8,12 +8,12 @@ from hydra.utils import instantiate
 from omegaconf import OmegaConf
 from torch import nn
 
-from cnn_anatomy.checks.limits import BACKBONES as CHECKED
-from cnn_anatomy.errors import ConfigError
+from cnn_anatomy.config.limits import BACKBONES as CHECKED
+from cnn_anatomy.core.errors import ConfigError
 from cnn_anatomy.networks.backbones import BACKBONES
 from cnn_anatomy.networks.freezing import FeatureExtraction, Layers
 from cnn_anatomy.networks.network import weight_layers
-from cnn_anatomy.training import build
+from cnn_anatomy.training.build import build
 
 
 def wrapped(name, *overrides, **options):

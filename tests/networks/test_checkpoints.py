@@ -9,9 +9,9 @@ import torchvision
 from helpers import built
 from torch import nn
 
-from cnn_anatomy import transfer
-from cnn_anatomy.errors import ConfigError
+from cnn_anatomy.core.errors import ConfigError
 from cnn_anatomy.networks.checkpoints import load
+from cnn_anatomy.training import transfer
 
 
 class Block(nn.Module):

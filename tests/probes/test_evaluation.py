@@ -11,10 +11,11 @@ from cnn_anatomy.networks.heads import GlobalAverage
 from cnn_anatomy.probes.activation import contrast, covered
 from cnn_anatomy.probes.cost import macs, parameters
 from cnn_anatomy.probes.features import fisher, peak_in_box
+from cnn_anatomy.probes.object_size import silenced, summary
 from cnn_anatomy.probes.robustness import noise, zoom
 from cnn_anatomy.probes.shift import shifted
-from cnn_anatomy.probes.sizes import silenced, summary
-from cnn_anatomy.training import build, fit
+from cnn_anatomy.training.build import build
+from cnn_anatomy.training.fit import fit
 
 BOX = torch.tensor([[2, 0, 6, 4]])
 

@@ -10,7 +10,7 @@ from cnn_anatomy.networks.network import weight_layers
 from cnn_anatomy.probes.cost import macs, parameters
 from cnn_anatomy.probes.gradients import decay, stage_of
 from cnn_anatomy.probes.shift import ShiftProbe
-from cnn_anatomy.training import build
+from cnn_anatomy.training.build import build
 
 
 @given(st.integers(2, 110), st.floats(-4, 4), st.floats(-6, 2))

@@ -10,10 +10,10 @@ import pandas as pd
 from mlflow import MlflowClient
 from mlflow.entities import Metric, Param
 
-from cnn_anatomy.claims import Claim
-from cnn_anatomy.studies import Figure, Study, Table
-from cnn_anatomy.tracking.parent import start_parent
+from cnn_anatomy.studies.claim import Claim
+from cnn_anatomy.studies.study import Figure, Study, Table
 from cnn_anatomy.tracking.store import prepare
+from cnn_anatomy.tracking.sweep_run import start_parent
 
 EVIL = "<script>alert(1)</script>"
 FIGURES = (

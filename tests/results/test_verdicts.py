@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cnn_anatomy.claims import Claim, parse
-from cnn_anatomy.errors import ConfigError
+from cnn_anatomy.core.errors import ConfigError
 from cnn_anatomy.results.runs import Sweep
 from cnn_anatomy.results.statistics import holm, paired_difference, sign_flip
 from cnn_anatomy.results.verdicts import correct, judge
-from cnn_anatomy.studies import load, names
+from cnn_anatomy.studies.claim import Claim, parse
+from cnn_anatomy.studies.study import load, names
 
 
 def claim(better="higher", matters=0.01, metric="test/accuracy", **sides):

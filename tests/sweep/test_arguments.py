@@ -3,7 +3,7 @@
 import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
-from cnn_anatomy.errors import ConfigError
+from cnn_anatomy.core.errors import ConfigError
 from cnn_anatomy.sweep.arguments import parse
 
 

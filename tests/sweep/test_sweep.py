@@ -11,7 +11,7 @@ from helpers import SMALL, environment
 from mlflow import MlflowClient
 from omegaconf import OmegaConf
 
-from cnn_anatomy.paths import REPOSITORY
+from cnn_anatomy.core.paths import REPOSITORY
 
 PARAMS = {
     *("model", "data", "block", "pooling", "skip", "inception", "aux", "freeze", "head", "norm"),

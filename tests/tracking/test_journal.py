@@ -7,7 +7,7 @@ import pytest
 from mlflow import MlflowClient
 from tracking_server import TrackingServer
 
-from cnn_anatomy.errors import ConfigError
+from cnn_anatomy.core.errors import ConfigError
 from cnn_anatomy.tracking.journal import Journal, deliver, sync
 from cnn_anatomy.tracking.run import tracked
 from cnn_anatomy.tracking.server import require_server

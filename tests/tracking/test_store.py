@@ -12,7 +12,7 @@ from helpers import SMALL, environment
 from mlflow import MlflowClient
 from writers import BATCHES, make, write
 
-from cnn_anatomy.tracking.process import close_orphans, identity, is_gone
+from cnn_anatomy.tracking.orphans import close_orphans, identity, is_gone
 from cnn_anatomy.tracking.run import tracked
 from cnn_anatomy.tracking.store import prepare
 

@@ -9,7 +9,7 @@ from typing import Self
 import torch
 from torch import Tensor
 
-from cnn_anatomy import sizes
+from cnn_anatomy.config import constraints
 from cnn_anatomy.data.images import ImageSet
 
 
@@ -62,7 +62,7 @@ class Batches:
             ConfigError: if training batches can't be shared equally.
         """
         if self.shuffle:
-            sizes.check_shares(self.size, world)
+            constraints.check_shares(self.size, world)
         mine = copy(self)
         mine.rank, mine.world = rank, world
         return mine

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from cnn_anatomy.paths import cache_path
+from cnn_anatomy.core.paths import cache_path
 
 
 def cached(

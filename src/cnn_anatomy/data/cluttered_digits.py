@@ -14,10 +14,10 @@ import numpy as np
 import torch
 from sklearn.datasets import load_digits
 
+from cnn_anatomy.config.constraints import check_canvas
+from cnn_anatomy.core.errors import ConfigError
 from cnn_anatomy.data.cache import cached
 from cnn_anatomy.data.images import ImageSet, Splits, stratified
-from cnn_anatomy.errors import ConfigError
-from cnn_anatomy.sizes import check_canvas
 
 Array = np.ndarray[Any, np.dtype[Any]]
 

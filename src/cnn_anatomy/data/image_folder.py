@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from cnn_anatomy.class_folders import Listing, listings, opened
+from cnn_anatomy.config.class_folders import Listing, listings, opened
 from cnn_anatomy.data.cache import cached
 from cnn_anatomy.data.images import ImageSet, Splits, hold_out
 

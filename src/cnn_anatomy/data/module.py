@@ -8,9 +8,9 @@ import lightning.pytorch as pl
 import torch
 from torch import Tensor
 
+from cnn_anatomy.core.errors import ConfigError
 from cnn_anatomy.data.batches import Batches
 from cnn_anatomy.data.images import ImageSet, Splits
-from cnn_anatomy.errors import ConfigError
 
 
 class ImageData(pl.LightningDataModule):

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import torch
 
+from cnn_anatomy.core.errors import ConfigError
+from cnn_anatomy.core.paths import REPOSITORY
 from cnn_anatomy.data.images import ImageSet, Splits, hold_out
-from cnn_anatomy.errors import ConfigError
-from cnn_anatomy.paths import REPOSITORY
 
 
 class TorchvisionSet:

@@ -15,8 +15,8 @@ from hydra.types import TaskFunction
 from hydra_plugins.hydra_joblib_launcher.joblib_launcher import JoblibLauncher
 from omegaconf import DictConfig
 
-from cnn_anatomy.errors import ConfigError
-from cnn_anatomy.hardware import visible_gpus
+from cnn_anatomy.core.errors import ConfigError
+from cnn_anatomy.core.hardware import visible_gpus
 
 CLAIMED: dict[Path, tuple[int, FileLock]] = {}  # by this process, until it ends
 

@@ -16,10 +16,10 @@ from hydra.types import HydraContext, TaskFunction
 from hydra_plugins.hydra_ray_launcher import ray_launcher
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-from cnn_anatomy.errors import ConfigError
-from cnn_anatomy.hardware import visible_gpus
-from cnn_anatomy.launchers.dead import died
-from cnn_anatomy.tracking.stop import STOP, Stopped
+from cnn_anatomy.core.errors import ConfigError
+from cnn_anatomy.core.hardware import visible_gpus
+from cnn_anatomy.core.interrupts import STOP, Stopped
+from cnn_anatomy.launchers.lost_job import died
 
 
 class RayLauncher(ray_launcher.RayLauncher):

@@ -17,9 +17,9 @@ from hydra.core.utils import JobReturn
 from hydra_plugins.hydra_submitit_launcher import submitit_launcher
 from hydra_plugins.hydra_submitit_launcher.config import BaseQueueConf
 
-from cnn_anatomy.errors import ConfigError
-from cnn_anatomy.launchers.dead import died
-from cnn_anatomy.tracking.stop import STOP, Stopped
+from cnn_anatomy.core.errors import ConfigError
+from cnn_anatomy.core.interrupts import STOP, Stopped
+from cnn_anatomy.launchers.lost_job import died
 
 PAUSE = 3.0  # seconds between two looks at the queue
 LATE = 15.0  # seconds that a shared folder may take to show the result of a job that has ended

@@ -7,8 +7,8 @@ from typing import Any, NoReturn
 
 from torch import Tensor, nn
 
+from cnn_anatomy.config.constraints import check_stages, refuse_own_heads
 from cnn_anatomy.networks.layers import ConvNormAct, Factory
-from cnn_anatomy.sizes import check_stages, refuse_own_heads
 
 
 class AuxiliaryHead(nn.Sequential):

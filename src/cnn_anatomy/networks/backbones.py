@@ -18,7 +18,8 @@ import torchvision.models
 from torch import Tensor, nn
 from torch.hub import load_state_dict_from_url
 
-from cnn_anatomy.errors import ConfigError, did_you_mean
+from cnn_anatomy.config.constraints import refuse_own_heads
+from cnn_anatomy.core.errors import ConfigError, did_you_mean
 from cnn_anatomy.networks.auxiliary import Auxiliary, Own
 from cnn_anatomy.networks.checkpoints import read, require_fit
 from cnn_anatomy.networks.families import no_block
@@ -31,7 +32,6 @@ from cnn_anatomy.networks.norm import Batch
 from cnn_anatomy.networks.pooling import Unpooled
 from cnn_anatomy.networks.skip import Plain
 from cnn_anatomy.networks.stems import Rescale
-from cnn_anatomy.sizes import refuse_own_heads
 
 
 class Head(nn.Module):

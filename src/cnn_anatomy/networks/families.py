@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, Literal, NoReturn
 
-from cnn_anatomy import sizes
+from cnn_anatomy.config import constraints
 from cnn_anatomy.networks.inception import Modules
 from cnn_anatomy.networks.layers import Factory, made
 from cnn_anatomy.networks.network import Network, Stage, compose
@@ -22,7 +22,7 @@ def cifar_resnet(depth: int, width: int = 16, convolutions: int = 2) -> list[Sta
     Raises:
         ConfigError: if the depth is not of that form.
     """
-    return doubling([sizes.blocks_per_stage(depth, convolutions)] * 3, width)
+    return doubling([constraints.blocks_per_stage(depth, convolutions)] * 3, width)
 
 
 def doubling(blocks: Sequence[int], width: int) -> list[Stage]:
@@ -38,7 +38,7 @@ def inception_stages(depth: int, width: int = 64) -> list[Stage]:
     Raises:
         ConfigError: if depth is below 1.
     """
-    sizes.require_modules(depth)
+    constraints.require_modules(depth)
     counts = [(depth + 2 - k) // 3 for k in range(3)]
     widths = [width, width * 3 // 2, width * 2]
     return [Stage([w] * n, "before") for w, n in zip(widths, counts, strict=True)]
@@ -70,12 +70,12 @@ def no_block(*_: Any, **__: Any) -> NoReturn:
     Raises:
         ConfigError: when a model asks for a block after all.
     """
-    sizes.refuse_no_block()
+    constraints.refuse_no_block()
 
 
 def resnet(*, depth: int, width: int, block: Factory, inception: Modules, **parts: Any) -> Network:
     """Build a residual (or, with skip=none, plain) network of 32×32 images' form."""
-    sizes.refuse_modules(inception.depth)
+    constraints.refuse_modules(inception.depth)
     convolutions = getattr(made(block), "convolutions", 2)
     stages = cifar_resnet(depth, width, convolutions)
     return compose(stages, stem=partial(Convolution, width=width), block=block, **parts)
@@ -91,7 +91,7 @@ def imagenet_resnet(
     **parts: Any,
 ) -> Network:
     """Build a residual network of ImageNet's form: a stage of each of `blocks` blocks."""
-    sizes.refuse_modules(inception.depth)
+    constraints.refuse_modules(inception.depth)
     stages = doubling(blocks, width)
     return compose(stages, stem=partial(stem, width=width), block=block, **parts)
 
@@ -113,7 +113,7 @@ def series(
     *, stages: Sequence[Stage], stem: Factory, block: Factory, inception: Modules, **parts: Any
 ) -> Network:
     """Build a network of the stages listed."""
-    sizes.refuse_modules(inception.depth)
+    constraints.refuse_modules(inception.depth)
     return compose(stages, stem=stem, block=block, **parts)
 
 
@@ -129,7 +129,7 @@ def all_cnn(
     **parts: Any,
 ) -> Network:
     """Build a network of convolutions alone, or one of those it is compared with."""
-    sizes.refuse_modules(inception.depth)
+    constraints.refuse_modules(inception.depth)
     return compose(all_cnn_stages(base, halve, extra, width), stem=stem, block=block, **parts)
 
 
@@ -163,11 +163,11 @@ def googlenet(
     """
     _only_modules(block)
     listed = sum(len(stage.widths) for stage in stages)
-    sizes.require_listed(inception.depth, listed)
+    constraints.require_listed(inception.depth, listed)
     stages = [*stages[:-1], replace(stages[-1], pooling=last_pooling)]
     return compose(stages, stem=stem, block=inception.block, **parts)
 
 
 def _only_modules(block: Factory) -> None:
     if made(block) is not no_block:
-        sizes.refuse_block(getattr(made(block), "__name__", str(block)))
+        constraints.refuse_block(getattr(made(block), "__name__", str(block)))

@@ -11,8 +11,8 @@ from abc import ABC, abstractmethod
 
 from torch import Tensor, nn
 
+from cnn_anatomy.config.constraints import check_range
 from cnn_anatomy.networks.network import Network, forward_order, weight_layers
-from cnn_anatomy.sizes import check_range
 
 
 class Freezing(ABC):

@@ -9,7 +9,7 @@ from typing import Any, Literal, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from cnn_anatomy.errors import ConfigError
+from cnn_anatomy.core.errors import ConfigError
 from cnn_anatomy.networks.auxiliary import Auxiliary
 from cnn_anatomy.networks.layers import Factory, Transition
 from cnn_anatomy.networks.pooling import Unpooled

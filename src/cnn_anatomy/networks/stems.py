@@ -12,7 +12,7 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from cnn_anatomy.errors import ConfigError
+from cnn_anatomy.core.errors import ConfigError
 from cnn_anatomy.networks.layers import ConvNormAct, Factory, Transition
 from cnn_anatomy.networks.pooling import BlurMax, Max, Strided
 

@@ -7,8 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from cnn_anatomy.classifier import Classifier
 from cnn_anatomy.probes.evaluation import EvaluationProbe, tested_batches, tested_images
+from cnn_anatomy.training.classifier import Classifier
 
 
 class ActivationProbe(EvaluationProbe):

@@ -5,11 +5,11 @@ from __future__ import annotations
 import lightning.pytorch as pl
 import torch
 
-from cnn_anatomy.classifier import Classifier
+from cnn_anatomy.distributed.process_group import average
 from cnn_anatomy.networks.network import weight_layers
 from cnn_anatomy.probes.logged import log
 from cnn_anatomy.probes.undisturbed import undisturbed
-from cnn_anatomy.ranks import average
+from cnn_anatomy.training.classifier import Classifier
 
 
 class AuxiliaryGradientProbe(pl.Callback):

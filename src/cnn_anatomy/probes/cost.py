@@ -7,8 +7,8 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from cnn_anatomy.classifier import Classifier
 from cnn_anatomy.networks.network import Network
+from cnn_anatomy.training.classifier import Classifier
 
 
 def macs(network: Network, image: Tensor) -> int:

@@ -7,9 +7,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from cnn_anatomy.classifier import Classifier
-from cnn_anatomy.errors import ConfigError
+from cnn_anatomy.core.errors import ConfigError
 from cnn_anatomy.probes.evaluation import EvaluationProbe, artifacts, tested_batches, tested_images
+from cnn_anatomy.training.classifier import Classifier
 
 
 class FeatureProbe(EvaluationProbe):

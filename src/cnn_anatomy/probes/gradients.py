@@ -15,11 +15,11 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from cnn_anatomy.classifier import Classifier
+from cnn_anatomy.distributed.process_group import average
 from cnn_anatomy.networks.network import weight_layers
 from cnn_anatomy.probes.logged import log
 from cnn_anatomy.probes.undisturbed import undisturbed
-from cnn_anatomy.ranks import average
+from cnn_anatomy.training.classifier import Classifier
 
 
 class GradientProbe(pl.Callback):

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from cnn_anatomy.errors import ConfigError, did_you_mean
+from cnn_anatomy.core.errors import ConfigError, did_you_mean
 
 UNTRAINED = "untrained/"
 UNIT = re.compile(r" \((%|points|decades|×?10[⁻⁰¹²³⁴⁵⁶⁷⁸⁹]+)\)")

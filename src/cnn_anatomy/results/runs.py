@@ -11,8 +11,8 @@ from typing import Any
 import pandas as pd
 from mlflow import MlflowClient
 
-from cnn_anatomy.errors import ConfigError
-from cnn_anatomy.results.known import known
+from cnn_anatomy.core.errors import ConfigError
+from cnn_anatomy.tracking.run_cache import known
 
 ALWAYS = {
     "gap/accuracy",

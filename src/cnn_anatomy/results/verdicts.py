@@ -8,11 +8,11 @@ from typing import Any
 
 import pandas as pd
 
-from cnn_anatomy.claims import Claim
-from cnn_anatomy.errors import ConfigError
+from cnn_anatomy.core.errors import ConfigError
 from cnn_anatomy.results.metrics import metric
 from cnn_anatomy.results.runs import Sweep
 from cnn_anatomy.results.statistics import Difference, holm, paired_difference
+from cnn_anatomy.studies.claim import Claim
 
 ALPHA = 0.05
 

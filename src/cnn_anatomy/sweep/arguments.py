@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from hydra.core.override_parser.types import Override
 
-from cnn_anatomy.errors import ConfigError
-from cnn_anatomy.papers import Paper
-from cnn_anatomy.papers import select as select_papers
-from cnn_anatomy.studies import Planned, Study, Table, select
+from cnn_anatomy.core.errors import ConfigError
+from cnn_anatomy.studies.paper import Paper
+from cnn_anatomy.studies.paper import select as select_papers
+from cnn_anatomy.studies.study import Planned, Study, Table, select
 
 METRICS = ("test/accuracy", "gap/accuracy", "gradient/decay", "params/total", "macs")
 

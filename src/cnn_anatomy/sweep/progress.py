@@ -16,7 +16,7 @@ from mlflow.exceptions import MlflowException
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from cnn_anatomy.results.known import children
+from cnn_anatomy.tracking.run_cache import children
 from cnn_anatomy.tracking.server import answers
 
 WAITS = "what was not logged waits in the cache, for the next sweep or make sync to deliver"

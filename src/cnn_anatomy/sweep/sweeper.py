@@ -16,16 +16,16 @@ from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
-from cnn_anatomy.checks import check, check_words
-from cnn_anatomy.checks.sweep import Mistakes
-from cnn_anatomy.errors import ConfigError
-from cnn_anatomy.paths import REPOSITORY, RESULTS, cache, tracking_uri
+from cnn_anatomy.config.validation import check, check_words
+from cnn_anatomy.core.errors import ConfigError
+from cnn_anatomy.core.paths import REPOSITORY, RESULTS, cache, tracking_uri
 from cnn_anatomy.results.metrics import metric
-from cnn_anatomy.studies import Planned
+from cnn_anatomy.studies.study import Planned
 from cnn_anatomy.sweep.arguments import Arguments, parse
 from cnn_anatomy.sweep.download import fetch
-from cnn_anatomy.sweep.job import Job, quoted
-from cnn_anatomy.sweep.remembered import Remembered
+from cnn_anatomy.sweep.jobs import Job, quoted
+from cnn_anatomy.sweep.mistakes import Mistakes
+from cnn_anatomy.sweep.plan_cache import Remembered
 from cnn_anatomy.tracking.server import require_server
 
 
@@ -74,7 +74,7 @@ class StudySweeper(Sweeper):
             for name in study.metrics:
                 metric(name)
         if asked.papers:
-            from cnn_anatomy.results.published import check as check_paper
+            from cnn_anatomy.report.paper_page import check as check_paper
 
             for paper in asked.papers:
                 check_paper(paper)
@@ -92,8 +92,8 @@ class StudySweeper(Sweeper):
             return False
         from mlflow import MlflowClient
 
-        from cnn_anatomy.results.page import standing
-        from cnn_anatomy.results.render import show
+        from cnn_anatomy.report.render import show
+        from cnn_anatomy.report.study_page import standing
         from cnn_anatomy.results.runs import newest
         from cnn_anatomy.tracking.store import prepare
 
@@ -118,7 +118,7 @@ class StudySweeper(Sweeper):
 
     def _keyed(self, runs: Sequence[Planned]) -> list[Job]:
         """Compose and check every variant, once for all its seeds, and find the runs' keys."""
-        from cnn_anatomy.tracking.keys import named_files, run_keys
+        from cnn_anatomy.config.run_key import named_files, run_keys
 
         composed: dict[tuple[str, ...], DictConfig] = {}
         mistakes = Mistakes()
@@ -157,9 +157,9 @@ class StudySweeper(Sweeper):
     def _run(self, asked: Arguments, jobs: list[Job]) -> list[JobReturn]:
         from mlflow import MlflowClient
 
-        from cnn_anatomy.results.known import known
-        from cnn_anatomy.sweep.plan import entries, show
-        from cnn_anatomy.tracking.stop import KEPT, STOP, Stopped
+        from cnn_anatomy.core.interrupts import KEPT, STOP, Stopped
+        from cnn_anatomy.sweep.status import entries, show
+        from cnn_anatomy.tracking.run_cache import known
         from cnn_anatomy.tracking.store import prepare
 
         uri = tracking_uri(self.composed.tracking.uri)
@@ -192,14 +192,14 @@ class StudySweeper(Sweeper):
         self, asked: Arguments, jobs: list[Job], client: Any, experiments: dict[str, str]
     ) -> list[str]:
         """Train what is not done, and print the tables; return a line for each failure."""
+        from cnn_anatomy.core.interrupts import STOP
         from cnn_anatomy.results.runs import finished
         from cnn_anatomy.sweep.progress import WAITS, SweepProgress, failed_runs, failure
-        from cnn_anatomy.sweep.rounds import settle
+        from cnn_anatomy.sweep.retries import settle
         from cnn_anatomy.tracking.journal import sync
-        from cnn_anatomy.tracking.parent import start_parent
-        from cnn_anatomy.tracking.process import close_orphans
+        from cnn_anatomy.tracking.orphans import close_orphans
         from cnn_anatomy.tracking.server import await_server
-        from cnn_anatomy.tracking.stop import STOP
+        from cnn_anatomy.tracking.sweep_run import start_parent
 
         journals = cache(self.composed.paths.cache) / "journal"
         sync(client, journals)
@@ -285,16 +285,16 @@ def _print_tables(asked: Arguments, client: Any, parents: dict[str, str]) -> lis
 
     Return all files that are written of them.
     """
-    from cnn_anatomy.results import page, published
-    from cnn_anatomy.results.render import show
-    from cnn_anatomy.tracking.parent import describe
+    from cnn_anatomy.report import paper_page, study_page
+    from cnn_anatomy.report.render import show
+    from cnn_anatomy.tracking.sweep_run import describe
 
     root = _root(asked)
-    written: Sequence[page.Page | published.Page]
+    written: Sequence[study_page.Page | paper_page.Page]
     if asked.papers:
-        written = published.publish(asked.papers, client, root, parents)
+        written = paper_page.publish(asked.papers, client, root, parents)
     else:
-        written = page.publish(asked.studies, client, root, parents)
+        written = study_page.publish(asked.studies, client, root, parents)
     for each in written:
         describe(client, each.parent, each.note, each.folder)
         show(each.table)

@@ -6,8 +6,8 @@ import sys
 
 from mlflow import MlflowClient
 
-from cnn_anatomy.errors import ConfigError
-from cnn_anatomy.paths import cache, tracking_uri
+from cnn_anatomy.core.errors import ConfigError
+from cnn_anatomy.core.paths import cache, tracking_uri
 from cnn_anatomy.tracking.journal import sync
 from cnn_anatomy.tracking.server import require_server
 

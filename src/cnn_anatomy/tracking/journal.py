@@ -13,7 +13,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric
 from mlflow.exceptions import MlflowException
 
-from cnn_anatomy.tracking.process import is_gone
+from cnn_anatomy.tracking.orphans import is_gone
 from cnn_anatomy.tracking.store import is_refusal
 
 PAUSE = 10.0  # seconds between two attempts to deliver

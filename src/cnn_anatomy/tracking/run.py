@@ -15,11 +15,11 @@ from lightning.pytorch.loggers.logger import Logger
 from mlflow import MlflowClient
 from mlflow.entities import Param, Run
 
-from cnn_anatomy.hardware import description
-from cnn_anatomy.paths import REPOSITORY, cache
+from cnn_anatomy.core.hardware import description
+from cnn_anatomy.core.interrupts import STOP, Stopped
+from cnn_anatomy.core.paths import REPOSITORY, cache
 from cnn_anatomy.tracking.journal import Journal
-from cnn_anatomy.tracking.process import identity, is_gone, is_here
-from cnn_anatomy.tracking.stop import STOP, Stopped
+from cnn_anatomy.tracking.orphans import identity, is_gone, is_here
 from cnn_anatomy.tracking.store import insist
 
 

@@ -7,7 +7,7 @@ import re
 import time
 from collections.abc import Callable
 
-from cnn_anatomy.errors import ConfigError
+from cnn_anatomy.core.errors import ConfigError
 
 INSECURE = "MLFLOW_TRACKING_INSECURE_TLS"
 CERTIFICATE = "MLFLOW_TRACKING_SERVER_CERT_PATH"

@@ -1,0 +1,208 @@
+"""The command: python -m benchmarks [quick] writes experiments/results/bench/.
+
+Everything is timed in turn, over and over in one process (what starts processes aside), so that
+a machine that slows down slows all alike; a ratio is of two timings of the same round.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import platform
+import sys
+import time
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from statistics import median
+from typing import Any
+
+import torch
+from rich.console import Console
+from rich.progress import Progress
+
+from benchmarks import processes
+from benchmarks.cases import CASES, Case
+from benchmarks.markdown import table
+from benchmarks.ways import EXTRACTION, WAYS, Way
+from cnn_anatomy.core.hardware import description, native_precision
+from cnn_anatomy.core.paths import RESULTS
+from cnn_anatomy.tracking.run import commit
+
+Rates = Mapping[str, Mapping[str, list[float]]]
+
+
+@dataclass(frozen=True)
+class Size:
+    """How much is timed.
+
+    Args:
+        rounds: in which each network is trained in each way.
+        others: rounds of all else.
+        share: of each network's images.
+        seeds: of the sweep's eight variants.
+        loop: how many of its runs are trained by processes of their own, to extrapolate from.
+        images: that the sweep's runs are trained on.
+    """
+
+    rounds: int
+    others: int
+    share: float
+    seeds: int
+    loop: int
+    images: int
+
+
+FULL = Size(rounds=5, others=3, share=1, seeds=3, loop=4, images=1500)
+QUICK = Size(rounds=2, others=1, share=0.3, seeds=1, loop=2, images=150)
+
+
+def main() -> None:
+    """Time everything, print the tables, and keep them as full.md and full.json (quick.md, …)."""
+    warnings.filterwarnings("ignore")
+    for name in ("lightning.pytorch", "lightning.fabric", "mlflow", "alembic"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    torch.set_num_threads(1)
+    quick = sys.argv[1:] == ["quick"]
+    size = QUICK if quick else FULL
+    began = time.time()
+    with Progress(console=Console(stderr=True)) as bar:
+        total = size.rounds * len(CASES) * len(WAYS) + size.others * (len(EXTRACTION) + 2) + 1
+        task = bar.add_task("bench", total=total)
+        timed = _timed(size, lambda name: bar.update(task, advance=1, description=name))
+    found = {
+        "machine": description(),
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "precision": native_precision(),
+        "commit": commit(),
+        "quick": quick,
+        "rounds": size.rounds,
+        "minutes": (time.time() - began) / 60,
+        **timed,
+    }
+    text = _markdown(found)
+    folder = RESULTS / "bench"
+    folder.mkdir(parents=True, exist_ok=True)
+    name = "quick" if quick else "full"
+    (folder / f"{name}.json").write_text(json.dumps(found, indent=1) + "\n")
+    (folder / f"{name}.md").write_text(text)
+    print(text)
+
+
+def _timed(size: Size, tell: Callable[[str], None]) -> dict[str, Any]:
+    cases = [replace(case, images=int(case.images * size.share)) for case in CASES]
+    rates: dict[str, dict[str, list[float]]] = {case.name: {w: [] for w in WAYS} for case in cases}
+    features: dict[str, list[float]] = {way: [] for way in EXTRACTION}
+    starts: list[tuple[float, float]] = []
+    peaks: list[tuple[float, float]] = []
+    for _ in range(size.rounds):
+        for case in cases:
+            for name, way in WAYS.items():
+                tell(f"{case.name}: {name}")
+                rates[case.name][name].append(_fresh(way, case))
+    for _ in range(size.others):
+        for name, way in EXTRACTION.items():
+            tell(f"feature extraction: {name}")
+            features[name].append(_fresh(way, cases[0]))
+        for told, what, measure in (
+            ("start", starts, processes.start),
+            ("memory", peaks, processes.memory),
+        ):
+            tell(told)
+            with processes.place() as folder:
+                what.append(measure(folder))
+    tell("sweep against a loop of processes")
+    with processes.place() as folder:
+        swept = processes.sweep(folder, size.seeds, size.loop, size.images)
+    return {
+        "images_per_second": rates,
+        "extraction": features,
+        "start_seconds": starts,
+        "peak_mib": peaks,
+        "sweep": swept,
+    }
+
+
+def _fresh(way: Way, case: Case) -> float:
+    with processes.place() as folder:
+        return way(case, folder)
+
+
+def _markdown(found: Mapping[str, Any]) -> str:
+    lines = [
+        f"`make bench{' QUICK=1' if found['quick'] else ''}`: {found['machine']}, "
+        f"PyTorch {found['torch']}, {found['precision']}, one thread, commit "
+        f"{found['commit'][:8]}, {found['minutes']:.0f} min. Median of {found['rounds']} rounds "
+        f"({len(found['start_seconds'])} in the second table) [least, most]; the stores are there.",
+        "",
+    ]
+    rates: Rates = found["images_per_second"]
+    lines += table(
+        ["network", "limit, images/s", "ours", *_heads()],
+        [
+            [name, _several(r["limit"]), _several(r["ours"]), *_ratios(r)]
+            for name, r in rates.items()
+        ],
+    )
+    first, imports = zip(*found["start_seconds"], strict=True)
+    bare, peak = zip(*found["peak_mib"], strict=True)
+    s = found["sweep"]
+    data = CASES[0].images * 32 * 32 / 2**20
+    extraction = found["extraction"]
+    rows = [
+        ("start to first step ÷ imports", _several(_divided(first, imports)), "≤ 1.2"),
+        ("peak memory − limit − data, MiB", _several(_less(peak, bare, data), 0), "≤ 400"),
+        (
+            f"{s['runs']} runs: loop of processes ÷ sweep",
+            f"{s['loop'] / s['sweep']:.2f} ({s['loop']:.0f} s, {s['sweep']:.0f} s)",
+            "≥ 3",
+        ),
+        (
+            f"sweep ÷ (training steps ÷ {s['cores']} cores)",
+            f"{s['sweep'] / (s['pure'] / s['cores']):.2f}",
+            "≤ 1.15",
+        ),
+        ("sweep when all is done, s", f"{s['again']:.1f}", "< 10"),
+        (
+            "feature extraction: computed once ÷ anew",
+            _several(_divided(extraction["computed once"], extraction["computed anew"]), 1),
+            "",
+        ),
+    ]
+    lines += table(["what", "found", "wanted"], [list(row) for row in rows])
+    return "\n".join(lines)
+
+
+def _heads() -> list[str]:
+    return ["ours ÷ limit", "probes, % of time", "ours ÷ Lightning", "ours ÷ script"]
+
+
+def _ratios(rates: Mapping[str, Sequence[float]]) -> list[str]:
+    ours = rates["ours"]
+    probes = [100 * (1 - r) for r in _divided(ours, rates["ours without probes"])]
+    return [
+        _several(_divided(ours, rates["limit"])),
+        _several(probes, 1),
+        _several(_divided(ours, rates["usual with Lightning"])),
+        _several(_divided(ours, rates["usual script"])),
+    ]
+
+
+def _divided(a: Sequence[float], b: Sequence[float]) -> list[float]:
+    return [x / y for x, y in zip(a, b, strict=True)]
+
+
+def _less(a: Sequence[float], b: Sequence[float], further: float) -> list[float]:
+    return [x - y - further for x, y in zip(a, b, strict=True)]
+
+
+def _several(values: Sequence[float], decimals: int = 2) -> str:
+    if max(map(abs, values)) >= 100:
+        decimals = 0
+    shown = (f"{v:.{decimals}f}" for v in (median(values), min(values), max(values)))
+    return "{} [{}, {}]".format(*shown)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,139 @@
+"""The command: python -m benchmarks.store [RUNS …] times results of many runs in a store.
+
+A real, short run of each of the eight variants of the study `skip` is trained; the other runs are
+copies of its rows in SQLite with the keys of other seeds, as to write each through MLflow takes a
+quarter of an hour. Their files are the original's.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import sys
+import tempfile
+import time
+import uuid
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from mlflow import MlflowClient
+
+from benchmarks.cases import composed
+from benchmarks.markdown import table
+from benchmarks.processes import TRAIN, call, runs_of, seconds, store_of
+from cnn_anatomy.config.run_key import run_keys
+from cnn_anatomy.core.hardware import description
+from cnn_anatomy.core.paths import RESULTS
+from cnn_anatomy.studies.study import load
+from cnn_anatomy.tracking.store import prepare
+from cnn_anatomy.tracking.sweep_run import start_parent
+
+SHORT = (
+    *("data.source.train=96", "data.source.val=50", "data.source.test=50"),
+    "trainer.max_epochs=1",
+)
+READ = (
+    "from mlflow import MlflowClient\n"
+    "from cnn_anatomy.report.render import show\n"
+    "from cnn_anatomy.results.runs import read\n"
+    "from cnn_anatomy.report.table import build\n"
+    "from cnn_anatomy.studies.study import load\n"
+    "from cnn_anatomy.core.paths import tracking_uri\n"
+    "study = load('skip')\n"
+    "show(build(study, read(MlflowClient(tracking_uri()), 'skip')))\n"
+)
+
+
+def main() -> None:
+    """Build stores of so many runs, time table and plan, keep the figures as store.md."""
+    counts = [int(word) for word in sys.argv[1:]] or [1000, 10000]
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
+        originals = _train(folder)
+        rows = []
+        for count in counts:
+            began = time.time()
+            _grow(folder, originals, count // len(originals))
+            rows.append((count, time.time() - began, *_timed(folder, count // len(originals))))
+        imports = seconds([sys.executable, "-c", "import mlflow"], folder)
+    heads = ("runs", "to copy them", "table, first", "table, again", "plan, first", "plan, again")
+    told = f"`make bench-store`: {description()}. Seconds of the whole command, imports included "
+    lines = [f"{told}({imports:.1f} s of MLflow's alone).", ""]
+    lines += table(heads, [[str(n), *(f"{v:.1f}" for v in timed)] for n, *timed in rows])
+    text = "\n".join(lines)
+    (RESULTS / "bench").mkdir(parents=True, exist_ok=True)
+    (RESULTS / "bench" / "store.md").write_text(text)
+    print(text)
+
+
+def _train(folder: Path) -> list[str]:
+    """Train seed 0 of every variant; return their run ids in the plan's order."""
+    call([*TRAIN, "--multirun", "study=skip", "seed=0", *SHORT], folder)
+    found = {run.data.tags["variant"]: run.info.run_id for run in runs_of(folder, "skip")}
+    return [found[run.variant] for run in load("skip").runs([0])]
+
+
+def _grow(folder: Path, originals: Sequence[str], seeds: int) -> None:
+    """Have `seeds` runs of each original in the store, and a parent that planned them."""
+    planned = load("skip").runs(range(seeds))
+    keys = _keys(seeds)
+    of_variant = dict(zip([run.variant for run in load("skip").runs([0])], originals, strict=True))
+    plan = [{**run._asdict(), "key": keys[run.variant][run.seed]} for run in planned]
+    client = MlflowClient(store_of(folder))
+    start_parent(client, prepare(store_of(folder), "skip"), "skip", plan, preset=True)
+    have = {run.data.tags["key"] for run in runs_of(folder, "skip")}
+    generator = np.random.default_rng(0)
+    with sqlite3.connect(folder / "mlflow.db") as database:
+        for entry in plan:
+            if entry["key"] not in have:
+                _copy(database, of_variant[entry["variant"]], entry, generator.normal(0, 0.02))
+
+
+def _keys(seeds: int) -> dict[str, list[str]]:
+    return {
+        run.variant: run_keys(composed(*run.overrides, *SHORT), range(seeds))
+        for run in load("skip").runs([0])
+    }
+
+
+def _copy(database: sqlite3.Connection, run: str, entry: dict[str, object], noise: float) -> None:
+    """Copy all rows of a run under a new id, an hour ago; its accuracies differ by `noise`."""
+    new, hour = uuid.uuid4().hex, 3_600_000
+    for rows in ("runs", "params", "tags", "metrics", "latest_metrics"):
+        names = [row[1] for row in database.execute(f"PRAGMA table_info({rows})")]
+        chosen = {name: name for name in names} | {"run_uuid": f"'{new}'"}
+        if rows == "runs":
+            chosen |= {t: f"{t} - {hour}" for t in ("start_time", "end_time")}
+        if rows in ("metrics", "latest_metrics"):
+            chosen["value"] = f"value + {noise} * (key LIKE '%/accuracy')"
+        database.execute(
+            f"INSERT INTO {rows} ({', '.join(names)}) "
+            f"SELECT {', '.join(chosen.values())} FROM {rows} WHERE run_uuid = ?",
+            (run,),
+        )
+    for rows, name, value in (
+        ("tags", "key", entry["key"]),
+        ("params", "seed", entry["seed"]),
+    ):
+        database.execute(
+            f"UPDATE {rows} SET value = ? WHERE run_uuid = ? AND key = ?", (str(value), new, name)
+        )
+
+
+def _timed(folder: Path, seeds: int) -> list[float]:
+    plan = [*TRAIN, "--multirun", "study=skip", f"hydra.sweeper.seeds={seeds}"]
+    plan += ["hydra.sweeper.plan=true", *SHORT]
+    table_of = [sys.executable, "-c", READ]
+    for file in (folder / "cache" / "runs").glob("*"):
+        file.unlink()
+    timed = [seconds(command, folder) for command in (table_of, table_of, plan)]
+    began = time.time()
+    said = call(plan, folder)
+    timed.append(time.time() - began)
+    if f"{8 * seeds} runs: {8 * seeds} done" not in said:
+        raise RuntimeError(f"the plan does not know its runs: {said[-300:]}")
+    return timed
+
+
+if __name__ == "__main__":
+    main()

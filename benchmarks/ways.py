@@ -1,0 +1,215 @@
+"""Ways to train the same network on the same images: the limit, ours, what is usual.
+
+Each is called with a case and an empty folder and returns images a second, first epoch left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import lightning.pytorch as pl
+import mlflow
+import torch
+import torch.nn.functional as F
+from hydra.utils import instantiate
+from lightning.pytorch.loggers import MLFlowLogger
+from mlflow import MlflowClient
+from omegaconf import DictConfig
+from PIL import Image
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, Dataset
+from torchmetrics.classification import MulticlassAccuracy
+from torchvision import transforms
+
+from benchmarks.cases import Case
+from benchmarks.timing import Clock
+from cnn_anatomy.data import ImageData, ImageSet
+from cnn_anatomy.probes.speed import SpeedProbe
+from cnn_anatomy.tracking.store import prepare
+from cnn_anatomy.training import fit as training
+from cnn_anatomy.training.build import build
+from cnn_anatomy.training.frozen_prefix import RememberPrefix
+from cnn_anatomy.training.run import run
+
+Way = Callable[[Case, Path], float]
+
+
+def limit(case: Case, folder: Path) -> float:
+    """Train on one batch that is in memory: forward, loss, backward, step, and nothing else."""
+    config = case.config(folder)
+    data: ImageData = instantiate(config.data, _convert_="all")
+    classifier, _ = build(config, data)
+    network = classifier.network.train()
+    optimizer = instantiate(config.optimizer)(network.parameters())
+    images, labels = next(iter(data.batches(data.load().train, train=True)))
+    half = config.trainer.precision == "bf16-mixed"
+    clock = Clock()
+    for _ in range(config.trainer.max_epochs):
+        clock.start()
+        for _ in range(case.images // config.data.batch_size):
+            with torch.autocast("cpu", torch.bfloat16, enabled=half):
+                loss = F.cross_entropy(network(images).logits, labels)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            clock.images += len(labels)
+        clock.stop()
+    return clock.rate
+
+
+def ours(case: Case, folder: Path, *overrides: str) -> float:
+    """Train one run as a sweep does: probes, metrics, checkpoints and MLflow."""
+    return _run(case.config(folder, *overrides))
+
+
+def without_probes(case: Case, folder: Path) -> float:
+    """Train one run as a sweep does, but for all probes except the one that times it."""
+    config = case.config(folder)
+    config.probes = {"speed": config.probes.speed}
+    return _run(config)
+
+
+FROZEN = ("freeze=feature_extraction", "data.augment=null")
+
+
+def extraction(case: Case, folder: Path) -> float:
+    """Train the classifier on features that are computed once."""
+    return ours(case, folder, *FROZEN)
+
+
+def extraction_anew(case: Case, folder: Path) -> float:
+    """Train the classifier on features that are computed anew in each epoch."""
+    original = training.RememberPrefix
+    training.RememberPrefix = lambda: RememberPrefix(0)  # type: ignore[assignment,misc]
+    try:
+        return ours(case, folder, *FROZEN)
+    finally:
+        training.RememberPrefix = original  # type: ignore[misc]
+
+
+def lightning(case: Case, folder: Path) -> float:
+    """Train as popular templates do: DataLoader, transforms of each image, a log at each step."""
+    config = case.config(folder)
+    loader, validation, network = _usual(config)
+    logger = MLFlowLogger("usual", tracking_uri=f"sqlite:///{folder}/mlflow.db")
+    speed = SpeedProbe()
+    trainer = pl.Trainer(
+        max_epochs=config.trainer.max_epochs,
+        logger=logger,
+        callbacks=[speed],
+        default_root_dir=folder,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        accelerator=config.trainer.accelerator,
+        log_every_n_steps=1,
+    )
+    trainer.fit(Usual(network, config), loader, validation)
+    return speed.images / speed.seconds
+
+
+def script(case: Case, folder: Path) -> float:
+    """Train as a script does: a loop over a DataLoader, the loss read at each step."""
+    config = case.config(folder)
+    loader, _, network = _usual(config)
+    optimizer = instantiate(config.optimizer)(network.parameters())
+    mlflow.set_tracking_uri(f"sqlite:///{folder}/mlflow.db")
+    mlflow.set_experiment("usual")
+    clock = Clock()
+    with mlflow.start_run():
+        for epoch in range(config.trainer.max_epochs):
+            network.train()
+            total, right = 0.0, 0
+            clock.start()
+            for images, labels in loader:
+                optimizer.zero_grad()
+                logits = network(images).logits
+                loss = F.cross_entropy(logits, labels)
+                loss.backward()
+                optimizer.step()
+                total += loss.item()
+                right += int((logits.argmax(1) == labels).sum())
+                clock.images += len(labels)
+            clock.stop()
+            mlflow.log_metrics({"loss": total / len(loader), "accuracy": right}, step=epoch)
+    return clock.rate
+
+
+WAYS: dict[str, Way] = {
+    "limit": limit,
+    "ours": ours,
+    "ours without probes": without_probes,
+    "usual with Lightning": lightning,
+    "usual script": script,
+}
+EXTRACTION: dict[str, Way] = {"computed once": extraction, "computed anew": extraction_anew}
+
+
+class Usual(pl.LightningModule):
+    """What a LightningModule looks like in tutorials."""
+
+    def __init__(self, network: nn.Module, config: DictConfig) -> None:
+        super().__init__()
+        self.network = network
+        self.config = config
+        self.accuracy = MulticlassAccuracy(10, average="micro")
+
+    def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
+        """Return the loss, and log it and the accuracy."""
+        images, labels = batch
+        logits = self.network(images).logits
+        loss = F.cross_entropy(logits, labels)
+        self.log("train/loss", loss, on_step=True, on_epoch=True)
+        self.log("train/accuracy", self.accuracy(logits, labels), on_step=True, on_epoch=True)
+        return loss
+
+    def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
+        """Log loss and accuracy."""
+        logits = self.network(batch[0]).logits
+        self.log("val/loss", F.cross_entropy(logits, batch[1]))
+        self.log("val/accuracy", self.accuracy(logits, batch[1]))
+
+    def configure_optimizers(self) -> Any:
+        """Return the run's optimiser."""
+        return instantiate(self.config.optimizer)(self.parameters())
+
+
+class Images(Dataset[tuple[Any, int]]):
+    """Images one by one through PIL and transforms, as torchvision's data sets give them."""
+
+    def __init__(self, images: ImageSet, transform: Callable[[Any], Any]) -> None:
+        self.arrays = images.images.permute(0, 2, 3, 1).squeeze(-1).numpy()
+        self.labels = images.labels.tolist()
+        self.transform = transform
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __getitem__(self, index: int) -> tuple[Any, int]:
+        return self.transform(Image.fromarray(self.arrays[index])), self.labels[index]
+
+
+def _run(config: DictConfig) -> float:
+    run(config, {}, progress=False)
+    client = MlflowClient(config.tracking.uri)
+    experiment = prepare(config.tracking.uri, config.study)
+    (latest,) = client.search_runs([experiment], max_results=1)
+    return latest.data.metrics["speed/images_per_second"]
+
+
+def _usual(config: DictConfig) -> tuple[DataLoader[Any], DataLoader[Any], nn.Module]:
+    """Return loaders of training and validation, and the network in PyTorch's own order."""
+    data: ImageData = instantiate(config.data, _convert_="all")
+    splits = data.load()
+    classifier, _ = build(config, data)
+    plain = [transforms.ToTensor(), transforms.Normalize(data.mean / 255, data.std / 255)]
+    augmented = [transforms.RandomCrop(32, padding=config.data.augment.pad), *plain]
+    size = config.data.batch_size
+    return (
+        DataLoader(
+            Images(splits.train, transforms.Compose(augmented)), size, shuffle=True, drop_last=True
+        ),
+        DataLoader(Images(splits.val, transforms.Compose(plain)), size),
+        classifier.network.to(memory_format=torch.contiguous_format),
+    )

@@ -1,0 +1,1 @@
+"""What a composed configuration may hold, and the key that its result is stored under."""

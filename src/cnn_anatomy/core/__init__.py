@@ -1,0 +1,1 @@
+"""Errors, paths, hardware, atomic writes and interrupts: what every other package builds on."""

@@ -1,0 +1,1 @@
+"""Pages, tables, figures and the site that are written of results."""

@@ -1,0 +1,1 @@
+"""The files of experiments/ as data: studies, papers, claims."""

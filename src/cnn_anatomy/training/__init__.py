@@ -1,0 +1,1 @@
+"""One run: building what its configuration names, training and testing it."""

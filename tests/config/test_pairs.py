@@ -1,0 +1,215 @@
+"""Every pair of axis choices builds, runs and learns, or is refused by name.
+
+A pair that has no meaning is a case of its own. Those that have one are tested many at a time: a
+case chooses on every axis, and the cases together hold each pair (pairwise testing, Cohen et al.
+1997), each in the company of other choices than the defaults.
+"""
+
+import itertools
+from typing import Any
+
+import pytest
+import torch
+import torch.nn.functional as F
+from helpers import composed
+from hydra.utils import instantiate
+from omegaconf import OmegaConf
+
+from cnn_anatomy.core.errors import ConfigError, sentence
+from cnn_anatomy.core.paths import REPOSITORY
+from cnn_anatomy.training.build import build
+
+AXES = (
+    *("model", "block", "pooling", "skip", "norm", "activation", "init"),
+    *("inception", "head", "aux", "freeze"),
+)
+FILES = {
+    a: {p.stem: OmegaConf.load(p) for p in sorted((REPOSITORY / "conf" / a).glob("*.yaml"))}
+    for a in AXES
+}
+CHOICES = {a: list(files) for a, files in FILES.items()}
+PAIRS = [
+    frozenset({(a, x), (b, y)})
+    for a, b in itertools.combinations(AXES, 2)
+    for x, y in itertools.product(CHOICES[a], CHOICES[b])
+]
+STAGE = {"_target_": "cnn_anatomy.networks.Stage"}
+MODULE = [2, 2, 2, 1, 2, 2]
+GOOGLENET = {
+    "stem": {"width": 4, "out": 8},
+    "stages": [
+        {**STAGE, "widths": [MODULE] * n, "halve": halve}
+        for n, halve in ((2, "before"), (1, "before"), (3, "never"), (1, "never"), (2, "before"))
+    ],
+}
+SIZES: dict[str, dict[str, Any]] = {
+    "resnet": {"depth": 8, "width": 4},
+    "plain": {"depth": 8, "width": 4},
+    "vgg": {"stages": [[4], [8], [8, 8]]},
+    "inception": {"width": 8},
+    **{f"resnet{depth}": {"blocks": [1, 1, 1], "width": 4} for depth in (18, 34, 50)},
+    "vgg16": {"stages": [[4], [8], [8]]},
+    "all_cnn": {"width": 4},
+    "nin": {
+        "stages": [
+            {**STAGE, "widths": [[4, 5], [4, 1]], "halve": "after", "dropout": 0.5},
+            {**STAGE, "widths": [[8, 5]], "halve": "after"},
+            {**STAGE, "widths": [[8, 3]]},
+        ]
+    },
+    **dict.fromkeys(("googlenet", "googlenet_torchvision"), GOOGLENET),
+    "torchvision": {},
+}
+# Models whose blocks are Inception modules.
+NATIVE = {
+    "inception": {"block": "none", "inception": "reduced"},
+    "googlenet": {"block": "none", "inception": "googlenet"},
+    "googlenet_torchvision": {"block": "none", "inception": "torchvision"},
+}
+# Of parts that are made for large networks.
+NARROW = {
+    "head=fully_connected": {"hidden": [8, 8]},
+    "aux=heads": {"hidden": 8},
+    "aux=googlenet": {"width": 8, "hidden": 8},
+}
+# The axes that torchvision's networks take from us, and what else they must be left at.
+TAKEN = {
+    **{"block": ("none",), "pooling": ("none",), "skip": ("none",), "norm": ("batch",)},
+    **{"activation": ("relu",), "init": ("default",), "inception": ("none",), "head": ("gap",)},
+    "aux": ("none", "heads", "googlenet"),
+}
+
+
+def completed(given):
+    """Return `given` with the model that it is put into, and that model's block and modules.
+
+    Modules, and the block that stands for them, are put into the Inception network; all else
+    into a ResNet, unless the model is given.
+    """
+    modules = given.get("inception", "none") != "none" or given.get("block") == "none"
+    model = given.get("model", "inception" if modules else "resnet")
+    own = NATIVE.get(model, {"block": "none" if model == "torchvision" else "basic"})
+    return {"model": model, "inception": "none", "aux": "none", **own, **given}
+
+
+def refusal(given):
+    """Return the setting that a refusal of these choices must name, None if they have a meaning."""
+    chosen = completed(given)
+    model, block = chosen["model"], chosen["block"]
+    depth = FILES["inception"][chosen["inception"]].depth
+    if model == "torchvision":
+        odd = [axis for axis, choice in given.items() if choice not in TAKEN.get(axis, (choice,))]
+        return odd[0] if odd else None
+    if chosen["aux"] == "own":
+        return "aux=own"
+    if model in NATIVE:
+        if block != "none":
+            return "block="
+        wrong = depth != 9 if model.startswith("googlenet") else depth == 0
+        return f"inception.depth={depth}" if wrong else None
+    if depth:
+        return f"inception.depth={depth}"
+    return "block=none" if block == "none" else None
+
+
+def pairs(given):
+    """Return every pair of choices that `given` holds."""
+    return {frozenset(two) for two in itertools.combinations(given.items(), 2)}
+
+
+def together(wanted):
+    """Return choices on every axis, cases that hold each of the `wanted` pairs."""
+    left, cases = dict.fromkeys(wanted), []
+    while left:
+        given = dict(next(iter(left)))
+        for axis in AXES:
+            if axis in given:
+                continue
+            allowed = [c for c in CHOICES[axis] if refusal({**given, axis: c}) is None]
+            if allowed:
+                new = {c: len(pairs({**given, axis: c}) & left.keys()) for c in allowed}
+                given[axis] = max(allowed, key=lambda c: new[c])
+        cases.append(given)
+        for pair in pairs(given):
+            left.pop(pair, None)
+    return cases
+
+
+def named(given):
+    """Return a case's choices as they are typed."""
+    return " ".join(f"{axis}={given[axis]}" for axis in AXES if axis in given)
+
+
+REFUSED = [dict(pair) for pair in PAIRS if refusal(dict(pair)) is not None]
+TRAINED = together([pair for pair in PAIRS if refusal(dict(pair)) is None])
+
+
+@pytest.fixture(scope="module")
+def models():
+    """Return every model's configuration, composed once."""
+    return {m: composed(f"model={m}") for m in CHOICES["model"]}
+
+
+@pytest.fixture(scope="module")
+def larger(small):
+    """Return digits that are large enough for the five poolings of GoogLeNet."""
+    config = small("data.source.canvas=64")
+    OmegaConf.resolve(config)
+    return instantiate(config.data, _convert_="all")
+
+
+def chosen_data(given, digits, larger):
+    """Return the images that a case's model is large enough for."""
+    return larger if given.get("model", "").startswith("googlenet") else digits
+
+
+def configured(given, models):
+    """Return the configuration of a case, at a small size."""
+    model = completed(given)["model"]
+    config = models[model].copy()
+    for axis, choice in given.items():
+        if axis != "model":
+            narrow = NARROW.get(f"{axis}={choice}", {})
+            config[axis] = OmegaConf.merge(FILES[axis][choice], narrow)
+    size: dict[str, Any] = dict(SIZES[model])
+    if given.get("block") == "bottleneck" and "depth" in size:
+        size["depth"] = 11  # 9n + 2
+    config.model = OmegaConf.merge(config.model, size)
+    if model == "vgg16" and "head" not in given:
+        config.head.hidden = NARROW["head=fully_connected"]["hidden"]
+    return config
+
+
+def test_every_pair_is_in_a_case():
+    held = set().union(*map(pairs, TRAINED), *map(pairs, REFUSED))
+    assert held == set(PAIRS)
+
+
+@pytest.mark.parametrize("given", REFUSED, ids=named)
+def test_refused(given, models, digits, larger):
+    with pytest.raises(Exception) as refused:  # noqa: PT011
+        build(configured(given, models), chosen_data(given, digits, larger))
+    error = refused.value
+    assert isinstance(error, ConfigError) or isinstance(error.__cause__, ConfigError)
+    assert refusal(given) in sentence(error)
+
+
+@pytest.mark.parametrize("given", TRAINED, ids=named)
+def test_trained(given, models, digits, larger):
+    config = configured(given, models)
+    data = chosen_data(given, digits, larger)
+    classifier, _ = build(config, data)
+    images, labels = data.load().train.images[:4].float() / 255, torch.arange(4)
+    output = classifier.train().network(images)
+    assert output.logits.shape == (4, 10)
+    assert [a.shape for a in output.auxiliary] == [(4, 10)] * len(config.aux.get("stages", ()))
+    losses = [F.cross_entropy(o, labels) for o in (output.logits, *output.auxiliary)]
+    torch.stack(losses).sum().backward()
+    for name, parameter in classifier.network.named_parameters():
+        if parameter.requires_grad:
+            assert parameter.grad is not None, name
+            assert parameter.grad.isfinite().all(), name
+        else:
+            assert parameter.grad is None, name
+    with torch.no_grad():
+        assert classifier.eval()(images).shape == (4, 10)

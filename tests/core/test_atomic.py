@@ -1,0 +1,31 @@
+"""A file is there whole or not at all."""
+
+import pytest
+
+from cnn_anatomy.core.atomic import replacing
+
+
+def test_a_file_is_replaced_at_the_end_and_kept_at_an_error(tmp_path):
+    path = tmp_path / "new" / "file.json"
+    with replacing(path) as part:
+        part.write_text("first")
+        assert not path.exists()
+
+    def fails():
+        with replacing(path) as part:
+            part.write_text("half")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fails()
+    assert path.read_text() == "first"
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_two_at_once_both_end_and_the_last_counts(tmp_path):
+    path = tmp_path / "file"
+    with replacing(path) as one, replacing(path) as other:
+        one.write_text("one")
+        other.write_text("other")
+    assert path.read_text() == "one"  # it ends after the other
+    assert list(tmp_path.iterdir()) == [path]
