@@ -8,7 +8,6 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from PIL import Image
 
 from cnn_anatomy.core.errors import ConfigError
 from cnn_anatomy.data import ImageData, ImageSet
@@ -16,7 +15,6 @@ from cnn_anatomy.data.augment import RandomCropFlip
 from cnn_anatomy.data.batches import Batches
 from cnn_anatomy.data.cluttered_digits import ClutteredDigits
 from cnn_anatomy.data.digits import Digits
-from cnn_anatomy.data.image_folder import ImageFolder
 from cnn_anatomy.data.images import hold_out
 from cnn_anatomy.data.torchvision_sets import TorchvisionSet
 
@@ -115,38 +113,6 @@ def test_classes_are_kept_and_renumbered():
     assert set(splits.test.labels.tolist()) == {0, 1}
     with pytest.raises(ConfigError, match=r"data\.classes=\[7, 12\]"):
         ImageData(Digits(), classes=[7, 12]).load()
-
-
-def folder(root, classes=("cat", "dog"), n=10, size=(40, 36)):
-    for k, name in enumerate(classes):
-        (root / name).mkdir(parents=True)
-        for i in range(n):
-            Image.new("RGB", size, (20 * k, 10 * i, 99)).save(root / name / f"{i}.png")
-
-
-def test_image_folder(tmp_path):
-    folder(tmp_path / "train")
-    folder(tmp_path / "test", n=3)
-    splits = ImageFolder(tmp_path, cache=tmp_path / "cache")()
-    assert [len(s) for s in (splits.train, splits.val, splits.test)] == [18, 2, 6]
-    assert splits.classes == ("cat", "dog")
-    assert splits.train.images.shape[1:] == (3, 32, 32)
-    assert splits.test.images[3, :, 0, 0].tolist() == [20, 0, 99]
-
-
-@pytest.mark.parametrize(
-    ("spoil", "sentence"),
-    [
-        (lambda root: None, "is no folder"),
-        (lambda root: folder(root, classes=("cat",)), "two are needed"),
-        (lambda root: folder(root, n=0), "has no image"),
-        (lambda root: (folder(root), (root / "cat" / "0.png").write_bytes(b"x")), "0.png is no"),
-    ],
-)
-def test_a_bad_folder_is_refused(tmp_path, spoil, sentence):
-    spoil(tmp_path / "images")
-    with pytest.raises(ConfigError, match=sentence):
-        ImageFolder(tmp_path / "images", cache=tmp_path / "cache")()
 
 
 def test_a_missing_data_set_names_the_way_out(tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,9 @@ import numpy as np
 import torch
 from PIL import Image
 
-from cnn_anatomy.config.class_folders import Listing, listings, opened
+from cnn_anatomy.config.class_folders import Listing, read_tree
+from cnn_anatomy.config.image_files import read_rgb
+from cnn_anatomy.core.errors import ConfigError
 from cnn_anatomy.data.cache import cached
 from cnn_anatomy.data.images import ImageSet, Splits, hold_out
 
@@ -18,12 +21,14 @@ from cnn_anatomy.data.images import ImageSet, Splits, hold_out
 class ImageFolder:
     """The source: call it to get the splits.
 
-    `root` holds `train/` and `test/` with a folder for each class, or the class folders
-    themselves, of which a fifth of the images then is the test split. Validation is held out of
-    train. Images are resized (shorter side) and cropped at the centre to `size` pixels.
+    `root` holds folders `train`, `test` and perhaps `val` with a folder for each class (see
+    `read_tree`), or the class folders themselves, of which a fifth of the images then is the test
+    split. Without `val`, `validation` of the training images are held out. Images are resized
+    (shorter side) and cropped at the centre to `size` pixels.
 
     Raises:
-        ConfigError: if a folder is missing, empty or of one class, or a file is no image.
+        ConfigError: if a folder is missing, empty or of one class, a file is no image, or a class
+            has too few images for every split.
     """
 
     def __init__(
@@ -42,14 +47,34 @@ class ImageFolder:
 
     def __call__(self) -> Splits:
         """Return the splits, decoded at the first call and read from the cache after it."""
-        train, *tests = listings(self.root)
-        images = self._read(train)
-        if tests:
-            test = self._read(tests[0])
+        tree = read_tree(self.root)
+        train = self._read(tree.train)
+        if tree.test is not None:
+            test = self._read(tree.test)
         else:
-            images, test = hold_out(images, 0.2, self.seed)
-        rest, val = hold_out(images, self.validation, self.seed)
-        return Splits(rest, val, test, train.names)
+            train, test = self._held_out(train, 0.2, tree.train.names)
+        if tree.val is not None:
+            val = self._read(tree.val)
+        else:
+            train, val = self._held_out(train, self.validation, tree.train.names)
+        return Splits(train, val, test, tree.train.names)
+
+    def _held_out(
+        self, images: ImageSet, fraction: float, names: Sequence[str]
+    ) -> tuple[ImageSet, ImageSet]:
+        """Return (the rest, the images held out), with images of every class in both.
+
+        Raises:
+            ConfigError: if a class has one image only.
+        """
+        counts = images.labels.bincount(minlength=len(names))
+        for name, count in zip(names, counts.tolist(), strict=True):
+            if count < 2:
+                raise ConfigError(
+                    f"data.source.root={self.root}: class {name} has too few images for training, "
+                    "validation and test: it needs 3, or folders train, val and test of its own"
+                )
+        return hold_out(images, fraction, self.seed)
 
     def _read(self, listing: Listing) -> ImageSet:
         def make() -> dict[str, Any]:
@@ -61,7 +86,7 @@ class ImageFolder:
         return ImageSet(*(torch.from_numpy(arrays[a]) for a in ("images", "labels")))
 
     def _decode(self, path: Path) -> np.ndarray[Any, Any]:
-        image = opened(path)
+        image = read_rgb(path)
         if image.size != (self.size, self.size):
             scale = self.size / min(image.size)
             width, height = (max(self.size, round(s * scale)) for s in image.size)

@@ -62,18 +62,26 @@ class Splits:
 
 
 def hold_out(train: ImageSet, fraction: float, seed: int) -> tuple[ImageSet, ImageSet]:
-    """Split `fraction` of the training images off, class by class: (rest, held out)."""
-    rest, held = stratified(train.labels, fraction, seed)
+    """Split `fraction` of the training images off, class by class: (rest, held out).
+
+    Of a class with two images or more at least one is held out, and at least one is left.
+    """
+    rest, held = stratified(train.labels, fraction, seed, least=1)
     return train.subset(rest), train.subset(held)
 
 
-def stratified(labels: Tensor, fraction: float, seed: int) -> tuple[Tensor, Tensor]:
-    """Return the indices of (the rest, `fraction` of each class), each in rising order."""
+def stratified(labels: Tensor, fraction: float, seed: int, least: int = 0) -> tuple[Tensor, Tensor]:
+    """Return the indices of (the rest, `fraction` of each class), each in rising order.
+
+    On either side a class has `least` images or more, if it has twice as many in all.
+    """
     order = np.random.RandomState(seed).permutation(len(labels))
     rest, held = [], []
     for label in np.unique(labels.numpy()):
         mine = order[labels.numpy()[order] == label]
         cut = round(len(mine) * fraction)
+        if len(mine) >= 2 * least:
+            cut = min(max(cut, least), len(mine) - least)
         held.append(mine[:cut])
         rest.append(mine[cut:])
     return (

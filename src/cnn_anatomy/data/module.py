@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from cnn_anatomy.core.errors import ConfigError
+from cnn_anatomy.core.notices import notice
 from cnn_anatomy.data.batches import Batches
 from cnn_anatomy.data.images import ImageSet, Splits
 
@@ -124,10 +125,11 @@ class ImageData(pl.LightningDataModule):
 
 
 def _require_whole(splits: Splits) -> None:
-    """Refuse what can't be trained on or measured with.
+    """Refuse what can't be trained on or measured with; say which classes a split lacks.
 
     Raises:
-        ConfigError: if a split is empty, or a label is none of the classes.
+        ConfigError: if a split is empty, a label is none of the classes, or all pixels of a split
+            are the same.
     """
     for name in ("train", "val", "test"):
         split: ImageSet = getattr(splits, name)
@@ -142,3 +144,13 @@ def _require_whole(splits: Splits) -> None:
                 f"data: the {name} split has labels from {low} to {high}, which are not those of "
                 f"its {len(splits.classes)} classes, 0 to {len(splits.classes) - 1}"
             )
+        if split.images.min() == split.images.max():
+            raise ConfigError(
+                f"data: all pixels of the {name} split are {int(split.images.min())}: its images "
+                "show nothing"
+            )
+        absent = sorted(set(range(len(splits.classes))) - set(split.labels.tolist()))
+        if absent:
+            shown = ", ".join(splits.classes[label] for label in absent[:5])
+            more = ", …" if len(absent) > 5 else ""
+            notice(f"data: the {name} split has no image of class {shown}{more}")
