@@ -1,0 +1,68 @@
+"""What is left over in the environment does not change a result in silence."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cnn_anatomy.core.environment import REFUSED, check_environment
+from cnn_anatomy.core.errors import ConfigError
+from cnn_anatomy.core.uris import without_secrets
+
+TORCHRUN = {
+    "RANK": "1",
+    "LOCAL_RANK": "1",
+    "WORLD_SIZE": "2",
+    "MASTER_ADDR": "127.0.0.1",
+    "MASTER_PORT": "29500",
+}
+
+
+@pytest.mark.parametrize("name", [p.replace("*", "LIMIT_TRAIN_BATCHES") for p in REFUSED])
+def test_what_changes_numbers_is_refused(name):
+    with pytest.raises(ConfigError, match=f"{name}=1"):
+        check_environment({name: "1"})
+    check_environment({name: ""})
+
+
+@pytest.mark.parametrize(
+    "left",
+    [
+        {"RANK": "3"},
+        {"LOCAL_RANK": "1"},
+        {"RANK": "x"},
+        {"RANK": "2", "WORLD_SIZE": "2", "MASTER_ADDR": "a", "MASTER_PORT": "1"},
+        {"WORLD_SIZE": "4"},
+        {"WORLD_SIZE": "2", "RANK": "0", "MASTER_ADDR": "a"},
+    ],
+)
+def test_half_a_process_group_is_refused(left):
+    with pytest.raises(ConfigError, match=r"RANK|WORLD_SIZE"):
+        check_environment(left)
+
+
+@pytest.mark.parametrize("whole", [{}, {"RANK": "0"}, {"RANK": "0", "WORLD_SIZE": "1"}, TORCHRUN])
+def test_a_whole_process_group_is_taken(whole):
+    check_environment(whole)
+
+
+NAMES = st.text("abcXYZ019%._-", min_size=1, max_size=12)
+
+
+@given(NAMES, NAMES, NAMES)
+def test_no_password_is_shown(user, password, host):
+    hidden = f"hush{password}"
+    for uri in (
+        f"postgresql://{user}:{hidden}@{host}:5432/db",
+        f"https://{user}:{hidden}@{host}/path?x=1",
+        f"mysql+pymysql://{host}/db?password={hidden}&ssl=1",
+        f"cannot reach postgresql://{user}:{hidden}@{host}/db: refused",
+    ):
+        shown = without_secrets(uri)
+        assert "hush" not in shown
+        assert host in shown
+        assert without_secrets(shown) == shown
+
+
+@pytest.mark.parametrize("uri", ["sqlite:////tmp/a@b/mlflow.db", "http://127.0.0.1:5000", "x"])
+def test_an_address_without_secrets_stays(uri):
+    assert without_secrets(uri) == uri
