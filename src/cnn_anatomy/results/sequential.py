@@ -1,0 +1,78 @@
+"""Intervals that hold however often one looks, and for however many claims one decides.
+
+Seeds are added until a claim is decided, so that each claim is looked at many times, and a ledger
+holds many claims. Student's interval holds at one look, fixed beforehand; these hold at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+# The prior of the standardised mean is normal with variance 1 / PRIOR_PRECISION: intervals are
+# narrowest for differences of about two standard deviations, at eight to sixteen values.
+PRIOR_PRECISION = 0.3
+
+
+class Interval(NamedTuple):
+    """The values from `low` to `high`."""
+
+    low: float
+    high: float
+
+
+def confidence_sequence(
+    values: Sequence[float] | np.ndarray, alpha: float, precision: float = PRIOR_PRECISION
+) -> Interval:
+    """Return an interval of the mean that holds at every length of `values` at once.
+
+    The probability that it ever misses the mean is at most `alpha` for independent normal values
+    of any variance: the scale-invariant Gaussian mixture of Wang & Ramdas 2023 (Anytime-valid
+    t-tests and confidence sequences for Gaussian means with unknown variance). With c² the
+    `precision`, m the mean and s² the variance (divided by n) of n values, it is
+
+        m ± s · √((A − 1) / (1 − A c² / (n + c²))),   A = ((n + c²) / (c² α²))^(1/n),
+
+    and everything where n is so small that the denominator is not positive.
+
+    Args:
+        values: finite numbers (N,), in the order in which they came.
+        alpha: the probability of an error, between 0 and 1.
+        precision: of the prior; any positive number is valid, fixed before the values are seen.
+    """
+    x = np.asarray(values, dtype=float)
+    n = len(x)
+    if n == 0:
+        return Interval(-np.inf, np.inf)
+    growth = ((n + precision) / (precision * alpha**2)) ** (1 / n)
+    left = 1 - growth * precision / (n + precision)
+    if left <= 0:
+        return Interval(-np.inf, np.inf)
+    half = float(x.std()) * np.sqrt((growth - 1) / left)
+    return Interval(float(x.mean() - half), float(x.mean() + half))
+
+
+def decided_together(
+    decided: Callable[[int, float], bool], count: int, alpha: float
+) -> tuple[frozenset[int], float]:
+    """Return which of `count` claims are decided, and the level of their intervals.
+
+    Claims are decided by intervals at the level α R / K, where R of the K claims are decided: then
+    the expected share of wrong intervals among those decided is at most `alpha`, whatever depends
+    on what (e-BY, Xu, Wang & Ramdas 2022, Post-selection inference for e-value based confidence
+    intervals). R is the largest number that fits; where none is decided, the level is α / K.
+
+    Args:
+        decided: says of a claim, by its number, whether its interval at a level decides it; a claim
+            that is decided at a level is decided at every larger one.
+        count: the number of claims, K.
+        alpha: the expected share of errors.
+    """
+    for number in range(count, 0, -1):
+        level = alpha * (number / count)
+        claims = frozenset(claim for claim in range(count) if decided(claim, level))
+        if len(claims) >= number:
+            return claims, level
+    return frozenset(), alpha / max(count, 1)
