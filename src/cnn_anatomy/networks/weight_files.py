@@ -27,7 +27,7 @@ CONTAINERS = (
 PREFIXES = ("module.", "_orig_mod.", "model.", "net.")
 COUNTERS = ("n_averaged",)  # of torch.optim.swa_utils.AveragedModel: no weight
 # Harmless objects that training scripts store beside the weights.
-SAFE = [
+SAFE: list[Any] = [
     argparse.Namespace,
     pathlib.PosixPath,
     np.dtype,
