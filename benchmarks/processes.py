@@ -18,7 +18,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 
 from benchmarks.cases import CASES
-from cnn_anatomy.studies.study import load
+from cnn_anatomy.studies.study import load_study
 from cnn_anatomy.tracking.run_cache import children
 
 TRAIN = (sys.executable, "-m", "cnn_anatomy.train")
@@ -69,7 +69,7 @@ def sweep(folder: Path, seeds: int, sample: int, images: int) -> dict[str, float
     Seconds, but for `runs` and `cores`. `pure` is the time of the training steps alone. The loop is
     timed for `sample` runs, evenly spread over all, and multiplied. `images` are trained on.
     """
-    runs = load("skip").runs(range(seeds))
+    runs = load_study("skip").runs(range(seeds))
     size = f"data.source.train={images}"
     words = [*TRAIN, "--multirun", "study=skip", f"hydra.sweeper.seeds={seeds}", size]
     once = seconds(words, folder)

@@ -24,7 +24,7 @@ from benchmarks.processes import TRAIN, call, runs_of, seconds, store_of
 from cnn_anatomy.config.run_key import run_keys
 from cnn_anatomy.core.hardware import description
 from cnn_anatomy.core.paths import RESULTS
-from cnn_anatomy.studies.study import load
+from cnn_anatomy.studies.study import load_study
 from cnn_anatomy.tracking.store import prepare
 from cnn_anatomy.tracking.sweep_run import start_parent
 
@@ -37,9 +37,9 @@ READ = (
     "from cnn_anatomy.report.render import show\n"
     "from cnn_anatomy.results.runs import read\n"
     "from cnn_anatomy.report.table import build\n"
-    "from cnn_anatomy.studies.study import load\n"
+    "from cnn_anatomy.studies.study import load_study\n"
     "from cnn_anatomy.core.paths import tracking_uri\n"
-    "study = load('skip')\n"
+    "study = load_study('skip')\n"
     "show(build(study, read(MlflowClient(tracking_uri()), 'skip')))\n"
 )
 
@@ -70,14 +70,16 @@ def _train(folder: Path) -> list[str]:
     """Train seed 0 of every variant; return their run ids in the plan's order."""
     call([*TRAIN, "--multirun", "study=skip", "seed=0", *SHORT], folder)
     found = {run.data.tags["variant"]: run.info.run_id for run in runs_of(folder, "skip")}
-    return [found[run.variant] for run in load("skip").runs([0])]
+    return [found[run.variant] for run in load_study("skip").runs([0])]
 
 
 def _grow(folder: Path, originals: Sequence[str], seeds: int) -> None:
     """Have `seeds` runs of each original in the store, and a parent that planned them."""
-    planned = load("skip").runs(range(seeds))
+    planned = load_study("skip").runs(range(seeds))
     keys = _keys(seeds)
-    of_variant = dict(zip([run.variant for run in load("skip").runs([0])], originals, strict=True))
+    of_variant = dict(
+        zip([run.variant for run in load_study("skip").runs([0])], originals, strict=True)
+    )
     plan = [{**run._asdict(), "key": keys[run.variant][run.seed]} for run in planned]
     client = MlflowClient(store_of(folder))
     start_parent(client, prepare(store_of(folder), "skip"), "skip", plan, preset=True)
@@ -92,7 +94,7 @@ def _grow(folder: Path, originals: Sequence[str], seeds: int) -> None:
 def _keys(seeds: int) -> dict[str, list[str]]:
     return {
         run.variant: run_keys(composed(*run.overrides, *SHORT), range(seeds))
-        for run in load("skip").runs([0])
+        for run in load_study("skip").runs([0])
     }
 
 

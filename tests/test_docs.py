@@ -6,7 +6,7 @@ import subprocess
 import pytest
 
 from cnn_anatomy.core.paths import REPOSITORY, RESULTS
-from cnn_anatomy.studies.study import CORE, load, names
+from cnn_anatomy.studies.study import CORE, load_study, study_names
 
 
 def committed(path):
@@ -50,8 +50,8 @@ def test_the_axes_of_the_readme_are_those_of_the_configuration():
 
 def test_every_claim_is_in_the_ledger_with_the_verdict_of_its_page():
     ledger = committed(RESULTS / "README.md")
-    for study in names():
+    for study in study_names():
         page = committed(RESULTS / study / "README.md")
-        for claim in load(study).claims:
+        for claim in load_study(study).claims:
             (row,) = [x for x in ledger.splitlines() if f"[{claim.id}]({study}/README.md)" in x]
             assert row.replace(f"[{claim.id}]({study}/README.md)", claim.id) in page

@@ -24,7 +24,7 @@ from cnn_anatomy.core.paths import REPOSITORY
 from cnn_anatomy.report import site as report
 from cnn_anatomy.report.study_page import publish
 from cnn_anatomy.results.runs import ALWAYS, read
-from cnn_anatomy.studies.study import load
+from cnn_anatomy.studies.study import load_study
 from cnn_anatomy.tracking.server import answers, require_server
 from tools.postgres import Cluster
 
@@ -164,14 +164,14 @@ def test_table_and_report_are_written_from_the_server_alone(sweep, tmp_path):
     read(sweep.client, "skip")
     print(f"\n{RUNS} runs read over REST: {time.monotonic() - began:.1f} s")
     began = time.monotonic()
-    (page,) = publish([load("skip")], sweep.client, tmp_path)
+    (page,) = publish([load_study("skip")], sweep.client, tmp_path)
     seconds = time.monotonic() - began
     print(f"their table, figures and ledger included: {seconds:.1f} s")
     assert len(page.table.rows) == 8
     cells = re.findall(r"\| (\d+) \|$", (tmp_path / "skip" / "table.md").read_text(), re.MULTILINE)
     assert cells == [str(SEEDS)] * 8
     assert page.drawn
-    index = report.write([load("skip")], sweep.client, tmp_path / "site")
+    index = report.write([load_study("skip")], sweep.client, tmp_path / "site")
     assert (index.parent / "skip.html").stat().st_size > 10_000
 
 

@@ -25,10 +25,14 @@ from cnn_anatomy.tracking.store import prepare
 KILLS = int(os.environ.get("FAULTS", "20"))
 SEEDS = int(os.environ.get("FAULT_SEEDS", "3"))
 STUDY = Study(
-    "adhoc",
-    "",
-    "",
-    Table(("pooling", "aux"), ("test/accuracy", "gap/accuracy", "gradient/decay", "macs")),
+    name="adhoc",
+    question="",
+    reading="",
+    table=Table(
+        rows=("pooling", "aux"),
+        metrics=("test/accuracy", "gap/accuracy", "gradient/decay", "macs"),
+    ),
+    grid={"pooling": ("max", "stochastic"), "aux": ("none", "heads")},
 )
 EPOCHS = 15 * KILLS  # so that the sweep is not over before all kills
 WORDS = (

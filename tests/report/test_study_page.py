@@ -103,15 +103,18 @@ def test_a_run_without_a_file_is_left_out(published):
 @pytest.mark.parametrize(
     ("figure", "said"),
     [
-        (Figure("heatmp"), "figures=heatmp is none of accuracy, .*did you mean heatmap"),
-        (Figure("heatmap"), "figure heatmap lacks the setting variants"),
-        (Figure("accuracy", {"x": 1}), "figure accuracy takes nothing, not x"),
-        (Figure("cam", {"variants": ["depth=9"]}), "variant depth=9 is none of depth=8"),
+        (Figure(name="heatmp"), "figures=heatmp is none of accuracy, .*did you mean heatmap"),
+        (Figure(name="heatmap"), "figure heatmap lacks the setting variants"),
+        (Figure(name="accuracy", settings={"x": 1}), "figure accuracy takes nothing, not x"),
+        (
+            Figure(name="cam", settings={"variants": ["depth=9"]}),
+            "variant depth=9 is none of depth=8",
+        ),
     ],
 )
 def test_a_wrong_figure_is_refused(figure, said):
     with pytest.raises(ConfigError, match=said):
-        figures.check(replace(store.study(), figures=(figure,)))
+        figures.check(store.study().model_copy(update={"figures": (figure,)}))
 
 
 def test_a_report_of_nothing_is_refused(tmp_path, uri):

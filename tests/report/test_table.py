@@ -48,8 +48,17 @@ def table():
     for row in rows:
         if row["variant"] == "pooling=none" and "metrics.macs" in row:
             row["metrics.macs"] = 43e6
-    columns = Table(("pooling",), ("test/accuracy", "gradient/decay", "macs"), "pooling=avg")
-    study = Study("s", "Is 50 % of A & B #1?", "", columns)
+    study = Study(
+        name="s",
+        question="Is 50 % of A & B #1?",
+        reading="",
+        table=Table(
+            rows=("pooling",),
+            metrics=("test/accuracy", "gradient/decay", "macs"),
+            baseline="pooling=avg",
+        ),
+        grid={"pooling": ("max", "avg", "none", "lp")},
+    )
     return build(study, Sweep("s", "parent", pd.DataFrame(rows)))
 
 
@@ -72,7 +81,13 @@ def test_one_seed_is_tied_with_nothing():
         {"variant": v, "seed": 0, "overrides": [], "status": "FINISHED", "metrics.test/accuracy": a}
         for v, a in (("a", 0.5), ("b", 0.6))
     ]
-    study = Study("s", "?", "", Table(("variant",), ("test/accuracy",)))
+    study = Study(
+        name="s",
+        question="?",
+        reading="",
+        table=Table(rows=("variant",), metrics=("test/accuracy",)),
+        variants={"a": (), "b": ()},
+    )
     built = build(study, Sweep("s", "parent", pd.DataFrame(rows)))
     assert [(c.best, c.tied) for row in built.rows for c in row.cells] == [
         (False, False),

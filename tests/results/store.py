@@ -24,28 +24,44 @@ FIGURES = (
 
 def study() -> Study:
     """Return a study that asks for every figure."""
-    grid: dict[str, list[object]] = {"model.depth": [8, 20], "norm": ["none", EVIL]}
+    grid = {"model.depth": (8, 20), "norm": ("none", EVIL)}
     shown = ["depth=8 norm=none", f"depth=20 norm={EVIL}"]
     claim = Claim(
-        "s1", "Depth & <b>norm</b> help.", "someone", "test/accuracy", "higher",
-        {"variant": shown[1]}, {"variant": shown[0]}, 0.01,
-    )  # fmt: skip
+        id="s1",
+        statement="Depth & <b>norm</b> help.",
+        source="someone",
+        metric="test/accuracy",
+        better="higher",
+        treatment={"variant": shown[1]},
+        control={"variant": shown[0]},
+        matters=0.01,
+    )
     exact = Claim(
-        "g1", "Deep ones are larger.", "someone", "params/total", "higher",
-        {"variant": shown[1]}, {"variant": shown[0]}, 1,
-    )  # fmt: skip
+        id="g1",
+        statement="Deep ones are larger.",
+        source="someone",
+        metric="params/total",
+        better="higher",
+        treatment={"variant": shown[1]},
+        control={"variant": shown[0]},
+        matters=1,
+    )
     columns = ("test/accuracy", "untrained/gradient/decay", "params/total", "macs")
     return Study(
-        "skip", f"Does {EVIL} help?", "Read it so.",
-        Table(("model.depth", "norm"), columns, shown[0]),
-        grid=grid, claims=(claim, exact), limits="It shows no large images.",
+        name="skip",
+        question=f"Does {EVIL} help?",
+        reading="Read it so.",
+        table=Table(rows=("model.depth", "norm"), metrics=columns, baseline=shown[0]),
+        grid=grid,
+        claims=(claim, exact),
+        limits="It shows no large images.",
         figures=(
-            *map(Figure, FIGURES),
-            Figure("heatmap", {"variants": shown}),
-            Figure("by_size", {"knockouts": True}),
-            Figure("cam", {"variants": shown}),
+            *(Figure(name=name) for name in FIGURES),
+            Figure(name="heatmap", settings={"variants": shown}),
+            Figure(name="by_size", settings={"knockouts": True}),
+            Figure(name="cam", settings={"variants": shown}),
         ),
-    )  # fmt: skip
+    )
 
 
 def fill(uri: str, asked: Study, seeds: int = 6) -> MlflowClient:

@@ -7,7 +7,7 @@ import pytest
 from hydra import compose, initialize_config_dir
 
 from cnn_anatomy.core.paths import REPOSITORY
-from cnn_anatomy.studies.study import Planned
+from cnn_anatomy.studies.study import PlannedRun
 from cnn_anatomy.sweep.jobs import Job
 from cnn_anatomy.sweep.plan_cache import Remembered
 
@@ -22,7 +22,7 @@ def remembered(tmp_path, monkeypatch):
     def make(*overrides, more=()):
         with initialize_config_dir(str(REPOSITORY / "conf"), version_base="1.3"):
             common = compose("train", list(more), return_hydra_config=True)
-        return Remembered([Planned("skip", "a", 0, overrides)], common)
+        return Remembered([PlannedRun("skip", "a", 0, overrides)], common)
 
     return make
 

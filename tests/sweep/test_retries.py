@@ -8,14 +8,14 @@ from mlflow import MlflowClient
 
 from cnn_anatomy.core.errors import ConfigError
 from cnn_anatomy.launchers.lost_job import died
-from cnn_anatomy.studies.study import Planned
+from cnn_anatomy.studies.study import PlannedRun
 from cnn_anatomy.sweep.jobs import Job
 from cnn_anatomy.sweep.retries import DIED, settle
 from cnn_anatomy.tracking.orphans import identity
 from cnn_anatomy.tracking.store import prepare
 from cnn_anatomy.tracking.sweep_run import start_parent
 
-JOBS = [Job(Planned("s", f"v{i}", 0, ()), f"k{i}") for i in range(5)]
+JOBS = [Job(PlannedRun("s", f"v{i}", 0, ()), f"k{i}") for i in range(5)]
 OK = SimpleNamespace(status=JobStatus.COMPLETED, _return_value=0.5)
 
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cnn_anatomy.results.runs import ALWAYS
-from cnn_anatomy.studies.study import Planned
+from cnn_anatomy.studies.study import PlannedRun
 from cnn_anatomy.sweep.status import entries, ranges, show
 
 METRICS = {"params/total": 100.0, "macs": 1e6, **dict.fromkeys(ALWAYS, 0.5)}
@@ -35,11 +35,11 @@ def test_states_and_costs(capsys):
         run("k2", "FAILED", seed=2),
         run("other code", "FINISHED", seed=3, seconds=20),
     ]
-    planned = [(Planned("s", "a", seed, ()), f"k{seed}") for seed in range(5)]
-    planned.append((Planned("s", "b", 0, ()), "k9"))
+    planned = [(PlannedRun("s", "a", seed, ()), f"k{seed}") for seed in range(5)]
+    planned.append((PlannedRun("s", "b", 0, ()), "k9"))
     made = entries(planned, {"s": pd.DataFrame(runs), "t": pd.DataFrame()})
     assert [e.state for e in made] == ["done", "running", "failed", "stale", "failed", "missing"]
-    (stopped,) = entries([(Planned("s", "a", 0, ()), "k0")], {"s": pd.DataFrame(runs[:1])})
+    (stopped,) = entries([(PlannedRun("s", "a", 0, ()), "k0")], {"s": pd.DataFrame(runs[:1])})
     assert stopped.state == "interrupted"
     assert [e.seconds for e in made] == [15.0] * 5 + [None]
     assert made[4].params == 100
@@ -57,7 +57,7 @@ def test_costs_are_those_of_like_runs_that_were_never_interrupted():
     lain = {**run("k1", "FINISHED", seed=1, seconds=9999), "params.model.depth": "8"}
     lain |= {"tags.resumed": "1"}
     runs = {"s": pd.DataFrame([small, lain])}
-    made = entries([(Planned("s", "a", 0, (f"model.depth={d}",)), "new") for d in (8, 56)], runs)
+    made = entries([(PlannedRun("s", "a", 0, (f"model.depth={d}",)), "new") for d in (8, 56)], runs)
     assert [e.state for e in made] == ["stale", "missing"]
     assert [(e.params, e.seconds) for e in made] == [(100, 10), (None, None)]
 
@@ -65,7 +65,7 @@ def test_costs_are_those_of_like_runs_that_were_never_interrupted():
 def test_runs_that_have_logged_nothing_yet():
     begun = {"status": "RUNNING", "start_time": 0, "end_time": None}
     begun |= {"tags.key": "k0", "tags.variant": "a"}
-    planned = [(Planned("s", "a", 0, ()), "k0"), (Planned("s", "a", 1, ()), "k1")]
+    planned = [(PlannedRun("s", "a", 0, ()), "k0"), (PlannedRun("s", "a", 1, ()), "k1")]
     made = entries(planned, {"s": pd.DataFrame([begun])})
     assert [e.state for e in made] == ["running", "missing"]
     assert [e.seconds for e in made] == [None, None]

@@ -10,7 +10,7 @@ from cnn_anatomy.core.errors import ConfigError
 from cnn_anatomy.core.paths import RESULTS, tracking_uri
 from cnn_anatomy.report.render import show
 from cnn_anatomy.report.study_page import publish
-from cnn_anatomy.studies.study import select
+from cnn_anatomy.studies.study import select_studies
 from cnn_anatomy.tracking.server import require_server
 from cnn_anatomy.tracking.sweep_run import describe
 
@@ -20,7 +20,7 @@ def main() -> None:
     try:
         require_server(tracking_uri())
         client = MlflowClient(tracking_uri())
-        for page in publish(select(",".join(sys.argv[1:]) or "core"), client, RESULTS):
+        for page in publish(select_studies(",".join(sys.argv[1:]) or "core"), client, RESULTS):
             describe(client, page.parent, page.note, page.folder)
             show(page.table)
     except ConfigError as error:

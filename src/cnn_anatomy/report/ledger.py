@@ -13,7 +13,7 @@ from cnn_anatomy.results.metrics import Metric, metric
 from cnn_anatomy.results.runs import Sweep, read
 from cnn_anatomy.results.statistics import Difference
 from cnn_anatomy.results.verdicts import Verdict, correct, judge, untried
-from cnn_anatomy.studies.study import Study, load, names
+from cnn_anatomy.studies.study import Study, load_study, study_names
 
 HEADER = ("claim", "compared", "means", "difference for the claim [95 %]", "n", "d", "p", "verdict")
 TOPICS = {
@@ -42,7 +42,7 @@ def gather(client: MlflowClient, sweeps: Sequence[tuple[Study, Sweep]]) -> list[
     """
     known = {study.name: (study, sweep) for study, sweep in sweeps}
     found: list[Verdict] = []
-    for study in (load(name) for name in names()):
+    for study in (load_study(name) for name in study_names()):
         if study.name not in known and study.claims:
             try:
                 known[study.name] = study, read(client, study.name)

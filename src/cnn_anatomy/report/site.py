@@ -15,7 +15,7 @@ from cnn_anatomy.report import ledger
 from cnn_anatomy.report.render import TEMPLATES
 from cnn_anatomy.report.study_page import SMALL, Page, publish
 from cnn_anatomy.results.runs import is_swept
-from cnn_anatomy.studies.study import Study, select
+from cnn_anatomy.studies.study import Study, select_studies
 from cnn_anatomy.tracking.server import require_server
 
 
@@ -64,7 +64,7 @@ def _uri(svg: bytes) -> str:
 def main() -> None:
     """Write the site; a mistake is one sentence and exit status 2."""
     try:
-        studies = select(",".join(sys.argv[1:]) or "all")
+        studies = select_studies(",".join(sys.argv[1:]) or "all")
         require_server(tracking_uri())
         index = write(studies, MlflowClient(tracking_uri()), REPOSITORY / "outputs" / "report")
     except ConfigError as error:

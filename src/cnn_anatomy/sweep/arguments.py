@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from hydra.core.override_parser.types import Override
 
 from cnn_anatomy.core.errors import ConfigError
-from cnn_anatomy.studies.paper import Paper
-from cnn_anatomy.studies.paper import select as select_papers
-from cnn_anatomy.studies.study import Planned, Study, Table, select
+from cnn_anatomy.studies.paper import Paper, select_papers
+from cnn_anatomy.studies.study import PlannedRun, Study, Table, select_studies
 
 METRICS = ("test/accuracy", "gap/accuracy", "gradient/decay", "params/total", "macs")
 
@@ -27,7 +26,7 @@ class Arguments:
     """
 
     studies: tuple[Study, ...]
-    runs: tuple[Planned, ...]
+    runs: tuple[PlannedRun, ...]
     preset: bool
     papers: tuple[Paper, ...] = ()
 
@@ -48,10 +47,10 @@ def parse(overrides: Sequence[Override], seeds: int | None, budget: str | None =
     if "study" in own:
         named = ",".join(_values(own["study"]))
         if budget is None:
-            studies = select(named)
+            studies = select_studies(named)
         else:
             replaced = any(o.key_or_group == "data" for o in rest)
-            studies = papers = select_papers(named, budget, data=replaced)
+            studies = papers = select_papers(named, budget, data_replaced=replaced)
         swept = [o for o in rest if o.is_sweep_override()]
         if swept:
             raise ConfigError(
@@ -80,7 +79,7 @@ def _enough(study: Study, seeds: Sequence[int] | None) -> bool:
 def _adhoc(overrides: Sequence[Override]) -> Study:
     """Return the study that swept overrides amount to: their product, with one seed."""
     grid = {
-        o.get_key_element(): [str(v) for v in o.sweep_string_iterator()]
+        o.get_key_element(): tuple(str(v) for v in o.sweep_string_iterator())
         for o in overrides
         if o.is_sweep_override()
     }
@@ -90,7 +89,16 @@ def _adhoc(overrides: Sequence[Override]) -> Study:
     fixed = tuple(str(o.input_line) for o in overrides if not o.is_sweep_override())
     rows = tuple(key.lstrip("+") for key in grid) or ("variant",)
     variants: dict[str, tuple[str, ...]] = {} if grid else {"run": ()}
-    return Study("adhoc", "", "", Table(rows, METRICS), fixed, grid, variants, seeds=1)
+    return Study(
+        name="adhoc",
+        question="",
+        reading="",
+        table=Table(rows=rows, metrics=METRICS),
+        overrides=fixed,
+        grid=grid,
+        variants=variants,
+        seeds=1,
+    )
 
 
 def _seeds(seed: Override | None, seeds: int | None) -> Sequence[int] | None:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from cnn_anatomy.studies.study import Planned
+from cnn_anatomy.studies.study import PlannedRun
 
 
 @dataclass(frozen=True)
 class Job:
     """A planned run, its key, and the overrides that pin what its machine would else decide."""
 
-    run: Planned
+    run: PlannedRun
     key: str
     pinned: tuple[str, ...] = ()
 

@@ -13,7 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from cnn_anatomy.core.atomic import replacing
 from cnn_anatomy.core.paths import REPOSITORY, cache
-from cnn_anatomy.studies.study import Planned
+from cnn_anatomy.studies.study import PlannedRun
 from cnn_anatomy.sweep.jobs import Job
 
 OWN = {("pkg", "hydra.conf"), ("file", str(REPOSITORY / "conf")), ("structured", "")}
@@ -28,7 +28,7 @@ class Remembered:
     another folder of configs, or from what an override looks up.
     """
 
-    def __init__(self, runs: Sequence[Planned], common: DictConfig) -> None:
+    def __init__(self, runs: Sequence[PlannedRun], common: DictConfig) -> None:
         self.runs = runs
         self.file = cache(common.paths.cache) / "sweeps" / f"{_digest(runs, common)}.json"
         self.possible = _is_closed(runs, common)
@@ -77,7 +77,7 @@ class Remembered:
                 part.write_text(json.dumps(kept))
 
 
-def _digest(runs: Sequence[Planned], common: DictConfig) -> str:
+def _digest(runs: Sequence[PlannedRun], common: DictConfig) -> str:
     shared = OmegaConf.masked_copy(common, [str(k) for k in common if k != "hydra"])
     parts = [
         json.dumps(OmegaConf.to_container(shared, resolve=True), default=str),
@@ -90,7 +90,7 @@ def _digest(runs: Sequence[Planned], common: DictConfig) -> str:
     return digest.hexdigest()[:16]
 
 
-def _is_closed(runs: Iterable[Planned], common: DictConfig) -> bool:
+def _is_closed(runs: Iterable[PlannedRun], common: DictConfig) -> bool:
     """Return whether the runs' configurations follow from what `_digest` reads, and files."""
     sources = {(s.schema, s.path) for s in common.hydra.runtime.config_sources}
     looked_up = any("${" in word for run in runs for word in run.overrides)

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from cnn_anatomy.results.runs import is_done
-from cnn_anatomy.studies.study import Planned
+from cnn_anatomy.studies.study import PlannedRun
 
 NUMBERS = ("metrics.params/total", "metrics.macs")
 COSTS = (*NUMBERS, "seconds")
@@ -28,7 +28,7 @@ class Entry:
     where there are none.
     """
 
-    run: Planned
+    run: PlannedRun
     key: str
     state: str
     params: float | None
@@ -37,7 +37,7 @@ class Entry:
 
 
 def entries(
-    planned: Iterable[tuple[Planned, str]], runs: Mapping[str, pd.DataFrame]
+    planned: Iterable[tuple[PlannedRun, str]], runs: Mapping[str, pd.DataFrame]
 ) -> list[Entry]:
     """Return the state of every planned (run, key); `runs` are the known ones, by study."""
     states: dict[tuple[str, str], str] = {}

@@ -20,7 +20,7 @@ from cnn_anatomy.config.validation import check, check_words
 from cnn_anatomy.core.errors import ConfigError
 from cnn_anatomy.core.paths import REPOSITORY, RESULTS, cache, tracking_uri
 from cnn_anatomy.results.metrics import metric
-from cnn_anatomy.studies.study import Planned
+from cnn_anatomy.studies.study import PlannedRun
 from cnn_anatomy.sweep.arguments import Arguments, parse
 from cnn_anatomy.sweep.download import fetch
 from cnn_anatomy.sweep.jobs import Job, quoted
@@ -116,7 +116,7 @@ class StudySweeper(Sweeper):
             print(f"{table.study}: {_told(_root(asked) / table.study)}\n")
         return True
 
-    def _keyed(self, runs: Sequence[Planned]) -> list[Job]:
+    def _keyed(self, runs: Sequence[PlannedRun]) -> list[Job]:
         """Compose and check every variant, once for all its seeds, and find the runs' keys."""
         from cnn_anatomy.config.run_key import named_files, run_keys
 

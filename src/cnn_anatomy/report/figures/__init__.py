@@ -43,7 +43,8 @@ def check(study: Study) -> None:
         ConfigError: if not, naming the choices.
     """
     known = [run.variant for run in study.runs([0])]
-    for name, settings in study.figures:
+    for figure in study.figures:
+        name, settings = figure.name, figure.settings
         if name not in FIGURES:
             raise ConfigError(
                 f"{study.name}: figures={name} is none of {', '.join(FIGURES)}"
@@ -75,10 +76,10 @@ def draw(evidence: Evidence, folder: Path) -> list[tuple[str, str]]:
     """Draw what the finished runs allow; return name (without suffix) and caption of each."""
     drawn: list[tuple[str, str]] = []
     names: Sequence[str] = [figure.name for figure in evidence.study.figures]
-    for i, (name, settings) in enumerate(evidence.study.figures):
-        nth = names[:i].count(name)
-        file = f"{name}-{nth + 1}" if nth else name
-        caption = FIGURES[name](evidence, folder / file, **settings)
+    for i, figure in enumerate(evidence.study.figures):
+        nth = names[:i].count(figure.name)
+        file = f"{figure.name}-{nth + 1}" if nth else figure.name
+        caption = FIGURES[figure.name](evidence, folder / file, **figure.settings)
         if caption:
             drawn.append((file, caption))
     return drawn
