@@ -83,6 +83,11 @@ def refusal(folder, text, kind=StudyFile):
             "key name is none of claims, figures, grid, limits, overrides, question, reading, "
             "seeds, table, variants",
         ),
+        (
+            GOOD + "3: x",
+            "key 3 is none of claims, figures, grid, limits, overrides, question, reading, "
+            "seeds, table, variants",
+        ),
         (GOOD + "claims: [3]", "claims[0]=3 must map keys to values"),
         (
             GOOD + f"claims: [{CLAIM}, control: {{}}, matters: 1}}]",

@@ -61,7 +61,7 @@ def _sentence(detail: ErrorDetails, kind: type[Record], content: Mapping[Any, An
     match detail["type"]:
         case "missing":
             return f"key {key} is missing"
-        case "extra_forbidden":
+        case "extra_forbidden" | "invalid_key":
             choices = _keys(kind, location[:-1])
             hint = did_you_mean(str(location[-1]), choices)
             return f"key {key} is none of {', '.join(choices)}{hint}"
@@ -71,8 +71,10 @@ def _sentence(detail: ErrorDetails, kind: type[Record], content: Mapping[Any, An
             if not isinstance(context["error"], ConfigError):
                 raise context["error"]
             predicate = str(context["error"])
-        case other:
-            predicate = PREDICATES.get(other, f"isn't valid: {detail['msg']}").format(**context)
+        case mistake if mistake in PREDICATES:
+            predicate = PREDICATES[mistake].format(**context)
+        case _:
+            predicate = f"isn't valid: {detail['msg']}"
     return f"{key}={_shown(detail['input'])} {predicate}" if key else predicate
 
 

@@ -11,10 +11,11 @@ from cnn_anatomy.core.errors import ConfigError, did_you_mean
 
 
 class Record(BaseModel):
-    """Keys with values, checked when made and constant from then on; an unknown key is refused.
+    """Immutable keys and values, validated on construction; an unknown key is refused.
 
-    A validator raises `ConfigError`. Of one value it gives the predicate alone, as in "must be a
-    list": the reader of the file puts the key and the value before it.
+    A validator raises `ConfigError`. The message of a field's validator is a predicate, as in "must
+    be a list"; `mistakes` puts the key and the value before it. The message of a record's validator
+    is a whole sentence.
     """
 
     model_config = ConfigDict(
