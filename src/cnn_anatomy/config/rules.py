@@ -193,8 +193,9 @@ def _callbacks(config: Config) -> None:
     for group in ("callbacks", "probes"):
         for name, value in config[group].items():
             if not isinstance(value, dict) or "_target_" not in value:
+                shown = "null" if value is None else value
                 raise ConfigError(
-                    f"{group}.{name}={value} is no callback: give it a _target_, or leave it out "
+                    f"{group}.{name}={shown} is no callback: give it a _target_, or leave it out "
                     f"with ~{group}.{name}"
                 )
 

@@ -7,6 +7,7 @@ import torch
 from hydra.utils import instantiate
 
 from cnn_anatomy.data import ImageData
+from cnn_anatomy.distributed.process_group import barrier, rank
 from cnn_anatomy.networks import Network
 from cnn_anatomy.networks.freezing import Freezing, freeze
 from cnn_anatomy.networks.network import weight_layers
@@ -16,8 +17,17 @@ from cnn_anatomy.training.run_spec import RunSpec
 
 
 def build_data(spec: RunSpec) -> ImageData:
-    """Return the data module; it loads the images when they are first needed."""
-    return instantiate(spec.config.data, _convert_="all")
+    """Return the data module, its images loaded: first by rank zero, which may download them.
+
+    Raises:
+        ConfigError: if a split is empty, or a class does not exist.
+    """
+    data: ImageData = instantiate(spec.config.data, _convert_="all")
+    if rank() == 0:
+        data.load()
+    barrier()
+    data.load()
+    return data
 
 
 def build_classifier(spec: RunSpec, data: ImageData) -> tuple[Classifier, dict[str, int]]:

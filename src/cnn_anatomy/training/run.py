@@ -8,7 +8,7 @@ import warnings
 from mlflow import MlflowClient
 
 from cnn_anatomy.core.interrupts import STOP
-from cnn_anatomy.distributed.process_group import barrier, broadcast, process_group, rank
+from cnn_anatomy.distributed.process_group import broadcast, process_group, rank
 from cnn_anatomy.tracking.store import insist
 from cnn_anatomy.training.build import build_classifier, build_data
 from cnn_anatomy.training.fit import fit
@@ -31,9 +31,6 @@ def run(spec: RunSpec, *, progress: bool = False) -> float:
     _silence_libraries()
     with STOP, process_group():
         data = build_data(spec)
-        if rank() == 0:
-            data.load()  # which may download what the other ranks then find
-        barrier()
         classifier, counts = build_classifier(spec, data)
         transfer_weights(spec, classifier.network, data)
         with run_lock(spec):
