@@ -25,22 +25,21 @@ from torchvision import transforms
 
 from benchmarks.cases import Case
 from benchmarks.timing import Clock
-from cnn_anatomy.data import ImageData, ImageSet
+from cnn_anatomy.data import ImageSet
 from cnn_anatomy.probes.speed import SpeedProbe
 from cnn_anatomy.tracking.store import prepare
-from cnn_anatomy.training import fit as training
-from cnn_anatomy.training.build import build
-from cnn_anatomy.training.frozen_prefix import RememberPrefix
+from cnn_anatomy.training.build import build_classifier, build_data
 from cnn_anatomy.training.run import run
+from cnn_anatomy.training.run_spec import RunSpec
 
 Way = Callable[[Case, Path], float]
 
 
 def limit(case: Case, folder: Path) -> float:
     """Train on one batch that is in memory: forward, loss, backward, step, and nothing else."""
-    config = case.config(folder)
-    data: ImageData = instantiate(config.data, _convert_="all")
-    classifier, _ = build(config, data)
+    spec = RunSpec.of(case.config(folder))
+    config, data = spec.config, build_data(spec)
+    classifier, _ = build_classifier(spec, data)
     network = classifier.network.train()
     optimizer = instantiate(config.optimizer)(network.parameters())
     images, labels = next(iter(data.batches(data.load().train, train=True)))
@@ -81,12 +80,7 @@ def extraction(case: Case, folder: Path) -> float:
 
 def extraction_anew(case: Case, folder: Path) -> float:
     """Train the classifier on features that are computed anew in each epoch."""
-    original = training.RememberPrefix
-    training.RememberPrefix = lambda: RememberPrefix(0)  # type: ignore[assignment,misc]
-    try:
-        return ours(case, folder, *FROZEN)
-    finally:
-        training.RememberPrefix = original  # type: ignore[misc]
+    return ours(case, folder, *FROZEN, "~callbacks.frozen_prefix")
 
 
 def lightning(case: Case, folder: Path) -> float:
@@ -191,7 +185,7 @@ class Images(Dataset[tuple[Any, int]]):
 
 
 def _run(config: DictConfig) -> float:
-    run(config, {}, progress=False)
+    run(RunSpec.of(config))
     client = MlflowClient(config.tracking.uri)
     experiment = prepare(config.tracking.uri, config.study)
     (latest,) = client.search_runs([experiment], max_results=1)
@@ -200,9 +194,10 @@ def _run(config: DictConfig) -> float:
 
 def _usual(config: DictConfig) -> tuple[DataLoader[Any], DataLoader[Any], nn.Module]:
     """Return loaders of training and validation, and the network in PyTorch's own order."""
-    data: ImageData = instantiate(config.data, _convert_="all")
+    spec = RunSpec.of(config)
+    data = build_data(spec)
     splits = data.load()
-    classifier, _ = build(config, data)
+    classifier, _ = build_classifier(spec, data)
     plain = [transforms.ToTensor(), transforms.Normalize(data.mean / 255, data.std / 255)]
     augmented = [transforms.RandomCrop(32, padding=config.data.augment.pad), *plain]
     size = config.data.batch_size

@@ -107,6 +107,8 @@ SECTIONS = {
         Case("+optimizer.beta=0.9"),
         Case("+trainer.max_epoch=3"),
         Case("+trainer.logger=false"),
+        Case("callbacks.frozen_prefix.limt=0"),
+        Case("callbacks.resume=null"),
         Case("freeze.layers=3"),
         Case("model=null"),
         Case("~pooling"),

@@ -8,7 +8,7 @@ import torch
 from torch import distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from cnn_anatomy.distributed.batch_norm import SharedNorm
+from cnn_anatomy.distributed.batch_norm import SynchronisedNorm
 from cnn_anatomy.distributed.process_group import average
 
 
@@ -31,7 +31,7 @@ def trained(rank, world):
     """Take three steps on this share of a batch of eight; return losses, gradients and state."""
     alone = network()
     if world > 1:
-        SharedNorm().apply(alone)
+        SynchronisedNorm().apply(alone)
     model = DistributedDataParallel(alone) if world > 1 else alone
     optimizer = torch.optim.SGD(alone.parameters(), lr=0.1)
     generator = torch.Generator().manual_seed(1)
@@ -47,7 +47,7 @@ def trained(rank, world):
         average([mean])
         kept += [mean, *(p.grad.clone() for p in alone.parameters())]
         optimizer.step()
-    SharedNorm().revert(alone)
+    SynchronisedNorm().revert(alone)
     alone.eval()
     kept.append(alone(images).detach())
     return kept + [v.clone() for v in alone.state_dict().values()]

@@ -19,11 +19,12 @@ from omegaconf import DictConfig
 from cnn_anatomy.config.validation import check, check_words
 from cnn_anatomy.core.errors import sentence
 from cnn_anatomy.core.interrupts import KEPT, Stopped
-from cnn_anatomy.core.paths import REPOSITORY, tracking_uri
-from cnn_anatomy.distributed.launch import started
-from cnn_anatomy.distributed.process_group import rank, world
+from cnn_anatomy.core.paths import REPOSITORY
+from cnn_anatomy.distributed.launch import launch_ranks
+from cnn_anatomy.distributed.process_group import rank, world_size
 from cnn_anatomy.sweep.mistakes import MISTAKES
 from cnn_anatomy.tracking.server import require_server
+from cnn_anatomy.training.run_spec import RunSpec
 
 
 @hydra.main(version_base="1.3", config_path=str(REPOSITORY / "conf"), config_name="train")
@@ -36,12 +37,13 @@ def train(config: DictConfig) -> Any:
     single = config.tracking.parent is None  # else a sweep has started this process
     try:
         check(config, choices)
-        require_server(tracking_uri(config.tracking.uri))
-        accuracy = _run(config, choices, progress=single)
+        spec = RunSpec.of(config, choices)
+        require_server(spec.store_uri)
+        accuracy = _run(spec, progress=single)
     except MISTAKES as error:
         _refuse(error)  # here, as Hydra would print the overrides before it
     except Stopped:
-        if single and world() == 1:
+        if single and world_size() == 1:
             print(f"stopped: {KEPT}", file=sys.stderr)
         raise
     if accuracy is not None and single and rank() == 0:
@@ -63,14 +65,15 @@ def main() -> None:
         raise SystemExit(error.status) from None
 
 
-def _run(config: DictConfig, choices: Mapping[str, str], *, progress: bool) -> float | None:
-    """Train here and return the test accuracy, or have processes of its own do it."""
+def _run(spec: RunSpec, *, progress: bool) -> float | None:
+    """Train in this process and return the test accuracy, or launch the ranks that train."""
+    trainer = spec.config.trainer
     command = ["-m", "cnn_anatomy.train", *_words(HydraConfig.get())]
-    if started(_devices(config.trainer), int(config.trainer.get("num_nodes", 1)), command):
+    if launch_ranks(_devices(trainer), int(trainer.get("num_nodes", 1)), command):
         return None
     from cnn_anatomy.training.run import run
 
-    return run(config, choices, progress=progress and rank() == 0)
+    return run(spec, progress=progress and rank() == 0)
 
 
 def _devices(trainer: DictConfig) -> int:
@@ -97,7 +100,7 @@ def _words(hydra_config: HydraConf) -> list[str]:
 def _run_in_sweep(config: DictConfig, choices: Mapping[str, str]) -> float | None:
     """Train what the sweeper has checked; neither an exit nor a late mistake ends its worker."""
     try:
-        return _run(config, choices, progress=False)
+        return _run(RunSpec.of(config, choices), progress=False)
     except SystemExit as error:
         said = error.__cause__ or f"the run exited with status {error.code}"
         raise RuntimeError(str(said)) from error

@@ -14,7 +14,8 @@ from cnn_anatomy.config.validation import check
 from cnn_anatomy.core.errors import ConfigError, sentence
 from cnn_anatomy.core.paths import REPOSITORY
 from cnn_anatomy.sweep.mistakes import MISTAKES
-from cnn_anatomy.training.build import build
+from cnn_anatomy.training.build import build_classifier
+from cnn_anatomy.training.run_spec import RunSpec
 
 AXES = (
     *("block", "pooling", "skip", "norm", "activation", "init", "inception", "head", "aux"),
@@ -104,7 +105,7 @@ def train(words, cache):
     config = OmegaConf.masked_copy(config, [k for k in config if k != "hydra"])
     OmegaConf.resolve(config)
     data = instantiate(config.data, _convert_="all")
-    classifier, _ = build(config, data)
+    classifier, _ = build_classifier(RunSpec.of(config), data)
     trainer = pl.Trainer(
         **config.trainer,
         logger=False,

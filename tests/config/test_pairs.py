@@ -17,7 +17,8 @@ from omegaconf import OmegaConf
 
 from cnn_anatomy.core.errors import ConfigError, sentence
 from cnn_anatomy.core.paths import REPOSITORY
-from cnn_anatomy.training.build import build
+from cnn_anatomy.training.build import build_classifier
+from cnn_anatomy.training.run_spec import RunSpec
 
 AXES = (
     *("model", "block", "pooling", "skip", "norm", "activation", "init"),
@@ -188,7 +189,7 @@ def test_every_pair_is_in_a_case():
 @pytest.mark.parametrize("given", REFUSED, ids=named)
 def test_refused(given, models, digits, larger):
     with pytest.raises(Exception) as refused:  # noqa: PT011
-        build(configured(given, models), chosen_data(given, digits, larger))
+        build_classifier(RunSpec.of(configured(given, models)), chosen_data(given, digits, larger))
     error = refused.value
     assert isinstance(error, ConfigError) or isinstance(error.__cause__, ConfigError)
     assert refusal(given) in sentence(error)
@@ -198,7 +199,7 @@ def test_refused(given, models, digits, larger):
 def test_trained(given, models, digits, larger):
     config = configured(given, models)
     data = chosen_data(given, digits, larger)
-    classifier, _ = build(config, data)
+    classifier, _ = build_classifier(RunSpec.of(config), data)
     images, labels = data.load().train.images[:4].float() / 255, torch.arange(4)
     output = classifier.train().network(images)
     assert output.logits.shape == (4, 10)

@@ -13,7 +13,8 @@ from cnn_anatomy.core.errors import ConfigError
 from cnn_anatomy.networks.backbones import BACKBONES
 from cnn_anatomy.networks.freezing import FeatureExtraction, Layers
 from cnn_anatomy.networks.network import weight_layers
-from cnn_anatomy.training.build import build
+from cnn_anatomy.training.build import build_classifier
+from cnn_anatomy.training.run_spec import RunSpec
 
 
 def wrapped(name, *overrides, **options):
@@ -91,7 +92,7 @@ def test_a_pretrained_network_for_grey_images_and_fewer_classes(tmp_path):
     )
     OmegaConf.resolve(config)
     data = instantiate(config.data, _convert_="all")
-    classifier, _ = build(config, data)
+    classifier, _ = build_classifier(RunSpec.of(config), data)
     network = classifier.network.eval()
     x = torch.rand(2, 1, 8, 8)
     with torch.no_grad():

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 import torch
-from hydra.utils import instantiate
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -14,8 +13,9 @@ from cnn_anatomy.probes.features import fisher, peak_in_box
 from cnn_anatomy.probes.object_size import silenced, summary
 from cnn_anatomy.probes.robustness import noise, zoom
 from cnn_anatomy.probes.shift import shifted
-from cnn_anatomy.training.build import build
+from cnn_anatomy.training.build import build_classifier, build_data
 from cnn_anatomy.training.fit import fit
+from cnn_anatomy.training.run_spec import RunSpec
 
 BOX = torch.tensor([[2, 0, 6, 4]])
 
@@ -95,7 +95,8 @@ def test_silenced_modules_give_zeros_until_left():
 
 def test_the_controls_of_the_inception_module_cost_what_it_costs(small, digits):
     def cost(*overrides):
-        network = build(small("model=inception", "model.width=32", *overrides), digits)[0].network
+        spec = RunSpec.of(small("model=inception", "model.width=32", *overrides))
+        network = build_classifier(spec, digits)[0].network
         return parameters(network), macs(network, digits.load().train.images[:1].float())
 
     whole = cost()
@@ -127,19 +128,17 @@ def test_the_controls_of_the_inception_module_cost_what_it_costs(small, digits):
 )
 def test_what_a_run_logs(probes, words, metrics, files, small, uri):
     from mlflow import MlflowClient
-    from omegaconf import OmegaConf
 
     from cnn_anatomy.tracking.run import tracked
     from cnn_anatomy.tracking.store import prepare
 
     model = [] if any(w.startswith("model=") for w in words) else ["model.depth=8"]
-    config = small(f"probes={probes}", *words, *model)
-    OmegaConf.resolve(config)
-    data = instantiate(config.data, _convert_="all")
-    classifier, _ = build(config, data)
+    spec = RunSpec.of(small(f"probes={probes}", *words, *model))
+    data = build_data(spec)
+    classifier, _ = build_classifier(spec, data)
     experiment = prepare(uri, "s")
     with tracked(uri, experiment, name="r", tags={}, params={}) as logger:
-        fit(config, classifier, data, logger)
+        fit(spec, classifier, data, logger)
     client = MlflowClient(uri)
     (run,) = client.search_runs([experiment])
     assert run.data.metrics.keys() >= metrics

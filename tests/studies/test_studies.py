@@ -20,7 +20,8 @@ from cnn_anatomy.studies.study import (
     select_studies,
     study_names,
 )
-from cnn_anatomy.training.build import build
+from cnn_anatomy.training.build import build_classifier
+from cnn_anatomy.training.run_spec import RunSpec
 
 
 def study(**keys):
@@ -95,7 +96,8 @@ def test_every_variant_of_every_study_builds(name, small):
         cache = small().paths.cache
         config = composed(*run.overrides, *sizes, f"paths.cache={cache}")
         OmegaConf.resolve(config)
-        classifier, _ = build(config, instantiate(config.data, _convert_="all"))
+        data = instantiate(config.data, _convert_="all")
+        classifier, _ = build_classifier(RunSpec.of(config), data)
         assert isinstance(classifier.network, Network)
         shown = {"variant", *(f"{g}.{k}" for g in config for k in _keys(config[g])), *config}
         assert set(loaded.table.rows) <= shown | {"freeze.layers"}

@@ -159,6 +159,8 @@ LIMITS = {
     "data.source.val": Limits(10),
     "data.source.test": Limits(10),
     "data.source.spread": Limits(0, 1),
+    "callbacks.frozen_prefix.limit": COUNT,
+    "callbacks.selection.mode": Limits(choices=("max", "min")),
     "probes.gradients.every": SIZE,
     "probes.*.reach": SIZE,
     "probes.*.bins": SIZE,

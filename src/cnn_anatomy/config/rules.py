@@ -20,7 +20,7 @@ def broken(config: Config) -> Iterator[str]:
     family = FAMILIES.get(config["model"].get("_target_"), _any)
     source = SOURCES.get(config["data"]["source"].get("_target_"), _any)
     transfer = TRANSFERS.get(config["transfer"].get("_target_"), _any)
-    for rule in (family, source, transfer, _classes, _momentum, _batch, _shares):
+    for rule in (family, source, transfer, _classes, _momentum, _batch, _shares, _callbacks):
         try:
             rule(config)
         except ConfigError as error:
@@ -189,6 +189,17 @@ def _shares(config: Config) -> None:
             )
 
 
+def _callbacks(config: Config) -> None:
+    for group in ("callbacks", "probes"):
+        for name, value in config[group].items():
+            if not isinstance(value, dict) or "_target_" not in value:
+                shown = "null" if value is None else value
+                raise ConfigError(
+                    f"{group}.{name}={shown} is no callback: give it a _target_, or leave it out "
+                    f"with ~{group}.{name}"
+                )
+
+
 UNWEIGHTED = {f"cnn_anatomy.networks.skip.{s}" for s in ("Plain", "Identity", "Scaled", "Dense")}
 THAWING = {"cnn_anatomy.networks.freezing.Gradual"}
 Rule = Callable[[Config], None]
@@ -206,7 +217,7 @@ SOURCES: dict[str, Rule] = {
     "cnn_anatomy.data.image_folder.ImageFolder": _folder,
 }
 TRANSFERS: dict[str, Rule] = {
-    "cnn_anatomy.training.transfer.Nothing": _scratch,
+    "cnn_anatomy.training.transfer.RandomWeights": _scratch,
     "cnn_anatomy.training.transfer.Checkpoint": _checkpoint,
     "cnn_anatomy.training.transfer.TrackedRun": _tracked_run,
 }

@@ -5,7 +5,11 @@ from __future__ import annotations
 from omegaconf import DictConfig, OmegaConf
 
 # What a source network is itself trained with.
-SCRATCH = {"_target_": "cnn_anatomy.training.transfer.Nothing", "source": None, "layers": None}
+SCRATCH = {
+    "_target_": "cnn_anatomy.training.transfer.RandomWeights",
+    "source": None,
+    "layers": None,
+}
 UNFROZEN = {"_target_": "cnn_anatomy.networks.freezing.Nothing"}
 
 

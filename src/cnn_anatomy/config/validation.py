@@ -44,6 +44,7 @@ SUPPLIED = {
     "trainer": {
         *("logger", "callbacks", "enable_progress_bar", "enable_model_summary"),
         *("log_every_n_steps", "num_sanity_val_steps", "sync_batchnorm", "use_distributed_sampler"),
+        *("default_root_dir", "enable_checkpointing", "plugins"),
     },
     "scheduler": {"total_steps", "epochs", "steps_per_epoch", "last_epoch"},
 }

@@ -15,12 +15,19 @@ AMPERE = 8.0  # the first compute capability with bfloat16
 
 @cache
 def native_precision() -> str:
-    """Return Lightning's `bf16-mixed` where GPU or processor has bfloat16, else `32-true`.
+    """Return Lightning's `bf16-mixed` if this machine computes bfloat16 natively, else `32-true`.
 
-    A processor that only emulates it is many times slower with it than without.
+    A processor that only emulates bfloat16 is many times slower with it than without.
     """
-    capability = _compute_capability()
-    native = bool(BFLOAT16 & _processor_flags()) if capability is None else capability >= AMPERE
+    return precision_of(_processor_flags(), _compute_capability())
+
+
+def precision_of(processor_flags: set[str], compute_capability: float | None) -> str:
+    """Return the precision for a processor's flags and a GPU's compute capability, if any."""
+    if compute_capability is not None:
+        native = compute_capability >= AMPERE
+    else:
+        native = bool(BFLOAT16 & processor_flags)
     return "bf16-mixed" if native else "32-true"
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from cnn_anatomy.core.atomic import replacing
+from cnn_anatomy.core.atomic import atomic_write
 from cnn_anatomy.core.paths import REPOSITORY, cache
 from cnn_anatomy.studies.study import PlannedRun
 from cnn_anatomy.sweep.jobs import Job
@@ -73,7 +73,7 @@ class Remembered:
 
     def _write(self, kept: Mapping[str, Any]) -> None:
         if self.possible:
-            with replacing(self.file) as part:
+            with atomic_write(self.file) as part:
                 part.write_text(json.dumps(kept))
 
 

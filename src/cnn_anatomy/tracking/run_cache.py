@@ -16,7 +16,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Run, ViewType
 from mlflow.exceptions import MlflowException
 
-from cnn_anatomy.core.atomic import replacing
+from cnn_anatomy.core.atomic import atomic_write
 from cnn_anatomy.core.paths import cache
 
 PAGE = 1000
@@ -90,7 +90,7 @@ def known(client: MlflowClient, experiment: str) -> pd.DataFrame:
             kept = pd.concat([frame for frame in (kept, pd.DataFrame(fresh)) if len(frame)])
         kept = kept.drop_duplicates("run_id")
         kept = kept.sort_values("start_time", ascending=False, kind="stable", ignore_index=True)
-        with replacing(file) as part:
+        with atomic_write(file) as part:
             kept.to_parquet(part, index=False)
             os.utime(part, (began, began))  # when the store was read: later runs are not in it
     return kept[kept.lifecycle == "active"].reset_index(drop=True)
