@@ -21,14 +21,14 @@ def composed(*overrides: str) -> DictConfig:
 
 @dataclass(frozen=True)
 class Case:
-    """A network, and how many images an epoch of it has: some seconds' worth on a CPU core."""
+    """A network and the number of images in its epoch, which takes a CPU core some seconds."""
 
     name: str
     images: int
     overrides: tuple[str, ...]
 
     def config(self, folder: Path, *more: str, epochs: int = 2) -> DictConfig:
-        """Compose the case's run; its store and cache lie in `folder`."""
+        """Compose the case's run, with its store and cache in `folder`."""
         words = [
             *(*SMALL_SPLITS, f"data.source.train={self.images}", f"trainer.max_epochs={epochs}"),
             *(f"tracking.uri=sqlite:///{folder}/mlflow.db", f"paths.cache={folder}/cache"),
