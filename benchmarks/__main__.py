@@ -134,8 +134,9 @@ def _markdown(results: Mapping[str, Any]) -> str:
         f"`make bench{' QUICK=1' if results['quick'] else ''}`: {results['machine']}, "
         f"PyTorch {results['torch']}, {results['precision']}, one thread, commit "
         f"{results['commit'][:8]}, {results['minutes']:.0f} min. "
-        f"Median of {results['rounds']} rounds ({len(results['start_seconds'])} in the second table)"
-        " [least, most]; creating the stores is not timed.",
+        f"Median of {results['rounds']} rounds, of "
+        f"{len(results['start_seconds'])} in the second table [least, most]; "
+        "creating the stores is not timed.",
         "",
     ]
     rates: Rates = results["images_per_second"]

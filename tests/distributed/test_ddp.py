@@ -37,10 +37,11 @@ SECONDS = 300  # that nothing here may take, imports on a busy machine included
 
 def start(folder, *call, **more):
     folder.mkdir(exist_ok=True)
+    paths = [str(REPOSITORY / "tests"), *filter(None, [os.environ.get("PYTHONPATH")])]
     return subprocess.Popen(
         call,
         cwd=folder,
-        env={**environment(folder, **more), "PYTHONPATH": str(REPOSITORY / "tests")},
+        env={**environment(folder, **more), "PYTHONPATH": os.pathsep.join(paths)},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
