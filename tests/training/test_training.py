@@ -54,12 +54,12 @@ def test_frozen_weights_and_statistics_stay_bit_for_bit(small, freeze, layers):
     config = small("model.depth=8", "trainer.max_epochs=2", *freeze)
     classifier, before, _, counts = trained(config)
     after = classifier.network.state_dict()
-    held = {name for m in classifier.frozen for name in _names(classifier.network, m)}
+    frozen = {name for m in classifier.frozen for name in _names(classifier.network, m)}
     assert counts["freeze.layers"] == layers
-    assert any(name.endswith("running_var") for name in held)
+    assert any(name.endswith("running_var") for name in frozen)
     for name, value in after.items():
         same = torch.equal(value, before[name])
-        assert same if name in held else not same, name
+        assert same if name in frozen else not same, name
 
 
 def test_the_loss_is_the_mean_over_images_and_hides_no_divergence():

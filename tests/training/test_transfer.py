@@ -28,13 +28,13 @@ def test_a_run_gives_its_weights_to_another_task(small, tmp_path, uri):
     store = f"tracking.uri={uri}"
     run(RunSpec.of(small("model.depth=8", store)))
     client = MlflowClient(uri)
-    (found,) = client.search_runs([client.get_experiment_by_name("adhoc").experiment_id])
-    path = client.download_artifacts(found.info.run_id, "weights.pt", str(tmp_path))
+    (stored,) = client.search_runs([client.get_experiment_by_name("adhoc").experiment_id])
+    path = client.download_artifacts(stored.info.run_id, "weights.pt", str(tmp_path))
     weights = torch.load(path, weights_only=True)
 
     task = ("model.depth=8", "data.classes=[5,6,7]", store)
     from_run = prepared(
-        small(*task, "transfer=run", f"transfer.source=runs:/{found.info.run_id}")
+        small(*task, "transfer=run", f"transfer.source=runs:/{stored.info.run_id}")
     ).state_dict()
     from_file = prepared(
         small(*task, "transfer=checkpoint", f"transfer.source={path}", "transfer.layers=3")

@@ -39,7 +39,7 @@ def world_size() -> int:
 def process_group() -> Iterator[None]:
     """Join the other ranks, if there are any, and leave them at the end.
 
-    An error in the block is reported to whoever supervises the ranks. Ranks other than zero then
+    An error in the block is reported to the supervisor of the ranks. Ranks other than zero then
     wait for RANK_ZERO_GRACE_SECONDS, since their end would interrupt rank zero.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Recording a run in MLflow: nobody else trains it meanwhile, and it can be read by anyone."""
+"""Recording a run in MLflow, under a lock that keeps other processes from training it too."""
 
 from __future__ import annotations
 

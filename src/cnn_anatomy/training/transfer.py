@@ -43,7 +43,7 @@ class Pretrained:
     def __init__(self, source: Mapping[str, Any], layers: int | None = None) -> None: ...
 
     def __call__(self, spec: RunSpec) -> dict[str, Tensor]:
-        """Return the source network's weights; train it first if nobody has yet."""
+        """Return the source network's weights; train it first if necessary."""
         source = spec.source()
         train_source(source)
         return torch.load(source.source_weights, weights_only=True)
