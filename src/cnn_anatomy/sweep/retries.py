@@ -70,7 +70,7 @@ def _fail(jobs: Sequence[Job], failures: dict[Job, str]) -> None:
 def _print_retry(error: BaseException, suspects: Sequence[Job]) -> None:
     names = "; ".join(job.name for job in suspects)
     print(
-        f"a worker died ({sentence(error)[:200]}), with it {names}: each is tried once more, alone",
+        f"a worker died ({sentence(error)[:200]}), with it {names}: each is retried alone",
         file=sys.stderr,
     )
 
