@@ -81,6 +81,17 @@ def test_a_run_of_another_host_goes_on_where_its_checkpoints_show_that_it_is_gon
     assert client.get_run(there).data.tags["resumed"] == "1"
 
 
+def test_a_run_records_its_sweep_and_its_log(uri):
+    experiment = prepare(uri, "s")
+    settings = {"name": "x", "tags": {"kind": "run"}, "params": {}}
+    with tracked(uri, experiment, **settings, parent="p", log="/logs/1.out") as logger:
+        tags = MlflowClient(uri).get_run(logger.run_id).data.tags
+    assert tags["mlflow.parentRunId"] == "p"
+    assert tags["log"] == "/logs/1.out"
+    with tracked(uri, experiment, **settings) as logger:
+        assert not MlflowClient(uri).get_run(logger.run_id).data.tags.keys() & {"log"}
+
+
 def test_a_sweep_whose_launcher_has_ended_closes_its_runs_of_other_hosts(uri):
     experiment = prepare(uri, "s")
     client = MlflowClient(uri)
