@@ -27,7 +27,7 @@ from benchmarks.markdown import table
 from benchmarks.ways import EXTRACTION, WAYS, Way
 from cnn_anatomy.core.hardware import description, native_precision
 from cnn_anatomy.core.paths import RESULTS
-from cnn_anatomy.tracking.run import commit
+from cnn_anatomy.tracking.provenance import git_commit
 
 Rates = Mapping[str, Mapping[str, list[float]]]
 
@@ -75,7 +75,7 @@ def main() -> None:
         "python": platform.python_version(),
         "torch": torch.__version__,
         "precision": native_precision(),
-        "commit": commit(),
+        "commit": git_commit(),
         "quick": quick,
         "rounds": size.rounds,
         "minutes": (time.time() - start) / 60,

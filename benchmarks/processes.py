@@ -19,7 +19,7 @@ from mlflow.entities import Run
 
 from benchmarks.cases import CASES
 from cnn_anatomy.studies.study import load_study
-from cnn_anatomy.tracking.run_cache import children
+from cnn_anatomy.tracking.run_cache import training_runs
 
 TRAIN = (sys.executable, "-m", "cnn_anatomy.train")
 
@@ -127,7 +127,7 @@ def runs_of(folder: Path, study: str) -> list[Run]:
     """Return the training runs of a study in the folder's store."""
     client = MlflowClient(store_of(folder))
     experiment = client.get_experiment_by_name(study)
-    return list(children(client, experiment.experiment_id)) if experiment else []
+    return list(training_runs(client, experiment.experiment_id)) if experiment else []
 
 
 def store_of(folder: Path) -> str:

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 
-from cnn_anatomy.tracking.server import answers
+from cnn_anatomy.tracking.server import server_answers
 
 
 class TrackingServer:
@@ -38,7 +38,7 @@ class TrackingServer:
                 self.call, cwd=self.folder, stdout=log, stderr=log, start_new_session=True
             )
         for _ in range(240):
-            if answers(self.uri):
+            if server_answers(self.uri):
                 return
             time.sleep(0.5)
         raise AssertionError((self.folder / "server.log").read_text())

@@ -25,7 +25,7 @@ from cnn_anatomy.report import site as report
 from cnn_anatomy.report.study_page import publish
 from cnn_anatomy.results.runs import ALWAYS, read
 from cnn_anatomy.studies.study import load_study
-from cnn_anatomy.tracking.server import answers, require_server
+from cnn_anatomy.tracking.server import require_server, server_answers
 from tools.postgres import Cluster
 
 pytestmark = pytest.mark.server
@@ -225,16 +225,16 @@ def test_a_server_with_password_and_certificate_is_asked_as_mlflow_asks_it(place
     monkeypatch.setenv("MLFLOW_TRACKING_SERVER_CERT_PATH", str(parts[1]))
     try:
         server.start()  # until it answers
-        assert answers(server.uri.replace("//", "//user:pass:word@"))
+        assert server_answers(server.uri.replace("//", "//user:pass:word@"))
         monkeypatch.delenv("MLFLOW_TRACKING_SERVER_CERT_PATH")
-        assert not answers(server.uri)
-        with pytest.raises(ConfigError, match=r"certificate that does not hold: name it .* in MLF"):
+        assert not server_answers(server.uri)
+        with pytest.raises(ConfigError, match=r"can't be verified: give .* as MLF"):
             require_server(server.uri)
         monkeypatch.setenv("MLFLOW_TRACKING_INSECURE_TLS", "true")
-        assert answers(server.uri)
+        assert server_answers(server.uri)
         assert len(MlflowClient(server.uri).search_experiments()) == 1
         monkeypatch.setenv("MLFLOW_TRACKING_SERVER_CERT_PATH", str(folder / "nothing.pem"))
-        with pytest.raises(ConfigError, match="MLflow takes only one"):
+        with pytest.raises(ConfigError, match="MLflow accepts only one"):
             require_server(server.uri)
         monkeypatch.delenv("MLFLOW_TRACKING_INSECURE_TLS")
         with pytest.raises(ConfigError, match=r"nothing\.pem"):

@@ -81,6 +81,7 @@ LIMITS = {
     "variant": Limits(pattern=r"[^\n]+", said="a name of one line", kind="str"),
     "tracking.uri": Limits(kind="str | None"),
     "tracking.parent": Limits(pattern=r"\w+", said="the id of a run", kind="str | None"),
+    "tracking.log": Limits(kind="str | None"),
     "tracking.weights": Limits(kind="bool"),
     "compile": Limits(kind="bool"),
     "paths.cache": Limits(pattern=r".+", said="a folder", kind="str"),

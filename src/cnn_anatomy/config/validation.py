@@ -73,10 +73,13 @@ def check_words(overrides: Sequence[str]) -> None:
         folder = CONF / group.partition("@")[0]
         if not equals or ".." in group or not folder.is_dir():
             continue
+        names = sorted(path.stem for path in folder.glob("*.yaml"))
         odd = value == "null" or value.startswith(("[", "{")) or "/" in value or ".." in value
-        if odd or "\\" in value:
-            names = sorted(path.stem for path in folder.glob("*.yaml"))
-            raise ConfigError(f"{group}={value} is none of {', '.join(names)}")
+        # Hydra itself would offer launchers that lose a sweep when a worker dies.
+        hidden = group == "hydra/launcher" and value not in names
+        if odd or hidden or "\\" in value:
+            hint = did_you_mean(value, names)
+            raise ConfigError(f"{group}={value} is none of {', '.join(names)}{hint}")
 
 
 def _problems(config: DictConfig, choices: Mapping[str, str]) -> Iterator[str]:

@@ -12,7 +12,7 @@ import pandas as pd
 from mlflow import MlflowClient
 
 from cnn_anatomy.core.errors import ConfigError
-from cnn_anatomy.tracking.run_cache import known
+from cnn_anatomy.tracking.run_cache import read_runs
 
 ALWAYS = {
     "gap/accuracy",
@@ -71,7 +71,7 @@ def is_done(runs: pd.DataFrame) -> pd.Series:
 
 def finished(client: MlflowClient, experiment: str) -> dict[str, str]:
     """Return key → run id of the latest run of every key that is done."""
-    runs = known(client, experiment)
+    runs = read_runs(client, experiment)
     done = runs[is_done(runs)].reindex(columns=["tags.key", "run_id"])
     return dict(done[::-1].itertuples(index=False, name=None))
 
@@ -91,7 +91,7 @@ def read(client: MlflowClient, study: str, parent: str | None = None) -> Sweep:
             f"make sweep STUDY={study}"
         )
     plan = pd.DataFrame(_plan(client, parent))
-    runs = known(client, experiment.experiment_id)
+    runs = read_runs(client, experiment.experiment_id)
     return Sweep(study, parent, _joined(plan, runs))
 
 

@@ -14,7 +14,7 @@ from omegaconf import OmegaConf
 from cnn_anatomy.data import ImageData
 from cnn_anatomy.distributed.process_group import rank
 from cnn_anatomy.tracking.run import RunLogger, log_dataset, tracked
-from cnn_anatomy.tracking.store import insist, prepare
+from cnn_anatomy.tracking.store import call_with_retry, prepare
 from cnn_anatomy.training.run_spec import RunSpec
 
 AXES = (
@@ -52,12 +52,13 @@ def opened_run(
     uri = spec.store_uri
     with tracked(
         uri,
-        insist(uri, lambda: prepare(uri, spec.config.study)),
+        call_with_retry(uri, lambda: prepare(uri, spec.config.study)),
         name=spec.name,
         tags=spec.tags,
         params={**run_params(spec), **counts},
         parent=spec.parent,
         journals=spec.journal_folder,
+        log=spec.log_file,
     ) as logger:
         _log_inputs(spec, data, logger)
         yield logger

@@ -9,7 +9,7 @@ from mlflow import MlflowClient
 
 from cnn_anatomy.core.interrupts import STOP
 from cnn_anatomy.distributed.process_group import broadcast, process_group, rank
-from cnn_anatomy.tracking.store import insist
+from cnn_anatomy.tracking.store import call_with_retry
 from cnn_anatomy.training.build import build_classifier, build_data
 from cnn_anatomy.training.fit import fit
 from cnn_anatomy.training.recording import opened_run, run_lock
@@ -47,9 +47,11 @@ def _accuracy_of_finished_twin(spec: RunSpec) -> float | None:
     if spec.parent is None or rank() > 0:
         return None
     parent, client = spec.parent, MlflowClient(spec.store_uri)
-    sweep = insist(spec.store_uri, lambda: client.get_run(parent)).info
+    sweep = call_with_retry(spec.store_uri, lambda: client.get_run(parent)).info
     query = f"tags.key = '{spec.key}' and tags.kind = 'run' and attributes.status = 'FINISHED'"
-    for twin in insist(spec.store_uri, lambda: client.search_runs([sweep.experiment_id], query)):
+    for twin in call_with_retry(
+        spec.store_uri, lambda: client.search_runs([sweep.experiment_id], query)
+    ):
         if twin.info.end_time >= sweep.start_time:
             return twin.data.metrics["test/accuracy"]
     return None

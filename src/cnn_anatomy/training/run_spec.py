@@ -84,6 +84,11 @@ class RunSpec:
         return self.config.tracking.parent
 
     @property
+    def log_file(self) -> str | None:
+        """The file of this process's output, if the launcher keeps one."""
+        return self.config.tracking.log
+
+    @property
     def lock_file(self) -> Path:
         """The file to lock while this run is trained."""
         return self.cache_folder / "checkpoints" / f"{self.key}.lock"
