@@ -7,7 +7,7 @@ from omegaconf import OmegaConf
 
 from cnn_anatomy.core.errors import ConfigError
 from cnn_anatomy.networks import Network
-from cnn_anatomy.report.figures import check
+from cnn_anatomy.report.figures import check_figures
 from cnn_anatomy.results.metrics import metric
 from cnn_anatomy.studies.study import CORE, Study, Table, load, names, parse, select
 from cnn_anatomy.training.build import build
@@ -78,7 +78,7 @@ def test_a_malformed_file_is_refused_in_one_sentence(tmp_path, text, said):
 def test_every_variant_of_every_study_builds(name, small):
     study = load(name)
     assert study.seeds >= 3
-    check(study)
+    check_figures(study)
     for column in study.table.metrics:
         metric(column)
     for run in study.runs([0]):

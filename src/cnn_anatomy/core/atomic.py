@@ -23,3 +23,9 @@ def replacing(path: Path) -> Iterator[Path]:
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Replace the contents of `path` by `text` in UTF-8, making its folder if needed."""
+    with replacing(path) as part:
+        part.write_text(text, encoding="utf-8")

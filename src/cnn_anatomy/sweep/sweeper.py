@@ -74,7 +74,7 @@ class StudySweeper(Sweeper):
             for name in study.metrics:
                 metric(name)
         if asked.papers:
-            from cnn_anatomy.report.paper_page import check as check_paper
+            from cnn_anatomy.report.paper_table import check_paper
 
             for paper in asked.papers:
                 check_paper(paper)
@@ -92,27 +92,27 @@ class StudySweeper(Sweeper):
             return False
         from mlflow import MlflowClient
 
-        from cnn_anatomy.report.render import show
-        from cnn_anatomy.report.study_page import standing
-        from cnn_anatomy.results.runs import newest
+        from cnn_anatomy.report.render import print_table
+        from cnn_anatomy.report.study_page import published_tables
+        from cnn_anatomy.results.runs import newest_sweep
         from cnn_anatomy.tracking.store import prepare
 
         uri = tracking_uri(self.composed.tracking.uri)
         for study in asked.studies:
             prepare(uri, study.name)
         client = MlflowClient(uri)
-        parents = {study.name: newest(client, study.name) for study in asked.studies}
+        parents = {study.name: newest_sweep(client, study.name) for study in asked.studies}
         if not self.remembered.is_published(parents):
             return False
         keys = {s.name: {j.key for j in jobs if j.run.study == s.name} for s in asked.studies}
         sweeps = [(study, str(parents[study.name])) for study in asked.studies]
-        tables = standing(sweeps, keys, client, _root(asked))
+        tables = published_tables(sweeps, keys, client, _root(asked))
         if tables is None:
             return False
         anew = "; make table writes them anew" if asked.preset else ""
         print(f"{len(jobs)} runs: all done before, and written{anew}")
         for table in tables:
-            show(table)
+            print_table(table)
             print(f"{table.study}: {_told(_root(asked) / table.study)}\n")
         return True
 
@@ -193,7 +193,7 @@ class StudySweeper(Sweeper):
     ) -> list[str]:
         """Train what is not done, and print the tables; return a line for each failure."""
         from cnn_anatomy.core.interrupts import STOP
-        from cnn_anatomy.results.runs import finished
+        from cnn_anatomy.results.runs import finished_run_ids
         from cnn_anatomy.sweep.progress import WAITS, SweepProgress, failed_runs, failure
         from cnn_anatomy.sweep.retries import settle
         from cnn_anatomy.tracking.journal import sync
@@ -219,7 +219,7 @@ class StudySweeper(Sweeper):
         }
         status = "KILLED"
         try:
-            done = {name: finished(client, experiment) for name, experiment in experiments.items()}
+            done = {name: finished_run_ids(client, e) for name, e in experiments.items()}
             todo: dict[tuple[str, str], Job] = {}
             for job in jobs:
                 if self.force or job.key not in done[job.run.study]:
@@ -285,19 +285,21 @@ def _print_tables(asked: Arguments, client: Any, parents: dict[str, str]) -> lis
 
     Return all files that are written of them.
     """
-    from cnn_anatomy.report import paper_page, study_page
-    from cnn_anatomy.report.render import show
+    from cnn_anatomy.report.page import SweepPage
+    from cnn_anatomy.report.paper_page import publish_papers
+    from cnn_anatomy.report.render import print_table
+    from cnn_anatomy.report.study_page import publish_studies
     from cnn_anatomy.tracking.sweep_run import describe
 
     root = _root(asked)
-    written: Sequence[study_page.Page | paper_page.Page]
+    written: Sequence[SweepPage]
     if asked.papers:
-        written = paper_page.publish(asked.papers, client, root, parents)
+        written = publish_papers(asked.papers, client, root, parents)
     else:
-        written = study_page.publish(asked.studies, client, root, parents)
+        written = publish_studies(asked.studies, client, root, parents)
     for each in written:
         describe(client, each.parent, each.note, each.folder)
-        show(each.table)
+        print_table(each.table)
         print(f"{each.table.study}: {_told(each.folder)}\n")
     files = [file for each in written for file in sorted(each.folder.iterdir())]
     return files + [ledger for ledger in [root / "README.md"] if ledger.is_file()]
