@@ -67,6 +67,13 @@ def test_the_note_fits_mlflow(published):
     assert "**Supported**" in note
 
 
+def test_a_note_drops_the_verdicts_that_mlflow_has_no_room_for(published):
+    verdicts = [*published.page.verdicts] * 60
+    note = replace(published.page, verdicts=verdicts).note
+    assert NOTE_CHARACTERS - 500 < len(note) <= NOTE_CHARACTERS
+    assert "heatmap.png" in note
+
+
 def test_every_cell_is_traced(published):
     runs = json.loads((published.page.folder / "runs.json").read_text(encoding="utf-8"))
     assert {r["commit"] for r in runs} == {"0123456789"}

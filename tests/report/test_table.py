@@ -114,7 +114,9 @@ def test_latex_escapes_what_latex_would_not_print(table):
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="no LaTeX here")
 def test_latex_compiles(table, tmp_path):
     body = r"\documentclass{article}\usepackage{booktabs,graphicx}\begin{document}"
-    (tmp_path / "t.tex").write_text(body + render.to_latex(table) + r"\end{document}")
+    (tmp_path / "t.tex").write_text(
+        body + render.to_latex(table) + r"\end{document}", encoding="utf-8"
+    )
     command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "t.tex"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-2000:]

@@ -32,27 +32,26 @@ def write_report(studies: Sequence[Study], client: MlflowClient) -> None:
     print(index.relative_to(REPOSITORY))
 
 
-class Output(NamedTuple):
+class _Output(NamedTuple):
     """What the command writes, and of which studies by default."""
 
     write: Callable[[Sequence[Study], MlflowClient], None]
     studies: str
 
 
-OUTPUTS = {"tables": Output(write_tables, "core"), "site": Output(write_report, "all")}
+OUTPUTS = {"tables": _Output(write_tables, "core"), "site": _Output(write_report, "all")}
 
 
-class Parser(argparse.ArgumentParser):
-    """A parser that reports a mistake in one sentence."""
+class _Parser(argparse.ArgumentParser):
+    """Reports a mistake in one sentence, without the usage."""
 
     def error(self, message: str) -> NoReturn:
-        """Raise the mistake instead of printing the usage."""
         raise ConfigError(message)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command; a mistake is one sentence and exit status 2."""
-    parser = Parser(prog="python -m cnn_anatomy.report", description="Write results from MLflow.")
+    parser = _Parser(prog="python -m cnn_anatomy.report", description="Write results from MLflow.")
     parser.add_argument(
         "output",
         choices=OUTPUTS,

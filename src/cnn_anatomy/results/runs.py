@@ -93,7 +93,7 @@ def read_sweep(client: MlflowClient, study: str, parent: str | None = None) -> S
         parent = _latest(client, experiment.experiment_id, PRESET_SWEEP)
     if experiment is None or parent is None:
         raise ConfigError(
-            f"study={study} has no sweep in the store with all its own seeds and settings: "
+            f"study={study} has no sweep in the store with the seeds and settings of its file: "
             f"make sweep STUDY={study}"
         )
     plan = pd.DataFrame(_plan(client, parent))
