@@ -14,7 +14,7 @@ from pathlib import Path
 from PIL import Image
 
 from cnn_anatomy.core.paths import REPOSITORY
-from cnn_anatomy.report.markdown import markdown_table
+from cnn_anatomy.report.markdown import markdown_row, markdown_table
 
 DOCUMENT = REPOSITORY / "docs" / "bad-input.md"
 
@@ -297,18 +297,18 @@ def document(refusals: dict[Case, Refusal]) -> str:
         "`tests/test_bad_input.py` holds it to that.",
     ]
     for section, cases in SECTIONS.items():
-        rows = [row(case, refusals[case]) for case in cases]
-        lines += ["", f"## {section}", "", markdown_table(("typed", "said"), rows).rstrip()]
+        lines += ["", f"## {section}", "", markdown_table(("typed", "said"), []).rstrip()]
+        lines += [row(case, refusals[case]) for case in cases]
     return "\n".join(lines) + "\n"
 
 
-def row(case: Case, refused: Refusal) -> tuple[str, str]:
-    """Return the cells of a case."""
+def row(case: Case, refused: Refusal) -> str:
+    """Return the row of a case."""
     typed = f"`{case.words}`"
     if case.study is not None:
         last = case.study.removeprefix(STUDY).strip() or case.study.strip() or "(empty)"
         typed += f" with `{'; '.join(last.splitlines())}` in mine.yaml"
-    return f"{typed}{' †' if case.late else ''}", refused.said
+    return markdown_row((f"{typed}{' †' if case.late else ''}", refused.said))
 
 
 def main() -> None:

@@ -27,10 +27,10 @@ SECTIONS = ["Set-up", "Results", "Verdicts", "Limitations", "Reproduction"]
 def published(tmp_path_factory, new_store):
     """Publish a study with every figure."""
     folder = tmp_path_factory.mktemp("published")
-    asked = store.study()
-    client = store.fill(new_store(folder), asked)
-    (page,) = publish_studies([asked], client, folder / "results")
-    return SimpleNamespace(folder=folder, study=asked, client=client, page=page)
+    study = store.study()
+    client = store.fill(new_store(folder), study)
+    (page,) = publish_studies([study], client, folder / "results")
+    return SimpleNamespace(folder=folder, study=study, client=client, page=page)
 
 
 def test_every_figure_is_drawn_as_png_and_svg(published):
@@ -80,21 +80,21 @@ def test_every_cell_is_traced(published):
     assert len({(r["run_id"], r["key"]) for r in runs}) == 24
 
 
-def test_a_page_stands_until_its_runs_or_tables_change(published, tmp_path):
+def test_published_tables_are_up_to_date_until_runs_or_files_change(published, tmp_path):
     keys = {"skip": {f"k{i}" for i in range(24)}}
     root = shutil.copytree(published.folder / "results", tmp_path / "results")
 
-    def stands(keys):
+    def up_to_date(keys):
         sweeps = [(published.study, published.page.parent)]
         return published_tables(sweeps, keys, published.client, root)
 
-    (table,) = stands(keys)
+    (table,) = up_to_date(keys)
     assert to_markdown(table) == to_markdown(published.page.table)
-    assert stands({"skip": keys["skip"] | {"one more"}}) is None
+    assert up_to_date({"skip": keys["skip"] | {"one more"}}) is None
     (root / "skip" / "table.csv").write_text("another", encoding="utf-8")
-    assert stands(keys) is None
+    assert up_to_date(keys) is None
     (root / "skip" / "table.csv").unlink()
-    assert stands(keys) is None
+    assert up_to_date(keys) is None
 
 
 def test_a_run_without_a_file_is_left_out(published):
@@ -109,7 +109,7 @@ def test_a_run_without_a_file_is_left_out(published):
 
 
 @pytest.mark.parametrize(
-    ("figure", "said"),
+    ("figure", "mistake"),
     [
         (Figure("heatmp"), "figures=heatmp is none of accuracy, .*did you mean heatmap"),
         (Figure("heatmap"), "figure heatmap lacks the setting variants"),
@@ -117,12 +117,12 @@ def test_a_run_without_a_file_is_left_out(published):
         (Figure("cam", {"variants": ["depth=9"]}), "variant depth=9 is none of depth=8"),
     ],
 )
-def test_a_wrong_figure_is_refused(figure, said):
-    with pytest.raises(ConfigError, match=said):
+def test_a_wrong_figure_is_refused(figure, mistake):
+    with pytest.raises(ConfigError, match=mistake):
         check_figures(replace(store.study(), figures=(figure,)))
 
 
-def test_a_report_of_nothing_is_refused(tmp_path, uri):
+def test_a_site_without_any_sweep_is_refused(tmp_path, uri):
     from mlflow import MlflowClient
 
     with pytest.raises(ConfigError, match="the store has no sweep of skip"):
@@ -134,7 +134,7 @@ def site(published):
     return write_site([published.study], published.client, published.folder / "report")
 
 
-def test_the_report_stands_alone(site, published):
+def test_the_site_needs_no_other_host(site, published):
     for file in (site, site.with_name("skip.html")):
         text = file.read_text(encoding="utf-8")
         assert store.EVIL not in text
@@ -150,7 +150,7 @@ def test_the_report_stands_alone(site, published):
 @pytest.mark.skipif(
     not (shutil.which("chromium") and shutil.which("chromedriver")), reason="no Chromium here"
 )
-def test_the_report_in_a_browser(site):
+def test_the_site_in_a_browser(site):
     with browser() as driver:
         driver.execute_cdp_cmd("Network.enable", {})
         for width in (390, 1280):
@@ -163,10 +163,10 @@ def test_the_report_in_a_browser(site):
                     driver.get(file.as_uri())
                     overflow = "return document.documentElement.scrollWidth - innerWidth"
                     assert driver.execute_script(overflow) <= 0, (file.name, width)
-                    asked = driver.execute_script(
+                    requests = driver.execute_script(
                         "return performance.getEntriesByType('resource').map(e => e.name)"
                     )
-                    assert [a for a in asked if not a.startswith("data:")] == []
+                    assert [r for r in requests if not r.startswith("data:")] == []
                     broken = "return [...document.images].filter(i => !i.naturalWidth).length"
                     assert driver.execute_script(broken) == 0
                     picture = site.with_name(f"{file.stem}-{width}-{dark}.png")

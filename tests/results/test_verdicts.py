@@ -32,8 +32,9 @@ def sweep(treatment, control, metric="test/accuracy"):
 
 
 def word(treatment, control, **kind):
-    made = claim(**kind)
-    (verdict,) = correct_p_values(judge_claims("s", [made], sweep(treatment, control, made.metric)))
+    tested = claim(**kind)
+    runs = sweep(treatment, control, tested.metric)
+    (verdict,) = correct_p_values(judge_claims("s", [tested], runs))
     return verdict.word, verdict.reason
 
 
@@ -89,7 +90,7 @@ def test_a_side_that_picks_several_variants_is_refused():
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "mistake"),
     [
         ({"better": "highest"}, "better=highest is none of higher, lower, nearer zero .*higher"),
         ({"matters": -1}, "matters=-1 is no number"),
@@ -97,9 +98,9 @@ def test_a_side_that_picks_several_variants_is_refused():
         ({"metrc": "x"}, "key metrc is none of"),
     ],
 )
-def test_a_malformed_claim_is_refused(change, said):
+def test_a_malformed_claim_is_refused(change, mistake):
     raw = {**claim().__dict__, **change}
-    with pytest.raises(ConfigError, match=said):
+    with pytest.raises(ConfigError, match=mistake):
         parse(raw)
     with pytest.raises(ConfigError, match="lacks its id"):
         parse({})

@@ -20,18 +20,17 @@ def markdown_table(
     """
     left = len(header) if left is None else left
     rule = ["---"] * left + ["--:"] * (len(header) - left)
-    lines = [_line(map(_escaped, header)), _line(rule)]
-    lines += [_line(map(_escaped, row)) for row in rows]
-    return "".join(lines)
+    return "".join(f"{markdown_row(cells)}\n" for cells in (header, rule, *rows))
 
 
-def plain(text: str) -> str:
+def markdown_row(cells: Iterable[str]) -> str:
+    """Return one line of a Markdown table, without line break."""
+    return f"| {' | '.join(map(_escaped, cells))} |"
+
+
+def escape_html(text: str) -> str:
     """Return `text` so that Markdown does not read its `<` as HTML."""
     return text.replace("<", "&lt;")
-
-
-def _line(cells: Iterable[str]) -> str:
-    return f"| {' | '.join(cells)} |\n"
 
 
 def _escaped(cell: str) -> str:

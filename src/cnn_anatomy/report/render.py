@@ -9,7 +9,7 @@ import rich.table
 from rich.console import Console
 from rich.text import Text
 
-from cnn_anatomy.report.markdown import markdown_table, plain
+from cnn_anatomy.report.markdown import escape_html, markdown_table
 from cnn_anatomy.report.table import Cell, ResultsTable, Row
 from cnn_anatomy.report.templating import escape_latex, render_template
 
@@ -21,13 +21,13 @@ def to_markdown(table: ResultsTable) -> str:
     """Return a GitHub-flavoured Markdown table."""
     rows = [
         [
-            *map(plain, row.labels),
+            *map(escape_html, row.labels),
             *(_emphasised(cell, "**{}**", "<ins>{}</ins>", cell.text) for cell in row.cells),
             row.count,
         ]
         for row in table.rows
     ]
-    return markdown_table(list(map(plain, table.header)), rows, left=len(table.labels))
+    return markdown_table(list(map(escape_html, table.header)), rows, left=len(table.labels))
 
 
 def to_latex(table: ResultsTable) -> str:

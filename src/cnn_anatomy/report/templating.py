@@ -5,7 +5,7 @@ from __future__ import annotations
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from cnn_anatomy.report.latex import escape_latex
-from cnn_anatomy.report.markdown import plain
+from cnn_anatomy.report.markdown import escape_html
 
 TEMPLATES = Environment(
     loader=PackageLoader("cnn_anatomy.report"),
@@ -15,7 +15,7 @@ TEMPLATES = Environment(
     lstrip_blocks=True,
     keep_trailing_newline=True,
 )
-TEMPLATES.filters["plain"] = plain
+TEMPLATES.filters["escape_html"] = escape_html
 # LaTeX is full of braces, so its templates write << variable >> and <% block %>.
 LATEX_TEMPLATES = TEMPLATES.overlay(
     variable_start_string="<<",

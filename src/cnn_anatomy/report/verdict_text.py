@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from cnn_anatomy.report.markdown import markdown_table, plain
+from cnn_anatomy.report.markdown import escape_html, markdown_table
 from cnn_anatomy.results.metrics import Metric, metric
 from cnn_anatomy.results.statistics import Difference
 from cnn_anatomy.results.verdicts import Verdict
@@ -83,7 +83,7 @@ class VerdictText:
     @property
     def markdown(self) -> str:
         """Return verdict and sentence as a line of Markdown."""
-        return f"**{self.verdict.word.capitalize()}**{self.reason}. {plain(self.sentence)}"
+        return f"**{self.verdict.word.capitalize()}**{self.reason}. {escape_html(self.sentence)}"
 
     @property
     def _scoped(self) -> str:
@@ -102,8 +102,8 @@ def _cells(text: VerdictText, link: bool) -> list[str]:
     if link:
         name = f"[{name}]({verdict.study}/README.md)"
     return [
-        f"**{name}** {plain(text.statement)}",
-        *map(plain, text.numbers),
+        f"**{name}** {escape_html(text.statement)}",
+        *map(escape_html, text.numbers),
         f"**{verdict.word}**{text.reason}",
     ]
 
