@@ -42,13 +42,13 @@ plan: $(READY) ## show what a sweep would train; takes the same variables
 	@$(SWEEP) hydra.sweeper.plan=true
 
 table: .venv/stamp ## write experiments/results/STUDY/ anew from MLflow
-	@$(RUN) cnn_anatomy.report $(STUDY)
+	@$(RUN) cnn_anatomy.report tables $(STUDY)
 
 reproduce: $(READY) ## train PAPER's rows at BUDGET (smoke, short, paper), print its table and ours
 	@$(if $(PAPER),$(REPRODUCE),echo "PAPER= is one of $(PAPERS)" >&2; exit 2)
 
 report: .venv/stamp ## write all results as a web site, outputs/report/index.html
-	@$(RUN) cnn_anatomy.report.site $(if $(filter file,$(origin STUDY)),all,$(STUDY))
+	@$(RUN) cnn_anatomy.report site $(if $(filter file,$(origin STUDY)),all,$(STUDY))
 
 sync: .venv/stamp ## deliver what a tracking server that was lost did not take
 	@$(RUN) cnn_anatomy.tracking

@@ -23,10 +23,10 @@ from rich.progress import Progress
 
 from benchmarks import processes
 from benchmarks.cases import CASES, Case
-from benchmarks.markdown import table
 from benchmarks.ways import EXTRACTION, WAYS, Way
 from cnn_anatomy.core.hardware import description, native_precision
 from cnn_anatomy.core.paths import RESULTS
+from cnn_anatomy.report.markdown import markdown_table
 from cnn_anatomy.tracking.provenance import git_commit
 
 Rates = Mapping[str, Mapping[str, list[float]]]
@@ -140,12 +140,15 @@ def _markdown(results: Mapping[str, Any]) -> str:
         "",
     ]
     rates: Rates = results["images_per_second"]
-    lines += table(
-        ["network", "limit, images/s", "ours", *_heads()],
-        [
-            [name, _several(r["limit"]), _several(r["ours"]), *_ratios(r)]
-            for name, r in rates.items()
-        ],
+    lines.append(
+        markdown_table(
+            ["network", "limit, images/s", "ours", *_heads()],
+            [
+                [name, _several(r["limit"]), _several(r["ours"]), *_ratios(r)]
+                for name, r in rates.items()
+            ],
+            left=1,
+        )
     )
     first, imports = zip(*results["start_seconds"], strict=True)
     bare, peak = zip(*results["peak_mib"], strict=True)
@@ -172,7 +175,7 @@ def _markdown(results: Mapping[str, Any]) -> str:
             "",
         ),
     ]
-    lines += table(["what", "measured", "target"], [list(row) for row in rows])
+    lines.append(markdown_table(["what", "measured", "target"], rows, left=1))
     return "\n".join(lines)
 
 

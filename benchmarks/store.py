@@ -19,11 +19,11 @@ import numpy as np
 from mlflow import MlflowClient
 
 from benchmarks.cases import composed
-from benchmarks.markdown import table
 from benchmarks.processes import TRAIN, call, runs_of, seconds, store_of
 from cnn_anatomy.config.run_key import run_keys
 from cnn_anatomy.core.hardware import description
 from cnn_anatomy.core.paths import RESULTS
+from cnn_anatomy.report.markdown import markdown_table
 from cnn_anatomy.studies.study import load_study
 from cnn_anatomy.tracking.store import prepare
 from cnn_anatomy.tracking.sweep_run import start_parent
@@ -34,13 +34,13 @@ SHORT = (
 )
 READ = (
     "from mlflow import MlflowClient\n"
-    "from cnn_anatomy.report.render import show\n"
-    "from cnn_anatomy.results.runs import read\n"
-    "from cnn_anatomy.report.table import build\n"
+    "from cnn_anatomy.report.render import print_table\n"
+    "from cnn_anatomy.results.runs import read_sweep\n"
+    "from cnn_anatomy.report.table import build_study_table\n"
     "from cnn_anatomy.studies.study import load_study\n"
     "from cnn_anatomy.core.paths import tracking_uri\n"
     "study = load_study('skip')\n"
-    "show(build(study, read(MlflowClient(tracking_uri()), 'skip')))\n"
+    "print_table(build_study_table(study, read_sweep(MlflowClient(tracking_uri()), 'skip')))\n"
 )
 
 
@@ -61,8 +61,8 @@ def main() -> None:
     heads = ("runs", "to copy them", "table, first", "table, again", "plan, first", "plan, again")
     title = f"`make bench-store`: {description()}. Seconds of the whole command, imports included "
     lines = [f"{title}({imports:.1f} s for MLflow's alone).", ""]
-    lines += table(heads, [[str(n), *(f"{v:.1f}" for v in timings)] for n, *timings in rows])
-    text = "\n".join(lines)
+    cells = [[str(n), *(f"{v:.1f}" for v in timings)] for n, *timings in rows]
+    text = "\n".join([*lines, markdown_table(heads, cells, left=1)])
     (RESULTS / "bench").mkdir(parents=True, exist_ok=True)
     (RESULTS / "bench" / "store.md").write_text(text)
     print(text)

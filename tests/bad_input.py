@@ -14,6 +14,7 @@ from pathlib import Path
 from PIL import Image
 
 from cnn_anatomy.core.paths import REPOSITORY
+from cnn_anatomy.report.markdown import markdown_row, markdown_table
 
 DOCUMENT = REPOSITORY / "docs" / "bad-input.md"
 
@@ -298,19 +299,18 @@ def document(refusals: dict[Case, Refusal]) -> str:
         "`tests/test_bad_input.py` holds it to that.",
     ]
     for section, cases in SECTIONS.items():
-        lines += ["", f"## {section}", "", "| typed | said |", "| --- | --- |"]
+        lines += ["", f"## {section}", "", markdown_table(("typed", "said"), []).rstrip()]
         lines += [row(case, refusals[case]) for case in cases]
     return "\n".join(lines) + "\n"
 
 
 def row(case: Case, refused: Refusal) -> str:
     """Return the row of a case."""
-    typed = f"`{case.words}`".replace("|", "\\|")
+    typed = f"`{case.words}`"
     if case.study is not None:
         last = case.study.removeprefix(STUDY).strip() or case.study.strip() or "(empty)"
         typed += f" with `{'; '.join(last.splitlines())}` in mine.yaml"
-    said = refused.said.replace("|", "\\|").replace("\n", "<br>")
-    return f"| {typed}{' †' if case.late else ''} | {said} |"
+    return markdown_row((f"{typed}{' †' if case.late else ''}", refused.said))
 
 
 def main() -> None:

@@ -21,9 +21,9 @@ from tracking_server import TrackingServer
 
 from cnn_anatomy.core.errors import ConfigError
 from cnn_anatomy.core.paths import REPOSITORY
-from cnn_anatomy.report import site as report
-from cnn_anatomy.report.study_page import publish
-from cnn_anatomy.results.runs import ALWAYS, read
+from cnn_anatomy.report.site import write_site
+from cnn_anatomy.report.study_page import publish_studies
+from cnn_anatomy.results.runs import REQUIRED_METRICS, read_sweep
 from cnn_anatomy.studies.study import load_study
 from cnn_anatomy.tracking.server import require_server, server_answers
 from tools.postgres import Cluster
@@ -32,7 +32,7 @@ pytestmark = pytest.mark.server
 SEEDS = int(os.environ.get("SERVER_SEEDS", "5"))
 RUNS = 8 * SEEDS
 WORDS = ("--multirun", "study=skip", f"hydra.sweeper.seeds={SEEDS}", *SMALL)
-ONCE = {*ALWAYS, "macs", "params/total", "consistency/shift", "train/clean_accuracy"}
+ONCE = {*REQUIRED_METRICS, "macs", "params/total", "consistency/shift", "train/clean_accuracy"}
 STEPS = {"gradient/decay": 2, "gradient/first": 2}  # at step 0 and after the epoch
 
 
@@ -161,17 +161,17 @@ def test_table_and_report_are_written_from_the_server_alone(sweep, tmp_path):
     # A table is of a study's own sweep; this one was made small by overrides.
     sweep.client.set_tag(parent, "preset", "true")
     began = time.monotonic()
-    read(sweep.client, "skip")
+    read_sweep(sweep.client, "skip")
     print(f"\n{RUNS} runs read over REST: {time.monotonic() - began:.1f} s")
     began = time.monotonic()
-    (page,) = publish([load_study("skip")], sweep.client, tmp_path)
+    (page,) = publish_studies([load_study("skip")], sweep.client, tmp_path)
     seconds = time.monotonic() - began
     print(f"their table, figures and ledger included: {seconds:.1f} s")
     assert len(page.table.rows) == 8
     cells = re.findall(r"\| (\d+) \|$", (tmp_path / "skip" / "table.md").read_text(), re.MULTILINE)
     assert cells == [str(SEEDS)] * 8
-    assert page.drawn
-    index = report.write([load_study("skip")], sweep.client, tmp_path / "site")
+    assert page.figures
+    index = write_site([load_study("skip")], sweep.client, tmp_path / "site")
     assert (index.parent / "skip.html").stat().st_size > 10_000
 
 

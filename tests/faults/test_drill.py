@@ -16,9 +16,9 @@ import pytest
 from helpers import SMALL, environment
 from mlflow import MlflowClient
 
-from cnn_anatomy.report.render import comma_separated
-from cnn_anatomy.report.table import build
-from cnn_anatomy.results.runs import read
+from cnn_anatomy.report.render import to_csv
+from cnn_anatomy.report.table import build_study_table
+from cnn_anatomy.results.runs import read_sweep
 from cnn_anatomy.studies.study import Study, Table
 from cnn_anatomy.tracking.store import prepare
 
@@ -59,8 +59,8 @@ def table(folder):
     """Return the CSV table of the last sweep in `folder`."""
     client, experiment = store(folder)
     (parent,) = client.search_runs([experiment], "tags.kind = 'sweep'", max_results=1)
-    sweep = read(client, "adhoc", parent.info.run_id)
-    return comma_separated(build(STUDY, sweep))
+    sweep = read_sweep(client, "adhoc", parent.info.run_id)
+    return to_csv(build_study_table(STUDY, sweep))
 
 
 def start_of_training(folder, begun):

@@ -86,7 +86,7 @@ def test_a_server_that_is_not_there_is_told_before_anything_is_trained(tmp_path)
 
 @pytest.mark.parametrize("uri", ["127.0.0.1:5000", "htp://foo", "here/mlruns", "file:///here"])
 def test_what_is_no_store_is_told(tmp_path, uri):
-    for call in ([*CALL, *TINY], [sys.executable, "-m", "cnn_anatomy.report", "skip"]):
+    for call in ([*CALL, *TINY], [sys.executable, "-m", "cnn_anatomy.report", "tables", "skip"]):
         process = subprocess.run(
             call, env=environment(tmp_path, uri), capture_output=True, text=True, timeout=60
         )

@@ -12,8 +12,7 @@ from cnn_anatomy.config.validation import check
 from cnn_anatomy.core.errors import ConfigError
 from cnn_anatomy.core.paths import REPOSITORY
 from cnn_anatomy.report import render
-from cnn_anatomy.report.paper_page import build
-from cnn_anatomy.report.paper_page import check as check_paper
+from cnn_anatomy.report.paper_table import build_paper_table, check_paper
 from cnn_anatomy.results.metrics import metric
 from cnn_anatomy.results.runs import Sweep
 from cnn_anatomy.studies.paper import Paper, load_paper, paper_names, select_papers
@@ -124,8 +123,8 @@ def test_the_published_value_stands_beside_ours():
         for variant, accuracies in (("deep", (0.90, 0.92)), ("flat", (0.5, 0.5)))
         for seed, accuracy in enumerate(accuracies)
     ]
-    table = build(paper, Sweep("p", "", pd.DataFrame(rows)))
-    assert render.markdown(table).splitlines()[2:] == [
+    table = build_paper_table(paper, Sweep("p", "", pd.DataFrame(rows)))
+    assert render.to_markdown(table).splitlines()[2:] == [
         "| deep | ≈ 8.75 | 9.00 ± 12.71 | +0.25 ± 12.71 | 1.00 | 2 |",
         "| flat | – | 50.00 ± 0.00 | – | 1.00 | 2 |",
     ]
@@ -160,5 +159,5 @@ def test_smoke(name, tmp_path):
     paper = load_paper(name, "smoke")
     for variant in paper.variants:
         assert f"| {variant} |" in text
-    assert "The columns are not of one experiment" in text
+    assert "The columns come from different experiments" in text
     assert f"make reproduce PAPER={name} BUDGET=smoke" in text

@@ -10,7 +10,7 @@ from omegaconf import OmegaConf
 
 from cnn_anatomy.core.errors import ConfigError
 from cnn_anatomy.networks import Network
-from cnn_anatomy.report.figures import check
+from cnn_anatomy.report.figures import check_figures
 from cnn_anatomy.results.metrics import metric
 from cnn_anatomy.studies.study import (
     CORE,
@@ -88,7 +88,7 @@ def test_studies_are_read_without_torch_and_without_hydra():
 def test_every_variant_of_every_study_builds(name, small):
     loaded = load_study(name)
     assert loaded.seeds >= 3
-    check(loaded)
+    check_figures(loaded)
     for column in loaded.table.metrics:
         metric(column)
     for run in loaded.runs([0]):

@@ -24,3 +24,9 @@ def atomic_write(path: Path) -> Iterator[Path]:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Replace the contents of `path` by `text` in UTF-8, making its folder if needed."""
+    with atomic_write(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")

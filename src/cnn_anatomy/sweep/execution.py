@@ -10,7 +10,7 @@ from mlflow import MlflowClient
 
 from cnn_anatomy.core.interrupts import KEPT, STOP, Stopped
 from cnn_anatomy.launchers.launcher import SweepLauncher
-from cnn_anatomy.results.runs import finished
+from cnn_anatomy.results.runs import finished_run_ids
 from cnn_anatomy.sweep.jobs import Job
 from cnn_anatomy.sweep.plan import SweepPlan
 from cnn_anatomy.sweep.progress import JOURNAL_HINT, SweepProgress, describe_failure
@@ -86,7 +86,7 @@ def _open(plan: SweepPlan, client: MlflowClient, experiments: Mapping[str, str])
 
 def _train_missing(plan: SweepPlan, sweep: OpenSweep, launcher: SweepLauncher) -> dict[Job, str]:
     """Train the jobs that are not done; return those that failed, with the reason of each."""
-    done = {study: finished(sweep.client, e) for study, e in sweep.experiments.items()}
+    done = {study: finished_run_ids(sweep.client, e) for study, e in sweep.experiments.items()}
     missing: dict[tuple[str, str], Job] = {}
     for job in plan.jobs:
         if plan.force or job.key not in done[job.run.study]:

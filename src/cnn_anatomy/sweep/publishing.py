@@ -8,10 +8,13 @@ from pathlib import Path
 from mlflow import MlflowClient
 
 from cnn_anatomy.core.paths import REPOSITORY, RESULTS
-from cnn_anatomy.report import paper_page, study_page
-from cnn_anatomy.report.render import show
-from cnn_anatomy.report.table import PaperTable
-from cnn_anatomy.results.runs import newest
+from cnn_anatomy.report.page import SweepPage
+from cnn_anatomy.report.paper_page import publish_papers
+from cnn_anatomy.report.paper_table import check_paper
+from cnn_anatomy.report.render import print_table
+from cnn_anatomy.report.study_page import publish_studies, published_tables
+from cnn_anatomy.report.table import ResultsTable
+from cnn_anatomy.results.runs import newest_sweep
 from cnn_anatomy.studies.paper import Paper
 from cnn_anatomy.sweep.plan import SweepPlan
 from cnn_anatomy.sweep.request import SweepRequest
@@ -26,7 +29,7 @@ def check_papers(papers: Sequence[Paper]) -> None:
         ConfigError: if one does not.
     """
     for paper in papers:
-        paper_page.check(paper)
+        check_paper(paper)
 
 
 def publish_sweep(plan: SweepPlan, sweep: OpenSweep) -> None:
@@ -35,11 +38,11 @@ def publish_sweep(plan: SweepPlan, sweep: OpenSweep) -> None:
     A sweep with the studies' own settings goes to the committed results, any other to outputs/.
     """
     root = _root(plan.request)
-    pages: Sequence[study_page.Page | paper_page.Page]
+    pages: Sequence[SweepPage]
     if plan.request.papers:
-        pages = paper_page.publish(plan.request.papers, sweep.client, root, sweep.parents)
+        pages = publish_papers(plan.request.papers, sweep.client, root, sweep.parents)
     else:
-        pages = study_page.publish(plan.request.studies, sweep.client, root, sweep.parents)
+        pages = publish_studies(plan.request.studies, sweep.client, root, sweep.parents)
     for page in pages:
         describe(sweep.client, page.parent, page.note, page.folder)
         _print_table(page.table, page.folder)
@@ -58,12 +61,12 @@ def print_if_finished(plan: SweepPlan) -> bool:
     for study in request.studies:
         prepare(plan.uri, study.name)
     client = MlflowClient(plan.uri)
-    parents = {study.name: newest(client, study.name) for study in request.studies}
+    parents = {study.name: newest_sweep(client, study.name) for study in request.studies}
     if not plan.plan_cache.is_published(parents):
         return False
     keys = {study.name: {j.key for j in plan.jobs_of(study.name)} for study in request.studies}
     sweeps = [(study, str(parents[study.name])) for study in request.studies]
-    tables = study_page.standing(sweeps, keys, client, _root(request))
+    tables = published_tables(sweeps, keys, client, _root(request))
     if tables is None:
         return False
     hint = "; make table writes them anew" if request.preset else ""
@@ -77,6 +80,6 @@ def _root(request: SweepRequest) -> Path:
     return RESULTS if request.preset else REPOSITORY / "outputs" / "results"
 
 
-def _print_table(table: PaperTable, folder: Path) -> None:
-    show(table)
+def _print_table(table: ResultsTable, folder: Path) -> None:
+    print_table(table)
     print(f"{table.study}: {folder.relative_to(REPOSITORY)}/README.md\n")
