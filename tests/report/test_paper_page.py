@@ -65,7 +65,7 @@ def test_values_of_another_budget_are_not_comparable(page):
 
 
 def test_the_command_names_data_and_seeds_that_are_not_the_papers(page):
-    other = replace(page, paper=replace(page.paper, data=(), seeds=1))
+    other = replace(page, paper=page.paper.model_copy(update={"data": (), "seeds": 1}))
     assert other.command == (
         f'make reproduce PAPER=he2015 BUDGET=short SEEDS=2 DATA=cifar10 ARGS="{SOURCE}"'
     )

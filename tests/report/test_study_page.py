@@ -120,8 +120,8 @@ def test_a_run_without_a_file_is_left_out(published):
         ),
     ],
 )
-def test_a_wrong_figure_is_refused(figure, said):
-    with pytest.raises(ConfigError, match=said):
+def test_a_wrong_figure_is_refused(figure, mistake):
+    with pytest.raises(ConfigError, match=mistake):
         check_figures(store.study().model_copy(update={"figures": (figure,)}))
 
 

@@ -44,8 +44,12 @@ def table():
     for row in rows:
         if row["variant"] == "pooling=none" and "metrics.macs" in row:
             row["metrics.macs"] = 43e6
-    columns = Table(("pooling",), ("test/accuracy", "gradient/decay", "macs"), "pooling=avg")
-    study = Study("s", "Is 50 % of A & B #1?", "", columns)
+    columns = Table(
+        rows=("pooling",),
+        metrics=("test/accuracy", "gradient/decay", "macs"),
+        baseline="pooling=avg",
+    )
+    study = Study(name="s", question="Is 50 % of A & B #1?", reading="", grid={"pooling": tuple(ACCURACY)}, table=columns)
     return build_study_table(study, Sweep("s", "parent", pd.DataFrame(rows)))
 
 
@@ -73,7 +77,8 @@ def test_one_seed_is_tied_with_nothing():
         {"variant": v, "seed": 0, "overrides": [], "status": "FINISHED", "metrics.test/accuracy": a}
         for v, a in (("a", 0.5), ("b", 0.6))
     ]
-    study = Study("s", "?", "", Table(("variant",), ("test/accuracy",)))
+    table = Table(rows=("variant",), metrics=("test/accuracy",))
+    study = Study(name="s", question="?", reading="", variants={"a": ("aux=none",)}, table=table)
     built = build_study_table(study, Sweep("s", "parent", pd.DataFrame(rows)))
     assert [(c.best, c.tied) for row in built.rows for c in row.cells] == [
         (False, False),
