@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from cnn_anatomy.core.errors import ConfigError
 from cnn_anatomy.core.interrupts import STOP
-from cnn_anatomy.distributed.process_group import world_size
+from cnn_anatomy.distributed.process_group import await_rank_zero, world_size
 
 if TYPE_CHECKING:
     from torch.distributed.elastic.multiprocessing.errors import ProcessFailure
@@ -40,6 +40,7 @@ def launch_ranks(per_node: int, nodes: int, command: Sequence[str]) -> bool:
     if world_size() == count:
         return False
     if world_size() > 1:
+        await_rank_zero()
         raise ConfigError(
             f"trainer.devices={per_node} asks for {count} processes, but WORLD_SIZE="
             f"{world_size()} were started: give trainer.devices what each node starts"

@@ -39,8 +39,7 @@ def world_size() -> int:
 def process_group() -> Iterator[None]:
     """Join the other ranks, if there are any, and leave them at the end.
 
-    An error in the block is reported to the supervisor of the ranks. Ranks other than zero then
-    wait for RANK_ZERO_GRACE_SECONDS, since their end would interrupt rank zero.
+    An error in the block is reported to the supervisor of the ranks.
 
     Raises:
         PeerLost: if another rank ends.
@@ -57,8 +56,7 @@ def process_group() -> Iterator[None]:
             yield
         except Exception as error:
             _report(error)
-            if rank() > 0:
-                time.sleep(RANK_ZERO_GRACE_SECONDS)
+            await_rank_zero()
             raise
     distributed.destroy_process_group()
 
@@ -105,6 +103,16 @@ def average(tensors: Sequence[Tensor]) -> None:
     flat /= world_size()
     for tensor, mean in zip(tensors, flat.split([t.numel() for t in tensors]), strict=True):
         tensor.detach().copy_(mean.reshape(tensor.shape))
+
+
+def await_rank_zero() -> None:
+    """Wait before this rank fails, unless it is rank zero.
+
+    The supervisor ends every rank as soon as one has failed, but only rank zero records and prints
+    the error, if it meets the same one.
+    """
+    if rank() > 0:
+        time.sleep(RANK_ZERO_GRACE_SECONDS)
 
 
 def _report(error: Exception) -> None:
