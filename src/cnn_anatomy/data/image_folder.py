@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import torch
+from annotated_types import Ge, Le
 from PIL import Image
 
 from cnn_anatomy.config.class_folders import Listing, listings, opened
+from cnn_anatomy.core.ranges import ProperFraction, Seed
 from cnn_anatomy.data.cache import cached
 from cnn_anatomy.data.images import ImageSet, Splits, hold_out
 
@@ -29,9 +31,9 @@ class ImageFolder:
     def __init__(
         self,
         root: str | Path,
-        size: int = 32,
-        validation: float = 0.1,
-        seed: int = 0,
+        size: Annotated[int, Ge(1), Le(4096)] = 32,
+        validation: ProperFraction = 0.1,
+        seed: Seed = 0,
         cache: str | Path = ".cache",
     ) -> None:
         self.root = root

@@ -10,11 +10,12 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 from urllib.error import URLError
 
 import torch
 import torchvision.models
+from annotated_types import Ge, Le
 from torch import Tensor, nn
 from torch.hub import load_state_dict_from_url
 
@@ -133,6 +134,16 @@ class Kind:
     pixels: int = 224
 
 
+BackboneName = Literal[
+    "resnet18",
+    "resnet34",
+    "resnet50",
+    "googlenet",
+    "inception_v3",
+    "vgg16",
+    "vgg16_bn",
+    "densenet121",
+]
 BACKBONES = {
     "resnet18": Kind(resnet, "fc"),
     "resnet34": Kind(resnet, "fc"),
@@ -157,9 +168,9 @@ LEFT = {
 
 def backbone(
     *,
-    name: str,
+    name: BackboneName,
     weights: str | None,
-    resize: int | None,
+    resize: Annotated[int, Ge(1), Le(4096)] | None,
     inception: Modules,
     auxiliary: Auxiliary,
     channels: int,

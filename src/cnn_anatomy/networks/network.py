@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from cnn_anatomy.core.errors import ConfigError
+from cnn_anatomy.core.ranges import Share, Size
 from cnn_anatomy.networks.auxiliary import Auxiliary
 from cnn_anatomy.networks.layers import Factory, Transition
 from cnn_anatomy.networks.pooling import Unpooled
@@ -24,9 +25,9 @@ class Stage:
     `pooling` stands in for the network's own; `dropout` is that of the stage's output.
     """
 
-    widths: Sequence[int | Sequence[int]]
+    widths: Sequence[Size | Sequence[Size]]
     halve: Literal["never", "before", "first", "last", "after"] = "never"
-    dropout: float = 0.0
+    dropout: Share = 0.0
     pooling: Factory | None = None
 
 
