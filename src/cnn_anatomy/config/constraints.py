@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NoReturn
 
 from cnn_anatomy.core.errors import ConfigError
@@ -68,6 +68,46 @@ def refuse_block(name: str) -> NoReturn:
         f"block={name.lower()} has no meaning for a model whose blocks are Inception modules: "
         "leave block=none"
     )
+
+
+# torchvision's networks take none of our parts. Each of these is what its axis is left at.
+BACKBONE_PARTS = {
+    "block": "no_block",
+    "pooling": "Unpooled",
+    "skip": "Plain",
+    "norm": "Batch",
+    "activation": "ReLU",
+    "head": "GlobalAverage",
+    "init": "default",
+}
+BACKBONES_WITH_HEADS = ("googlenet", "inception_v3")
+
+
+def refuse_backbone_modules(depth: int) -> None:
+    """Raise a ConfigError where a network of torchvision's is given Inception modules."""
+    if depth:
+        raise ConfigError(
+            f"inception.depth={depth} has no meaning for a network of torchvision's: leave "
+            "inception=none"
+        )
+
+
+def check_backbone_part(axis: str, name: str, settings: Mapping[str, object]) -> None:
+    """Raise a ConfigError where a network of torchvision's is given a part of ours.
+
+    `name` is the part's class or function, `settings` what it would be called with.
+    """
+    if name != BACKBONE_PARTS[axis] or settings:
+        raise ConfigError(
+            f"{axis}={name} has no meaning for a network of torchvision's, which brings its own "
+            f"parts: leave {axis} as model=torchvision sets it"
+        )
+
+
+def require_backbone_heads(name: str) -> None:
+    """Raise a ConfigError where torchvision's network `name` has no auxiliary heads of its own."""
+    if name not in BACKBONES_WITH_HEADS:
+        refuse_own_heads()
 
 
 def check_range(key: str, value: int, last: int, what: str) -> None:

@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any, Literal, NoReturn
+from typing import Annotated, Any, Literal, NoReturn
+
+from annotated_types import Ge, MinLen
 
 from cnn_anatomy.config import constraints
-from cnn_anatomy.core.ranges import Size
+from cnn_anatomy.core.ranges import Size, Sizes
 from cnn_anatomy.networks.inception import Modules
 from cnn_anatomy.networks.layers import Factory, made
 from cnn_anatomy.networks.network import Network, Stage, compose
 from cnn_anatomy.networks.stems import Bare, Convolution
+
+StageList = Annotated[Sequence[Stage], MinLen(1)]
 
 
 def cifar_resnet(depth: int, width: int = 16, convolutions: int = 2) -> list[Stage]:
@@ -75,7 +79,9 @@ def no_block(*_: Any, **__: Any) -> NoReturn:
     constraints.refuse_no_block()
 
 
-def resnet(*, depth: int, width: Size, block: Factory, inception: Modules, **parts: Any) -> Network:
+def resnet(
+    *, depth: Size, width: Size, block: Factory, inception: Modules, **parts: Any
+) -> Network:
     """Build a residual (or, with skip=none, plain) network of 32×32 images' form."""
     constraints.refuse_modules(inception.depth)
     convolutions = getattr(made(block), "convolutions", 2)
@@ -85,7 +91,7 @@ def resnet(*, depth: int, width: Size, block: Factory, inception: Modules, **par
 
 def imagenet_resnet(
     *,
-    blocks: Sequence[Size],
+    blocks: Sizes,
     width: Size,
     stem: Factory,
     block: Factory,
@@ -99,7 +105,11 @@ def imagenet_resnet(
 
 
 def vgg(
-    *, stages: Sequence[Sequence[Size]], block: Factory, inception: Modules, **parts: Any
+    *,
+    stages: Annotated[Sequence[Sizes], MinLen(1)],
+    block: Factory,
+    inception: Modules,
+    **parts: Any,
 ) -> Network:
     """Build a network of convolutions in series; `stages` lists the widths of each stage."""
     return series(
@@ -112,7 +122,7 @@ def vgg(
 
 
 def series(
-    *, stages: Sequence[Stage], stem: Factory, block: Factory, inception: Modules, **parts: Any
+    *, stages: StageList, stem: Factory, block: Factory, inception: Modules, **parts: Any
 ) -> Network:
     """Build a network of the stages listed."""
     constraints.refuse_modules(inception.depth)
@@ -135,7 +145,9 @@ def all_cnn(
     return compose(all_cnn_stages(base, halve, extra, width), stem=stem, block=block, **parts)
 
 
-def inception_network(*, width: Size, block: Factory, inception: Modules, **parts: Any) -> Network:
+def inception_network(
+    *, width: Annotated[int, Ge(8)], block: Factory, inception: Modules, **parts: Any
+) -> Network:
     """Build a GoogLeNet for small images: a 3×3 stem and three pooled stages of modules.
 
     Raises:
@@ -149,7 +161,7 @@ def inception_network(*, width: Size, block: Factory, inception: Modules, **part
 
 def googlenet(
     *,
-    stages: Sequence[Stage],
+    stages: StageList,
     stem: Factory,
     last_pooling: Factory | None,
     block: Factory,

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 import torch
+from annotated_types import MinLen
 from torch import Tensor, nn
 
 from cnn_anatomy.core.errors import ConfigError
@@ -25,7 +26,7 @@ class Stage:
     `pooling` stands in for the network's own; `dropout` is that of the stage's output.
     """
 
-    widths: Sequence[Size | Sequence[Size]]
+    widths: Annotated[Sequence[Size | Sequence[Size]], MinLen(1)]
     halve: Literal["never", "before", "first", "last", "after"] = "never"
     dropout: Share = 0.0
     pooling: Factory | None = None
