@@ -215,6 +215,13 @@ def test_two_definitions_of_one_name_are_told_apart():
     assert texts(users[0]) != texts(users[1])
 
 
+def test_a_definition_outside_is_told_apart_from_those_of_its_name():
+    defined = {"p.a": ast.parse("def f(): return 1"), "p.b": ast.parse("def f(): return 2")}
+    users = [ast.parse(f"from p.{module} import f\ny = f()") for module in ("a", "b", "outside")]
+    versions = [sorted(normalise({**defined, "p.c": u}, {"p.outside"})) for u in users]
+    assert versions[0] != versions[1] != versions[2] != versions[0]
+
+
 # Moves, in a copy of the package
 
 

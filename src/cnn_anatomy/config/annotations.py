@@ -1,7 +1,7 @@
-"""What an annotation asks of a value: its kind, and the range that `Annotated` adds.
+"""Checks values against annotations: their kind, and the range that `Annotated` adds.
 
-Annotations are syntax trees (see `signatures`), in which names of types stand for themselves and
-`OPTION` for a class that a mapping with `_target_` builds.
+Annotations are syntax trees (see `signatures`). In them `OPTION` stands for a class, whose value is
+a mapping with `_target_`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from cnn_anatomy.core.errors import did_you_mean
 OPTION = ast.Name(id="<option>")
 LISTS = ("Sequence", "list", "tuple", "List", "Tuple")
 BOUNDS = {"ge": "at least", "gt": "above", "le": "at most", "lt": "below"}
-# Singular and plural.
+# Kinds in words, singular and plural.
 WORDS = {
     "int": ("a whole number", "whole numbers"),
     "float": ("a number", "numbers"),

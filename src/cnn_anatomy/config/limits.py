@@ -1,7 +1,7 @@
-"""Keys of the configuration that none of our own parameters declares, and what they may be.
+"""The ranges of keys that are no parameters of ours: train.yaml's own, PyTorch's and Lightning's.
 
-Every class lists keys of one part of the configuration as annotated fields: nothing makes one.
-A key of our own classes is not listed here, its range belongs to the parameter's annotation.
+Every class declares keys of one part of the configuration; it is read, never instantiated. The
+range of a parameter of ours belongs to its annotation in the signature.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from cnn_anatomy.core.ranges import Count, NonNegative, Pattern, Positive, Seed,
 
 @dataclass
 class RunKeys:
-    """The keys of train.yaml that stand alone."""
+    """The top-level keys of train.yaml that hold a single value."""
 
     seed: Seed
     threads: Annotated[int, Ge(1), Le(1024)]
@@ -44,7 +44,7 @@ class PathKeys:
 
 @dataclass
 class TrainerKeys:
-    """Keys of Lightning's Trainer that are narrower than its annotations."""
+    """Keys of Lightning's Trainer that take less than its annotations allow."""
 
     precision: Literal["32-true", "bf16-mixed", "16-mixed"]  # weights and probes need float32
     accelerator: Literal["auto", "cpu", "gpu", "cuda", "mps", "tpu"]
@@ -74,7 +74,7 @@ class SchedulerKeys:
     max_lr: Positive
 
 
-# Part of the configuration ("" for its top level) → the class that narrows its keys.
+# The class that declares keys of a part of the configuration ("" for the top level).
 NARROWED = {
     "": RunKeys,
     "trainer": TrainerKeys,

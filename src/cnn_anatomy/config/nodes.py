@@ -1,4 +1,4 @@
-"""Walks a composed configuration: every key is one that its target takes, every value fits it."""
+"""Checks every node of a composed configuration against the signature of what it is passed to."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from cnn_anatomy.config.annotations import described, fault, fits
 from cnn_anatomy.config.targets import CALLED, key_kind, settable, target_signature
 from cnn_anatomy.core.errors import did_you_mean, sentence
 
-FEW = 12  # keys that an error lists in full
+LISTED_IN_FULL = 12  # an error lists up to so many keys
 
 
 def node_mistakes(
@@ -25,8 +25,8 @@ def node_mistakes(
         parent: holds the node.
         key: of the node in it.
         path: the node's dotted name.
-        kind: the annotation of the parameter that gets the node, if there is one.
-        file: what the option's file has in the node's place.
+        kind: the annotation of the parameter that it is passed to, if there is one.
+        file: what the option's file has at this place.
     """
     if OmegaConf.is_missing(parent, key):
         yield _missing(path)
@@ -36,7 +36,7 @@ def node_mistakes(
     except OmegaConfBaseException as error:
         yield f"{path}: {sentence(error)}"
         return
-    if OmegaConf.is_interpolation(parent, key):  # checked where it points to
+    if OmegaConf.is_interpolation(parent, key):  # checked at the node that it refers to
         return
     if not isinstance(value, DictConfig):
         yield from _value_mistakes(path, value, kind)
@@ -58,7 +58,7 @@ def _value_mistakes(path: str, value: Any, kind: ast.expr | None) -> Iterator[st
 
 
 def _element_mistakes(path: str, element: DictConfig) -> Iterator[str]:
-    """Check what builds an element of a list; unlike other parts, it needs all its parameters."""
+    """Check a list's element, in which no required parameter may be missing, as none is added."""
     called = target_signature(element._target_)
     for name in called.parameters if called else ():
         if called and name not in called.optional and name not in element:
@@ -98,7 +98,7 @@ def _shown(value: Any) -> str:
 
 
 def _listed(offered: Sequence[str], written: Sequence[str]) -> str:
-    """Return keys in words: all of them, or of many those that the option's file has."""
-    if len(offered) <= FEW:
+    """Return the keys for an error: all of them, or those in the option's file if they are many."""
+    if len(offered) <= LISTED_IN_FULL:
         return ", ".join(sorted(offered)) or "no key"
     return ", ".join([*(key for key in offered if key in written), "…"])

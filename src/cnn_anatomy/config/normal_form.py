@@ -1,8 +1,8 @@
 """The normal form of code: what it computes, without prose and without the names of files.
 
-Every top-level statement becomes a text. Rewording a docstring, a comment or a message, changing an
-annotation, and moving a definition or a file leave all texts as they are; changing any other
-constant, operator or name changes one.
+Every top-level statement becomes a text. The texts stay the same when a docstring, a comment or a
+message is reworded, an annotation or an import changes, or a definition or a file moves. They
+differ when any other constant, operator or name changes.
 """
 
 from __future__ import annotations
@@ -10,10 +10,12 @@ from __future__ import annotations
 import ast
 import hashlib
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 
-# Calls that only tell people something; so do the arguments of an exception.
+# Calls of these only print; like the arguments of an exception, they are no part of the result.
 MESSAGE_CALLS = {
     *("print", "warnings.warn", "logging.debug", "logging.info", "logging.warning"),
     *("logging.error", "logging.exception", "logging.critical", "logging.log"),
@@ -24,46 +26,43 @@ FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 
 
-def normalise(trees: Mapping[str, ast.Module], modules: Iterable[str]) -> Iterator[str]:
-    """Yield the text of every top-level statement of `trees` (by module name).
+def normalise(trees: Mapping[str, ast.Module], modules: Iterable[str]) -> list[str]:
+    """Return the texts of all top-level statements that count in `trees` (by module name).
 
-    `modules` names all modules of the package, numeric or not. A definition is referred to by its
-    name alone, unless several modules define that name: then by its own text's hash, too.
+    `modules` names all modules of the package. Where a text refers to a definition, it has the
+    definition's name, and a hash of its text if other modules define the same name.
     """
-    known = {*modules, *trees}
-    sources = {name: ModuleText(name, tree, known) for name, tree in trees.items()}
-    texts = {name: list(source.statements()) for name, source in sources.items()}
-    defined: dict[tuple[str, str], str] = {}
-    for module, statements in texts.items():
-        for names, text in statements:
-            for name in names:
-                defined[module, name] = defined.get((module, name), "") + text
-    counts: dict[str, int] = {}
-    for _, name in defined:
-        counts[name] = counts.get(name, 0) + 1
+    names = {*modules, *trees}
+    sources = {name: ModuleText(name, tree, names) for name, tree in trees.items()}
+    statements = [(m, *pair) for m, source in sources.items() for pair in source.statements()]
+    definitions: dict[tuple[str, str], str] = {}
+    for module, defined, text in statements:
+        for name in defined:
+            definitions[module, name] = definitions.get((module, name), "") + text
+    counts = Counter(name for _, name in definitions)
 
-    def refer(match: re.Match[str]) -> str:
-        module, name = match.groups()
-        if counts.get(name, 0) < 2:
+    def written(reference: re.Match[str]) -> str:
+        module, name = reference.groups()
+        if counts[name] < 2:
             return name
-        while (module, name) not in defined and name in getattr(sources.get(module), "imports", {}):
+        while module in sources and (module, name) not in definitions:  # but imported there
+            if name not in sources[module].imports:
+                break
             module, _, name = sources[module].imports[name].rpartition(".")
-        text = REFERENCE.sub(r"\2", defined.get((module, name), ""))
+        text = REFERENCE.sub(r"\2", definitions.get((module, name), ""))
         return f"{name}@{short_hash(text)}"
 
-    for statements in texts.values():
-        for _, text in statements:
-            yield REFERENCE.sub(refer, text)
+    return [REFERENCE.sub(written, text) for _, _, text in statements]
 
 
 @dataclass
 class ModuleText:
-    """Writes the statements of one module as texts.
+    """Writes the statements of a module as texts.
 
     Args:
-        name: by which it is imported.
+        name: the module's dotted name.
         tree: its syntax.
-        modules: the names of all modules of its package.
+        modules: the dotted names of all modules of its package.
     """
 
     name: str
@@ -71,12 +70,13 @@ class ModuleText:
     modules: set[str]
 
     def __post_init__(self) -> None:
-        self.imports = dict(_imports(self.tree, self.name, self.name in self._packages()))
-        self.globals = set().union(*(_bound(s, nested=False) for s in self.tree.body), set())
+        is_package = any(name.startswith(f"{self.name}.") for name in self.modules)
+        self.imports = dict(_imports(self.tree, self.name, is_package))
+        self.globals = _bound_by_all(self.tree.body)
         self.locals: frozenset[str] = frozenset()
 
     def statements(self) -> Iterator[tuple[set[str], str]]:
-        """Yield of every top-level statement that counts the names it defines, and its text."""
+        """Yield the names that a top-level statement defines and its text, if it counts."""
         for statement in _counting(self.tree.body):
             yield _bound(statement, nested=False), self.text(statement)
 
@@ -104,7 +104,7 @@ class ModuleText:
             case ast.ClassDef():
                 return self._class(node)
             case _ if isinstance(node, FUNCTIONS + COMPREHENSIONS):
-                return self._scope(node, _bound(node, nested=True))
+                return self._within(_bound(node, nested=True), partial(self._fields, node))
             case ast.AST():
                 return self._fields(node)
         return repr(node)
@@ -118,30 +118,25 @@ class ModuleText:
                 values.append(self.text(value))
         return f"{type(node).__name__}({','.join(values)})"
 
-    def _scope(self, node: ast.AST, names: set[str]) -> str:
+    def _within(self, names: set[str], write: Callable[[], str]) -> str:
+        """Return the text that `write` returns where `names` are local."""
         outer, self.locals = self.locals, self.locals | names
-        text = self._fields(node)
+        text = write()
         self.locals = outer
         return text
 
     def _class(self, node: ast.ClassDef) -> str:
-        """Return a class's text: its methods do not see the names that its body binds."""
+        """Return a class's text; names bound in its body are local to that, not to its methods."""
         head = [node.name, self.text(node.decorator_list), self.text(node.bases)]
-        names = set().union(*(_bound(s, nested=False) for s in node.body), set())
+        names = _bound_by_all(node.body)
         body = [
-            self.text(s) if isinstance(s, FUNCTIONS) else self._statement(s, names)
+            self._within(set() if isinstance(s, FUNCTIONS) else names, partial(self.text, s))
             for s in _counting(node.body, fields=True)
         ]
         return f"ClassDef({','.join([*head, self.text(node.keywords), *body])})"
 
-    def _statement(self, node: ast.stmt, names: set[str]) -> str:
-        outer, self.locals = self.locals, self.locals | names
-        text = self.text(node)
-        self.locals = outer
-        return text
-
     def _attribute(self, node: ast.Attribute) -> str:
-        """Return a dotted name as it is defined, an attribute of any other value as it is."""
+        """Return an attribute's text, that of `module.name` as if `name` were imported."""
         attributes = [node.attr]
         value = node.value
         while isinstance(value, ast.Attribute):
@@ -152,7 +147,7 @@ class ModuleText:
         return ".".join([self.text(value), *attributes])
 
     def _reference(self, name: str, attributes: list[str]) -> str:
-        """Return `name.attributes` under the name that it was defined with."""
+        """Return the text of `name.attributes`, however `name` was imported."""
         if name in self.locals or name not in {*self.imports, *self.globals}:
             return ".".join([name, *attributes])
         if name not in self.imports:
@@ -166,12 +161,9 @@ class ModuleText:
         reference = f"\0{'.'.join(parts[:length])}:{parts[length]}\0"
         return ".".join([reference, *parts[length + 1 :]])
 
-    def _packages(self) -> set[str]:
-        return {name.rpartition(".")[0] for name in self.modules}
-
 
 def _counting(body: list[ast.stmt], *, fields: bool = False) -> Iterator[ast.stmt]:
-    """Yield the statements that determine numbers; `fields`: declarations of a class, too."""
+    """Yield the statements that count; `fields` keeps the bare declarations of a dataclass."""
     for statement in body:
         match statement:
             case ast.Import() | ast.ImportFrom() | ast.Pass() | ast.Expr(value=ast.Constant()):
@@ -191,7 +183,7 @@ def _counting(body: list[ast.stmt], *, fields: bool = False) -> Iterator[ast.stm
 
 
 def _imports(tree: ast.Module, module: str, is_package: bool) -> Iterator[tuple[str, str]]:
-    """Yield every imported name and what it stands for, in full."""
+    """Yield every imported name and the full dotted name that it stands for."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             for alias in node.names:
@@ -205,8 +197,13 @@ def _imports(tree: ast.Module, module: str, is_package: bool) -> Iterator[tuple[
                 yield alias.asname or alias.name, ".".join(path)
 
 
+def _bound_by_all(body: list[ast.stmt]) -> set[str]:
+    """Return the names that statements bind in their own scope."""
+    return {name for statement in body for name in _bound(statement, nested=False)}
+
+
 def _bound(node: ast.AST, *, nested: bool) -> set[str]:
-    """Return the names that a statement or expression binds; `nested`: in scopes within it, too."""
+    """Return the names that a statement or expression binds, in `nested` scopes of its own, too."""
     names: set[str] = set()
     todo: list[ast.AST] = [node]
     while todo:

@@ -1,4 +1,4 @@
-"""The groups of conf/, their options, and what the options' files hold."""
+"""The groups of conf/, their options, and the content of the options' files."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ CONF = REPOSITORY / "conf"
 
 
 def check_option_names(overrides: Sequence[str]) -> None:
-    """Check, before Hydra reads a file, that overrides of groups name files of the group's folder.
+    """Check before Hydra reads any file that an override of a group names one of its options.
 
     Raises:
-        ConfigError: if an option is null or a path.
+        ConfigError: if an option is null, a list or a path, or a launcher is not one of ours.
     """
     for word in overrides:
         group, equals, value = word.lstrip("+").partition("=")
@@ -43,7 +43,7 @@ def option_names(group: str) -> list[str]:
 
 @cache
 def top_level() -> tuple[tuple[str, ...], dict[str, Any]]:
-    """Return the groups in train.yaml's defaults list, and the keys that it has itself."""
+    """Return the groups in train.yaml's defaults list, and the other keys of that file."""
     content = yaml.safe_load((CONF / "train.yaml").read_text(encoding="utf-8"))
     lines = [line for line in content["defaults"] if isinstance(line, dict)]
     groups = tuple(g for line in lines for g in line if not g.startswith("override "))
@@ -52,9 +52,9 @@ def top_level() -> tuple[tuple[str, ...], dict[str, Any]]:
 
 @cache
 def written(key: str, option: str | None) -> Any:
-    """Return what the files have for a top-level key: an option's file and those it is made from.
+    """Return the content of an option's file merged with that of the options in its defaults list.
 
-    None if the group has no such option.
+    For a key of train.yaml it is that file's value, and None for an option that does not exist.
     """
     _, keys = top_level()
     if key in keys:

@@ -1,7 +1,7 @@
-"""Rules about several keys at once.
+"""Rules about combinations of keys.
 
-A rule reads a resolved configuration and asks `constraints`, which the networks and the data ask,
-too: both refuse with the same sentence, but this one before PyTorch is imported.
+What the networks and the data sets refuse themselves is decided in `constraints`. The rules apply
+it to a configuration before PyTorch is imported, and refuse with the same sentence.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ NO_BLOCK = "cnn_anatomy.networks.families.no_block"
 OWN_HEADS = "cnn_anatomy.networks.auxiliary.Own"
 BATCH_NORM = "cnn_anatomy.networks.norm.Batch"
 THAWING = "cnn_anatomy.networks.freezing.Gradual"
-# Skips that bring no weight layer, so that a ResNet's are known from its depth.
+# Skips without weight layers: the depth of a ResNet with one of them tells its weight layers.
 WEIGHTLESS_SKIPS = {
     f"cnn_anatomy.networks.skip.{name}" for name in ("Plain", "Identity", "Scaled", "Dense")
 }
@@ -41,7 +41,7 @@ def broken_rules(settings: Settings) -> Iterator[str]:
 
 
 def _architecture(*rules: Rule, stages: Callable[[Settings], int]) -> Rule:
-    """Return the rule of a family of networks that has so many stages."""
+    """Return the rule for a family of networks: `rules`, then what depends on its `stages`."""
 
     def rule(settings: Settings) -> None:
         for one in rules:
@@ -61,7 +61,7 @@ def _three(settings: Settings) -> int:
 
 
 def _listed(key: str) -> Callable[[Settings], int]:
-    """Return the count of stages where the model lists them under `key`."""
+    """Return a function that counts the stages that a model lists under `key`."""
     return lambda settings: len(settings["model"][key])
 
 
@@ -166,14 +166,14 @@ def _batch_statistics(settings: Settings) -> None:
 
 def _several_devices(settings: Settings) -> None:
     trainer = settings["trainer"]
-    if not isinstance(trainer["devices"], int):  # how many it means, only Lightning knows
+    if not isinstance(trainer["devices"], int):  # Lightning counts them
         return
     count = trainer["devices"] * trainer.get("num_nodes", 1)
     constraints.check_shares(settings["data"]["batch_size"], count)
     if count > 1 and settings["freeze"]["_target_"] == THAWING:
         raise ConfigError(
-            f"trainer.devices={trainer['devices']} can't go with freeze=gradual: what is "
-            "frozen when several begin is not shared by them later; take trainer.devices=1"
+            f"trainer.devices={trainer['devices']} does not go with freeze=gradual: devices never "
+            "share the gradients of what was frozen at first; choose trainer.devices=1"
         )
 
 

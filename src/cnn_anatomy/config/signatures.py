@@ -1,7 +1,7 @@
-"""Parameters of classes and functions, read from their source: nothing is imported.
+"""Reads the parameters of classes and functions from their source, without importing them.
 
-The types of the configuration are those that the code declares, PyTorch's and Lightning's included;
-importing these would take seconds.
+So a configuration is checked against the types that the code declares, those of PyTorch and
+Lightning included, before these are imported, which takes seconds.
 """
 
 from __future__ import annotations
@@ -10,16 +10,21 @@ import ast
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
-from importlib.util import find_spec
 from pathlib import Path
 
 from cnn_anatomy.config.annotations import LISTS, OPTION, WORDS
+from cnn_anatomy.config.definitions import (
+    Definition,
+    find_definition,
+    find_name,
+    locate,
+    parsed,
+)
 
-Definition = ast.ClassDef | ast.FunctionDef
-# Names in annotations that are no aliases: `annotations` knows them, or they say nothing to it.
+# Names in annotations that stand for themselves.
 TYPES = {*LISTS, *WORDS, "Annotated", "Any", "Callable", "Literal", "Mapping", "Optional", "Union"}
-
-EMPTY_BASES = {"ABC", "abc.ABC", "object"}  # they add no parameter
+# Base classes whose constructor takes nothing.
+EMPTY_BASES = {"ABC", "abc.ABC", "object"}
 
 
 @dataclass(frozen=True)
@@ -27,18 +32,18 @@ class Signature:
     """What a class or function is called with.
 
     Args:
-        parameters: the annotation of every parameter (None without one), in order, and the file
-            that it is written in.
-        optional: the names of those that have a default.
-        further: whether it takes any further keyword.
-        target: the definition that gets these, where the source shows it.
+        parameters: for every parameter in order, the file it is declared in and its annotation
+            (None without one).
+        optional: the parameters that have a default.
+        further: whether it takes further keywords, `**settings`.
+        receiver: what it passes these to, if its source shows that.
         attributes: the constants that the class sets.
     """
 
     parameters: Mapping[str, tuple[Path, ast.expr | None]] = field(default_factory=dict)
     optional: frozenset[str] = frozenset()
     further: bool = False
-    target: Signature | None = None
+    receiver: Signature | None = None
     attributes: Mapping[str, object] = field(default_factory=dict)
 
     def kind(self, name: str) -> ast.expr | None:
@@ -47,7 +52,7 @@ class Signature:
         return _expanded(file, annotation) if file and annotation else None
 
     def extended(self, further: Signature) -> Signature:
-        """Return this signature with the parameters of `further`, which gets further keywords."""
+        """Return this signature with the parameters of `further` in place of `**settings`."""
         return replace(
             self,
             parameters={**further.parameters, **self.parameters},
@@ -58,85 +63,16 @@ class Signature:
 
 @cache
 def signature(target: str) -> Signature | None:
-    """Return the signature of a dotted name, None where its source does not show one."""
-    place = _locate(target)
+    """Return the signature of a dotted name, None where the source does not show it."""
+    place = locate(target)
     return _signature(*place) if place else None
 
 
-@cache
-def _locate(target: str) -> tuple[Path, Definition] | None:
-    """Walk down the packages of `target` to the file that defines its last name."""
-    first, *rest = target.split(".")
-    try:
-        spec = find_spec(first)
-    except (ImportError, ValueError):
-        return None
-    if spec is None or spec.origin is None or not rest:
-        return None
-    file = Path(spec.origin)
-    while len(rest) > 1:
-        below = _module(file.parent / rest.pop(0)) if file.name == "__init__.py" else None
-        if below is None:
-            return None
-        file = below
-    return _definition(file, rest[0])
-
-
-def _module(path: Path) -> Path | None:
-    """Return the file of the module or package at `path`."""
-    for file in (path / "__init__.py", path.with_suffix(".py")):
-        if file.is_file():
-            return file
-    return None
-
-
-@cache
-def _parsed(file: Path) -> ast.Module:
-    return ast.parse(file.read_text(encoding="utf-8"))
-
-
-def _definition(file: Path, name: str) -> tuple[Path, Definition] | None:
-    place = _find(file, name)
-    return (place[0], place[1]) if place and isinstance(place[1], Definition) else None
-
-
-@cache
-def _find(file: Path, name: str) -> tuple[Path, Definition | ast.Assign] | None:
-    """Return where `name` of the module `file` is defined or assigned, following its imports."""
-    for node in _parsed(file).body:
-        if isinstance(node, Definition) and node.name == name:
-            return file, node
-        if isinstance(node, ast.Assign) and [ast.unparse(t) for t in node.targets] == [name]:
-            return file, node
-        if isinstance(node, ast.ImportFrom):
-            for alias in node.names:
-                if alias.name == "*" or (alias.asname or alias.name) == name:
-                    source = _imported_file(file, node)
-                    wanted = name if alias.name == "*" else alias.name
-                    place = _find(source, wanted) if source and source != file else None
-                    if place:
-                        return place
-    return None
-
-
-def _imported_file(file: Path, node: ast.ImportFrom) -> Path | None:
-    """Return the file that an import statement in `file` reads."""
-    parts = (node.module or "").split(".")
-    if node.level:
-        folder = file.parents[node.level - 1]
-    else:
-        spec = find_spec(parts.pop(0))
-        if spec is None or not spec.submodule_search_locations:
-            return None
-        folder = Path(spec.submodule_search_locations[0])
-    return _module(folder.joinpath(*filter(None, parts)))
-
-
 def _expanded(file: Path, annotation: ast.expr) -> ast.expr:
-    """Return an annotation in `file` with what its aliases stand for, classes as `OPTION`."""
+    """Replace the aliases in an annotation by what they stand for, and classes by `OPTION`."""
     match annotation:
         case ast.Name(id=name) if name not in TYPES:
-            place = _find(file, name)
+            place = find_name(file, name)
             if place is None:
                 return annotation
             if isinstance(place[1], ast.Assign):
@@ -176,22 +112,20 @@ def _signature(file: Path, node: Definition) -> Signature | None:
 
 
 def _inherited(file: Path, bases: list[ast.expr]) -> Signature | None:
-    """Return the signature of the first base that shows one, an empty one where all are empty."""
+    """Return the signature of the constructor that a class inherits."""
     bases = [base for base in bases if ast.unparse(base) not in EMPTY_BASES]
-    for base in bases:
-        found = _base_signature(file, base)
-        if found:
-            return found
-    return None if bases else Signature()
+    if not bases:
+        return Signature()
+    return next(filter(None, (_base_signature(file, base) for base in bases)), None)
 
 
 def _base_signature(file: Path, base: ast.expr) -> Signature | None:
-    """Return the signature of a base class, which is imported by name or with its module."""
+    """Return the signature of a base class, written as `Base` or `module.Base`."""
     module, _, name = ast.unparse(base).rpartition(".")
     if not module:
-        place = _definition(file, name)
+        place = find_definition(file, name)
         return _signature(*place) if place else None
-    aliases = [a for s in _parsed(file).body if isinstance(s, ast.Import) for a in s.names]
+    aliases = [a for s in parsed(file).body if isinstance(s, ast.Import) for a in s.names]
     modules = {alias.asname or alias.name: alias.name for alias in aliases}
     return signature(f"{modules[module]}.{name}") if module in modules else None
 
@@ -225,10 +159,10 @@ def _of_function(file: Path, node: ast.FunctionDef, skip: int = 0) -> Signature:
 
 
 def _receiver(file: Path, node: ast.FunctionDef) -> Signature | None:
-    """Return the signature of what a function calls with its further keywords, less those it sets.
+    """Return the signature of what a function passes its further keywords to.
 
-    In `def f(**settings): return g(1, b=2, **settings)` that is g's without its first parameter
-    and without b.
+    Parameters that the function passes itself are left out: in `def f(**settings): return
+    g(1, b=2, **settings)`, the first one of g and b.
     """
     further = node.args.kwarg.arg if node.args.kwarg else None
     for call in ast.walk(node):
@@ -236,10 +170,10 @@ def _receiver(file: Path, node: ast.FunctionDef) -> Signature | None:
             continue
         if not any(k.arg is None and ast.unparse(k.value) == further for k in call.keywords):
             continue
-        place = _definition(file, call.func.id)
+        place = find_definition(file, call.func.id)
         receiver = _signature(*place) if place else None
-        if receiver and receiver.target:
-            receiver = receiver.extended(receiver.target)
+        if receiver and receiver.receiver:
+            receiver = receiver.extended(receiver.receiver)
         if receiver:
             given = {*list(receiver.parameters)[: len(call.args)], *(k.arg for k in call.keywords)}
             free = {k: v for k, v in receiver.parameters.items() if k not in given}

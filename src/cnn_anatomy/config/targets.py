@@ -1,4 +1,4 @@
-"""What a part of the configuration is called with, and which of its keys may be set."""
+"""Which keys a part of the configuration takes, and the annotation of each."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ def _name(cls: type) -> str:
     return f"{cls.__module__}.{cls.__qualname__}"
 
 
-# What a part without `_target_` is called with.
+# What a part without `_target_` is passed to.
 CALLED = {
     "trainer": "lightning.pytorch.trainer.trainer.Trainer",
     "tracking": _name(TrackingKeys),
     "paths": _name(PathKeys),
 }
-# What gets a target's further keywords, where the target's source does not show it.
+# What targets pass their further keywords to, where their source does not show it.
 FORWARDED = {
     "cnn_anatomy.networks.auxiliary.Auxiliary": "cnn_anatomy.networks.auxiliary.AuxiliaryHead",
     "cnn_anatomy.networks.backbones.backbone": "cnn_anatomy.networks.network.compose",
 }
-# Keys that the code sets itself, so that the configuration can't.
+# Keys that the code sets itself, which a configuration can't.
 SUPPLIED = {
     "trainer": {
         *("logger", "callbacks", "enable_progress_bar", "enable_model_summary"),
@@ -36,19 +36,19 @@ SUPPLIED = {
 
 
 def target_signature(target: str) -> Signature | None:
-    """Return what `target` is called with, the keywords that it hands on included.
+    """Return the signature of `target`, including the keywords that it passes on.
 
-    None where its source does not show all of it: then its keys are not checked.
+    None where the source does not show all of them; then its keys are not checked.
     """
     declared = signature(target)
     if declared is None or not declared.further:
         return declared
-    further = signature(FORWARDED[target]) if target in FORWARDED else declared.target
+    further = signature(FORWARDED[target]) if target in FORWARDED else declared.receiver
     return declared.extended(further) if further else None
 
 
 def key_kind(part: str, key: str, called: Signature | None) -> ast.expr | None:
-    """Return the annotation of a part's `key`; `called` is the signature of what it builds."""
+    """Return the annotation of `key` in a part that is passed to what `called` describes."""
     narrowed = signature(_name(NARROWED[part])) if part in NARROWED else None
     if narrowed and key in narrowed.parameters:
         return narrowed.kind(key)
@@ -56,6 +56,6 @@ def key_kind(part: str, key: str, called: Signature | None) -> ast.expr | None:
 
 
 def settable(part: str, called: Signature, written: Iterable[str]) -> list[str]:
-    """Return the keys that may be set: those with a default, and those `written` in the file."""
+    """Return the keys that may be set: the optional ones, and those `written` in the file."""
     allowed = (called.optional | {*written}) - SUPPLIED.get(part, set())
     return [key for key in called.parameters if key in allowed]

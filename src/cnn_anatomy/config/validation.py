@@ -1,6 +1,6 @@
 """Checks a composed configuration before PyTorch or MLflow is imported.
 
-`nodes` checks every key and value by itself, `rules` what they mean together.
+`nodes` checks every key and value by itself, `rules` their combinations.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def check_config(config: DictConfig, choices: Mapping[str, str]) -> None:
 
 
 def _mistakes(config: DictConfig, choices: Mapping[str, str]) -> Iterator[str]:
-    """Yield what is wrong with keys and values; where nothing is, what they mean together."""
+    """Yield a sentence for every mistake; combinations are checked if all keys and values fit."""
     structural = list(_top_level_mistakes(config))
     yield from structural
     in_nodes: list[str] = []
@@ -51,7 +51,7 @@ def _mistakes(config: DictConfig, choices: Mapping[str, str]) -> Iterator[str]:
 
 
 def _top_level_mistakes(config: DictConfig) -> Iterator[str]:
-    """Yield the keys of the top level that are missing, unknown or not an option of their group."""
+    """Yield a sentence for every top-level key that is missing, unknown or no option."""
     groups, keys = top_level()
     expected = (*groups, *keys)
     for key in expected:
@@ -68,7 +68,7 @@ def _top_level_mistakes(config: DictConfig) -> Iterator[str]:
 
 
 def _source_mistakes(config: DictConfig, choices: Mapping[str, str]) -> Iterator[str]:
-    """Check the configuration that trains a transfer's source network, if one does."""
+    """Check the configuration of a transfer's source network, if the run trains one."""
     try:
         source = source_config(config, resolve=False)
     except OmegaConfBaseException as error:
