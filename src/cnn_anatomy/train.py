@@ -16,7 +16,8 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
-from cnn_anatomy.config.validation import check, check_words
+from cnn_anatomy.config.options import check_option_names
+from cnn_anatomy.config.validation import check_config
 from cnn_anatomy.core.errors import sentence
 from cnn_anatomy.core.interrupts import KEPT, Stopped
 from cnn_anatomy.core.paths import REPOSITORY
@@ -36,7 +37,7 @@ def train(config: DictConfig) -> Any:
         return _run_in_sweep(config, choices)
     single = config.tracking.parent is None  # else a sweep has started this process
     try:
-        check(config, choices)
+        check_config(config, choices)
         spec = RunSpec.of(config, choices)
         require_server(spec.store_uri)
         accuracy = _run(spec, progress=single)
@@ -55,7 +56,7 @@ def main() -> None:
     """Train; a mistake in the configuration is one sentence and exit status 2."""
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra lets errors through to here
     try:
-        check_words(sys.argv[1:])
+        check_option_names(sys.argv[1:])
         train()
     except MISTAKES as error:
         _refuse(error)

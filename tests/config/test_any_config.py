@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
-from cnn_anatomy.config.validation import check
+from cnn_anatomy.config.validation import check_config
 from cnn_anatomy.core.errors import ConfigError, sentence
 from cnn_anatomy.core.paths import REPOSITORY
 from cnn_anatomy.sweep.mistakes import MISTAKES
@@ -101,7 +101,7 @@ def train(words, cache):
     ]
     with initialize_config_dir(str(REPOSITORY / "conf"), version_base="1.3"):
         config = compose("train", [*small, *words], return_hydra_config=True)
-    check(config, config.hydra.runtime.choices)
+    check_config(config, config.hydra.runtime.choices)
     config = OmegaConf.masked_copy(config, [k for k in config if k != "hydra"])
     OmegaConf.resolve(config)
     data = instantiate(config.data, _convert_="all")

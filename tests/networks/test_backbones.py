@@ -1,5 +1,7 @@
 """torchvision's networks behind our interface."""
 
+from typing import get_args
+
 import pytest
 import torch
 import torchvision
@@ -8,9 +10,9 @@ from hydra.utils import instantiate
 from omegaconf import OmegaConf
 from torch import nn
 
-from cnn_anatomy.config.limits import BACKBONES as CHECKED
+from cnn_anatomy.config.constraints import BACKBONES_WITH_HEADS
 from cnn_anatomy.core.errors import ConfigError
-from cnn_anatomy.networks.backbones import BACKBONES
+from cnn_anatomy.networks.backbones import BACKBONES, BackboneName
 from cnn_anatomy.networks.freezing import FeatureExtraction, Layers
 from cnn_anatomy.networks.network import weight_layers
 from cnn_anatomy.training.build import build_classifier
@@ -104,8 +106,10 @@ def test_a_pretrained_network_for_grey_images_and_fewer_classes(tmp_path):
     assert network(x).logits.shape == (2, 10)
 
 
-def test_the_names_that_are_checked_early_are_those_there_are():
-    assert tuple(BACKBONES) == CHECKED
+def test_what_is_checked_early_names_every_backbone():
+    assert tuple(BACKBONES) == get_args(BackboneName)
+    with_heads = tuple(name for name, kind in BACKBONES.items() if kind.sides)
+    assert with_heads == BACKBONES_WITH_HEADS
 
 
 def test_mistakes_are_sentences(tmp_path, monkeypatch):

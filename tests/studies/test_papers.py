@@ -8,7 +8,7 @@ import pytest
 from helpers import composed, environment
 from hydra import compose, initialize_config_dir
 
-from cnn_anatomy.config.validation import check
+from cnn_anatomy.config.validation import check_config
 from cnn_anatomy.core.errors import ConfigError
 from cnn_anatomy.core.paths import REPOSITORY
 from cnn_anatomy.report import render
@@ -37,7 +37,7 @@ def test_every_budget_is_a_configuration_that_works(name, tmp_path):
             choices = dict(config.hydra.runtime.choices)
             if more:  # no such folder of images is here: the rest of it is checked
                 config.data = composed("data=digits").data
-            check(config, choices)
+            check_config(config, choices)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Trees of class folders: which images of which class there are, and whether they can be read."""
+"""Folders of images, one for each class: which files they hold, and whether these can be read."""
 
 from __future__ import annotations
 
@@ -16,13 +16,14 @@ SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp"}
 
 
 @dataclass(frozen=True)
-class Listing:
-    """The images of a folder, class by class.
+class ClassFolders:
+    """The images below a folder, class by class.
 
     Args:
-        files: every image.
-        labels: the index into `names` of each.
-        names: of the class folders.
+        folder: holds the class folders.
+        files: the path of every image.
+        labels: for every image, the index of its class in `names`.
+        names: the class folders' names.
     """
 
     folder: Path
@@ -31,42 +32,42 @@ class Listing:
     names: tuple[str, ...]
 
     def keys(self, size: int) -> dict[str, Any]:
-        """Return what the arrays decoded to `size` pixels depend on."""
+        """Return everything that the images decoded to `size` pixels depend on."""
         stamps = [(str(f.relative_to(self.folder)), *_stamp(f)) for f in self.files]
         return {"size": size, "files": stamps, "version": 1}
 
 
-def listings(root: str | Path) -> list[Listing]:
-    """Return the listings of `root`/train and `root`/test, or that of `root` alone.
+def list_images(root: str | Path) -> list[ClassFolders]:
+    """List the images below `root`/train and `root`/test, or below `root` if it lacks one of them.
 
     Raises:
         ConfigError: if a folder is missing, empty or of one class.
     """
     root = Path(root).expanduser()
     if not ((root / "train").is_dir() and (root / "test").is_dir()):
-        return [_listing(root)]
-    train, test = _listing(root / "train"), _listing(root / "test")
+        return [_list_classes(root)]
+    train, test = _list_classes(root / "train"), _list_classes(root / "test")
     if train.names != test.names:
-        odd = sorted(set(train.names) ^ set(test.names))[0]
-        raise ConfigError(f"data.source.root={root}: class {odd} is in one split only")
+        unshared = sorted(set(train.names) ^ set(test.names))
+        raise ConfigError(f"data.source.root={root}: class {unshared[0]} is in one split only")
     return [train, test]
 
 
 def check_images(root: str, size: int, cache: str) -> None:
-    """Read every image that was never decoded to the cache.
+    """Read every image, unless the cache holds all of them decoded.
 
     Raises:
         ConfigError: if a folder is missing, empty or of one class, or a file is no image.
     """
-    for listing in listings(root):
-        if not cache_path(cache, "imagefolder", listing.keys(size)).exists():
+    for folders in list_images(root):
+        if not cache_path(cache, "imagefolder", folders.keys(size)).exists():
             with ThreadPoolExecutor() as pool:
-                for _ in pool.map(lambda path: opened(path).close(), listing.files):
+                for _ in pool.map(lambda path: open_image(path).close(), folders.files):
                     pass
 
 
-def opened(path: Path) -> Image.Image:
-    """Return a decoded image in RGB.
+def open_image(path: Path) -> Image.Image:
+    """Read an image in RGB.
 
     Raises:
         ConfigError: if it can't be read.
@@ -78,7 +79,7 @@ def opened(path: Path) -> Image.Image:
         raise ConfigError(f"data.source.root: {path} is no readable image ({error})") from error
 
 
-def _listing(folder: Path) -> Listing:
+def _list_classes(folder: Path) -> ClassFolders:
     if not folder.is_dir():
         raise ConfigError(f"data.source.root={folder} is no folder")
     names = tuple(sorted(f.name for f in folder.iterdir() if f.is_dir()))
@@ -89,12 +90,12 @@ def _listing(folder: Path) -> Listing:
     files: list[Path] = []
     labels: list[int] = []
     for label, name in enumerate(names):
-        mine = sorted(f for f in (folder / name).rglob("*") if f.suffix.lower() in SUFFIXES)
-        if not mine:
+        images = sorted(f for f in (folder / name).rglob("*") if f.suffix.lower() in SUFFIXES)
+        if not images:
             raise ConfigError(f"data.source.root: class folder {folder / name} has no image")
-        files += mine
-        labels += [label] * len(mine)
-    return Listing(folder, files, labels, names)
+        files += images
+        labels += [label] * len(images)
+    return ClassFolders(folder, files, labels, names)
 
 
 def _stamp(path: Path) -> tuple[int, int]:

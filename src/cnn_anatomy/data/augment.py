@@ -6,6 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from cnn_anatomy.core.ranges import Count
+
 
 class RandomCropFlip:
     """Shift each image by up to `pad` pixels over zeros, and mirror half of them if `flip`.
@@ -13,7 +15,7 @@ class RandomCropFlip:
     The padding and crop of He et al. 2015, section 4.2.
     """
 
-    def __init__(self, pad: int = 4, flip: bool = True) -> None:
+    def __init__(self, pad: Count = 4, flip: bool = True) -> None:
         self.pad = pad
         self.flip = flip
 

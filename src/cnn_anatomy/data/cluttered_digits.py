@@ -8,17 +8,20 @@ bytes on any machine.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import torch
+from annotated_types import Ge, Le
 from sklearn.datasets import load_digits
 
 from cnn_anatomy.config.constraints import check_canvas
 from cnn_anatomy.core.errors import ConfigError
+from cnn_anatomy.core.ranges import Count, Fraction, Seed, Size
 from cnn_anatomy.data.cache import cached
 from cnn_anatomy.data.images import ImageSet, Splits, stratified
 
+ImageCount = Annotated[int, Ge(10)]  # one for each class
 Array = np.ndarray[Any, np.dtype[Any]]
 
 
@@ -46,17 +49,17 @@ class ClutteredDigits:
 
     def __init__(
         self,
-        canvas: int = 24,
-        smallest: int = 10,
-        largest: int = 18,
-        clutter: int = 3,
-        patch: int = 5,
-        noise: int = 40,
-        spread: float = 1.0,
-        train: int = 1500,
-        val: int = 300,
-        test: int = 1000,
-        seed: int = 0,
+        canvas: Annotated[int, Ge(8), Le(1024)] = 24,
+        smallest: Size = 10,
+        largest: Size = 18,
+        clutter: Count = 3,
+        patch: Size = 5,
+        noise: Annotated[int, Ge(0), Le(255)] = 40,
+        spread: Fraction = 1.0,
+        train: ImageCount = 1500,
+        val: ImageCount = 300,
+        test: ImageCount = 1000,
+        seed: Seed = 0,
         cache: str | Path = ".cache",
     ) -> None:
         check_canvas(patch, smallest, largest, canvas)

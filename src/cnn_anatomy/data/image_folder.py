@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import torch
+from annotated_types import Ge, Le
 from PIL import Image
 
-from cnn_anatomy.config.class_folders import Listing, listings, opened
+from cnn_anatomy.config.class_folders import ClassFolders, list_images, open_image
+from cnn_anatomy.core.ranges import ProperFraction, Seed
 from cnn_anatomy.data.cache import cached
 from cnn_anatomy.data.images import ImageSet, Splits, hold_out
 
@@ -29,9 +31,9 @@ class ImageFolder:
     def __init__(
         self,
         root: str | Path,
-        size: int = 32,
-        validation: float = 0.1,
-        seed: int = 0,
+        size: Annotated[int, Ge(1), Le(4096)] = 32,
+        validation: ProperFraction = 0.1,
+        seed: Seed = 0,
         cache: str | Path = ".cache",
     ) -> None:
         self.root = root
@@ -42,7 +44,7 @@ class ImageFolder:
 
     def __call__(self) -> Splits:
         """Return the splits, decoded at the first call and read from the cache after it."""
-        train, *tests = listings(self.root)
+        train, *tests = list_images(self.root)
         images = self._read(train)
         if tests:
             test = self._read(tests[0])
@@ -51,17 +53,17 @@ class ImageFolder:
         rest, val = hold_out(images, self.validation, self.seed)
         return Splits(rest, val, test, train.names)
 
-    def _read(self, listing: Listing) -> ImageSet:
+    def _read(self, folders: ClassFolders) -> ImageSet:
         def make() -> dict[str, Any]:
             with ThreadPoolExecutor() as pool:
-                images = np.stack(list(pool.map(self._decode, listing.files)))
-            return {"images": images, "labels": np.array(listing.labels, np.int64)}
+                images = np.stack(list(pool.map(self._decode, folders.files)))
+            return {"images": images, "labels": np.array(folders.labels, np.int64)}
 
-        arrays = cached(self.cache, "imagefolder", listing.keys(self.size), make)
+        arrays = cached(self.cache, "imagefolder", folders.keys(self.size), make)
         return ImageSet(*(torch.from_numpy(arrays[a]) for a in ("images", "labels")))
 
     def _decode(self, path: Path) -> np.ndarray[Any, Any]:
-        image = opened(path)
+        image = open_image(path)
         if image.size != (self.size, self.size):
             scale = self.size / min(image.size)
             width, height = (max(self.size, round(s * scale)) for s in image.size)

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from cnn_anatomy.core.errors import ConfigError
+from cnn_anatomy.core.ranges import Count, Seed, Size
 from cnn_anatomy.data.batches import Batches
 from cnn_anatomy.data.images import ImageSet, Splits
 
@@ -33,12 +34,12 @@ class ImageData(pl.LightningDataModule):
     def __init__(
         self,
         source: Callable[[], Splits],
-        batch_size: int = 128,
-        eval_batch_size: int = 500,
+        batch_size: Size = 128,
+        eval_batch_size: Size = 500,
         augment: Callable[[Tensor, torch.Generator], Tensor] | None = None,
-        classes: Sequence[int] | None = None,
-        train_limit: int | None = None,
-        seed: int = 0,
+        classes: Sequence[Count] | None = None,
+        train_limit: Size | None = None,
+        seed: Seed = 0,
     ) -> None:
         super().__init__()
         self.source = source

@@ -11,6 +11,7 @@ import torch
 
 from cnn_anatomy.core.errors import ConfigError
 from cnn_anatomy.core.paths import REPOSITORY
+from cnn_anatomy.core.ranges import ProperFraction, Seed
 from cnn_anatomy.data.images import ImageSet, Splits, hold_out
 
 
@@ -35,8 +36,8 @@ class TorchvisionSet:
         train: Mapping[str, Any],
         test: Mapping[str, Any],
         root: str | Path,
-        validation: float = 0.1,
-        seed: int = 0,
+        validation: ProperFraction = 0.1,
+        seed: Seed = 0,
     ) -> None:
         self.dataset = dataset
         self.train = train

@@ -8,6 +8,7 @@ from typing import Any, NoReturn
 from torch import Tensor, nn
 
 from cnn_anatomy.config.constraints import check_stages, refuse_own_heads
+from cnn_anatomy.core.ranges import Count, Fraction, NonNegative, Share, Size
 from cnn_anatomy.networks.layers import ConvNormAct, Factory
 
 
@@ -27,12 +28,12 @@ class AuxiliaryHead(nn.Sequential):
         *,
         norm: Factory,
         activation: Factory,
-        width: int = 128,
-        hidden: int = 1024,
-        dropout: float = 0.7,
-        pool: int = 4,
-        window: int = 0,
-        stride: int = 3,
+        width: Size = 128,
+        hidden: Size = 1024,
+        dropout: Share = 0.7,
+        pool: Size = 4,
+        window: Count = 0,
+        stride: Size = 3,
     ) -> None:
         average: nn.Module = nn.AdaptiveAvgPool2d(pool)
         pixels = pool * pool
@@ -63,7 +64,11 @@ class Auxiliary:
     """
 
     def __init__(
-        self, stages: Sequence[int] = (), weight: float = 0.0, decay: float = 0.0, **head: float
+        self,
+        stages: Sequence[Size] = (),
+        weight: NonNegative = 0.0,
+        decay: Fraction = 0.0,
+        **head: float,
     ) -> None:
         self.stages = tuple(stages)
         self.weight = weight
@@ -106,7 +111,7 @@ class Auxiliary:
 class Own(Auxiliary):
     """The auxiliary heads that a ready-made network brings along; the weight as in `Auxiliary`."""
 
-    def __init__(self, weight: float = 0.3, decay: float = 0.0) -> None:
+    def __init__(self, weight: NonNegative = 0.3, decay: Fraction = 0.0) -> None:
         super().__init__((), weight, decay)
 
     def build(self, *_: Any, **__: Any) -> NoReturn:

@@ -10,27 +10,23 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 from urllib.error import URLError
 
 import torch
 import torchvision.models
+from annotated_types import Ge, Le
 from torch import Tensor, nn
 from torch.hub import load_state_dict_from_url
 
-from cnn_anatomy.config.constraints import refuse_own_heads
+from cnn_anatomy.config import constraints
 from cnn_anatomy.core.errors import ConfigError, did_you_mean
 from cnn_anatomy.networks.auxiliary import Auxiliary, Own
 from cnn_anatomy.networks.checkpoints import read, require_fit
-from cnn_anatomy.networks.families import no_block
-from cnn_anatomy.networks.heads import GlobalAverage
 from cnn_anatomy.networks.inception import Modules
-from cnn_anatomy.networks.init import default
 from cnn_anatomy.networks.layers import Factory, made
 from cnn_anatomy.networks.network import Network, map_shapes
 from cnn_anatomy.networks.norm import Batch
-from cnn_anatomy.networks.pooling import Unpooled
-from cnn_anatomy.networks.skip import Plain
 from cnn_anatomy.networks.stems import Rescale
 
 
@@ -133,6 +129,16 @@ class Kind:
     pixels: int = 224
 
 
+BackboneName = Literal[
+    "resnet18",
+    "resnet34",
+    "resnet50",
+    "googlenet",
+    "inception_v3",
+    "vgg16",
+    "vgg16_bn",
+    "densenet121",
+]
 BACKBONES = {
     "resnet18": Kind(resnet, "fc"),
     "resnet34": Kind(resnet, "fc"),
@@ -143,23 +149,13 @@ BACKBONES = {
     "vgg16_bn": Kind(vgg, "classifier.6"),
     "densenet121": Kind(densenet, "classifier"),
 }
-# What the axes must be left at: a backbone has parts of its own, and takes none from us.
-LEFT = {
-    "block": no_block,
-    "pooling": Unpooled,
-    "skip": Plain,
-    "norm": Batch,
-    "activation": nn.ReLU,
-    "head": GlobalAverage,
-    "init": default,
-}
 
 
 def backbone(
     *,
-    name: str,
+    name: BackboneName,
     weights: str | None,
-    resize: int | None,
+    resize: Annotated[int, Ge(1), Le(4096)] | None,
     inception: Modules,
     auxiliary: Auxiliary,
     channels: int,
@@ -186,8 +182,8 @@ def backbone(
     _refuse(inception, axes)
     kind = BACKBONES[name]
     own = isinstance(auxiliary, Own)
-    if own and not kind.sides:
-        refuse_own_heads()
+    if own:
+        constraints.require_backbone_heads(name)
     state = None if weights is None else _state(name, weights)
     trained = classes if state is None else _classes(state, kind)
     options: dict[str, Any] = {"num_classes": trained}
@@ -230,18 +226,10 @@ def backbone(
 
 
 def _refuse(inception: Modules, axes: dict[str, Factory]) -> None:
-    if inception.depth:
-        raise ConfigError(
-            f"inception.depth={inception.depth} has no meaning for a network of torchvision's: "
-            "leave inception=none"
-        )
+    constraints.refuse_backbone_modules(inception.depth)
     for axis, factory in axes.items():
-        if made(factory) is not LEFT[axis] or getattr(factory, "keywords", None):
-            raise ConfigError(
-                f"{axis}={getattr(made(factory), '__name__', factory)} has no meaning for a "
-                f"network of torchvision's, whose parts are its own: leave {axis} as "
-                "model=torchvision sets it"
-            )
+        name = getattr(made(factory), "__name__", str(factory))
+        constraints.check_backbone_part(axis, name, getattr(factory, "keywords", {}))
 
 
 def _state(name: str, weights: str) -> dict[str, Tensor]:

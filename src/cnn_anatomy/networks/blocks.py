@@ -12,9 +12,10 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
+from cnn_anatomy.core.ranges import Size
 from cnn_anatomy.networks.layers import ConvNormAct, Factory, convolution, sized
 
-Width = int | Sequence[int]
+Width = Size | Sequence[Size]
 
 
 class Block(nn.Module):
@@ -101,7 +102,7 @@ class Bottleneck(Block):
         skip: Factory,
         norm: Factory,
         activation: Factory,
-        expansion: int = 4,
+        expansion: Size = 4,
     ) -> None:
         width, kernel = sized(width)
         out = width * expansion

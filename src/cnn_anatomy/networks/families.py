@@ -5,13 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any, Literal, NoReturn
+from typing import Annotated, Any, Literal, NoReturn
+
+from annotated_types import Ge, MinLen
 
 from cnn_anatomy.config import constraints
+from cnn_anatomy.core.ranges import Size, Sizes
 from cnn_anatomy.networks.inception import Modules
 from cnn_anatomy.networks.layers import Factory, made
 from cnn_anatomy.networks.network import Network, Stage, compose
 from cnn_anatomy.networks.stems import Bare, Convolution
+
+StageList = Annotated[Sequence[Stage], MinLen(1)]
 
 
 def cifar_resnet(depth: int, width: int = 16, convolutions: int = 2) -> list[Stage]:
@@ -44,8 +49,9 @@ def inception_stages(depth: int, width: int = 64) -> list[Stage]:
     return [Stage([w] * n, "before") for w, n in zip(widths, counts, strict=True)]
 
 
+Base = Literal["a", "b", "c"]
 # The convolutions of the first two stages, (width, kernel): Springenberg et al. 2014, table 1.
-ALL_CNN = {
+ALL_CNN: dict[Base, tuple[list[tuple[int, int]], list[tuple[int, int]]]] = {
     "a": ([(96, 5)], [(192, 5)]),
     "b": ([(96, 5), (96, 1)], [(192, 5), (192, 1)]),
     "c": ([(96, 3), (96, 3)], [(192, 3), (192, 3)]),
@@ -53,7 +59,7 @@ ALL_CNN = {
 
 
 def all_cnn_stages(
-    base: str, halve: Literal["after", "last"], extra: bool, width: int = 96
+    base: Base, halve: Literal["after", "last"], extra: bool, width: Size = 96
 ) -> list[Stage]:
     """Three stages of base network `base` (Springenberg et al. 2014, tables 1 and 2)."""
     stages = []
@@ -73,7 +79,9 @@ def no_block(*_: Any, **__: Any) -> NoReturn:
     constraints.refuse_no_block()
 
 
-def resnet(*, depth: int, width: int, block: Factory, inception: Modules, **parts: Any) -> Network:
+def resnet(
+    *, depth: Size, width: Size, block: Factory, inception: Modules, **parts: Any
+) -> Network:
     """Build a residual (or, with skip=none, plain) network of 32×32 images' form."""
     constraints.refuse_modules(inception.depth)
     convolutions = getattr(made(block), "convolutions", 2)
@@ -83,8 +91,8 @@ def resnet(*, depth: int, width: int, block: Factory, inception: Modules, **part
 
 def imagenet_resnet(
     *,
-    blocks: Sequence[int],
-    width: int,
+    blocks: Sizes,
+    width: Size,
     stem: Factory,
     block: Factory,
     inception: Modules,
@@ -97,7 +105,11 @@ def imagenet_resnet(
 
 
 def vgg(
-    *, stages: Sequence[Sequence[int]], block: Factory, inception: Modules, **parts: Any
+    *,
+    stages: Annotated[Sequence[Sizes], MinLen(1)],
+    block: Factory,
+    inception: Modules,
+    **parts: Any,
 ) -> Network:
     """Build a network of convolutions in series; `stages` lists the widths of each stage."""
     return series(
@@ -110,7 +122,7 @@ def vgg(
 
 
 def series(
-    *, stages: Sequence[Stage], stem: Factory, block: Factory, inception: Modules, **parts: Any
+    *, stages: StageList, stem: Factory, block: Factory, inception: Modules, **parts: Any
 ) -> Network:
     """Build a network of the stages listed."""
     constraints.refuse_modules(inception.depth)
@@ -119,10 +131,10 @@ def series(
 
 def all_cnn(
     *,
-    base: str,
+    base: Base,
     halve: Literal["after", "last"],
     extra: bool,
-    width: int,
+    width: Size,
     stem: Factory,
     block: Factory,
     inception: Modules,
@@ -133,7 +145,9 @@ def all_cnn(
     return compose(all_cnn_stages(base, halve, extra, width), stem=stem, block=block, **parts)
 
 
-def inception_network(*, width: int, block: Factory, inception: Modules, **parts: Any) -> Network:
+def inception_network(
+    *, width: Annotated[int, Ge(8)], block: Factory, inception: Modules, **parts: Any
+) -> Network:
     """Build a GoogLeNet for small images: a 3×3 stem and three pooled stages of modules.
 
     Raises:
@@ -147,7 +161,7 @@ def inception_network(*, width: int, block: Factory, inception: Modules, **parts
 
 def googlenet(
     *,
-    stages: Sequence[Stage],
+    stages: StageList,
     stem: Factory,
     last_pooling: Factory | None,
     block: Factory,

@@ -8,10 +8,13 @@ weights and running statistics of a frozen module both stay what they were, for 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from typing import Annotated
 
+from annotated_types import Gt, Le
 from torch import Tensor, nn
 
 from cnn_anatomy.config.constraints import check_range
+from cnn_anatomy.core.ranges import Count
 from cnn_anatomy.networks.network import Network, forward_order, weight_layers
 
 
@@ -42,7 +45,7 @@ class Layers(Freezing):
         ConfigError: if the network has fewer layers than that before its classifier.
     """
 
-    def __init__(self, layers: int) -> None:
+    def __init__(self, layers: Count) -> None:
         self.layers = layers
 
     def __call__(self, network: Network, image: Tensor) -> list[nn.Module]:
@@ -57,7 +60,7 @@ class Stages(Freezing):
         ConfigError: if the network has fewer stages.
     """
 
-    def __init__(self, stages: int) -> None:
+    def __init__(self, stages: Count) -> None:
         self.stages = stages
 
     def __call__(self, network: Network, image: Tensor) -> list[nn.Module]:
@@ -81,7 +84,7 @@ class Gradual(Freezing):
     unfreezing of Howard & Ruder 2018, section 3.3, which does so by epochs).
     """
 
-    def __init__(self, until: float) -> None:
+    def __init__(self, until: Annotated[float, Gt(0), Le(1)]) -> None:
         self.until = until
 
     def __call__(self, network: Network, image: Tensor) -> list[nn.Module]:

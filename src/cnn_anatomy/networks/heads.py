@@ -10,12 +10,14 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from cnn_anatomy.core.ranges import Count, Share, Size
+
 
 class GlobalAverage(nn.Module):
     """Mean over space, dropout, then a linear classifier (Lin et al. 2013, section 3.2)."""
 
     def __init__(
-        self, channels: int, size: tuple[int, int], classes: int, dropout: float = 0.0
+        self, channels: int, size: tuple[int, int], classes: int, dropout: Share = 0.0
     ) -> None:
         super().__init__()
         self.dropout = nn.Dropout(dropout) if dropout else nn.Identity()
@@ -61,7 +63,7 @@ class ConnectedMaps(nn.Module):
     """The maps of ClassMaps, flattened and fully connected (Lin et al. 2013, section 4.6)."""
 
     def __init__(
-        self, channels: int, size: tuple[int, int], classes: int, dropout: float = 0.0
+        self, channels: int, size: tuple[int, int], classes: int, dropout: Share = 0.0
     ) -> None:
         super().__init__()
         self.maps = nn.Sequential(
@@ -85,8 +87,8 @@ class Flatten(nn.Module):
         channels: int,
         size: tuple[int, int],
         classes: int,
-        hidden: int | Sequence[int] = 0,
-        dropout: float = 0.0,
+        hidden: Count | Sequence[Size] = 0,
+        dropout: Share = 0.0,
     ) -> None:
         super().__init__()
         features = channels * size[0] * size[1]

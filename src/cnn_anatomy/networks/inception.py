@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from functools import partial
+from typing import Annotated
 
 import torch
+from annotated_types import Ge, Le
 from torch import Tensor, nn
 
+from cnn_anatomy.core.ranges import Count, Size
 from cnn_anatomy.networks.layers import ConvNormAct, Factory
 
+Kernel = Annotated[int, Ge(1), Le(7)]
 BRANCHES = ("branch1", "branch3", "branch5", "pool")
 
 
@@ -38,15 +42,15 @@ class Inception(nn.Module):
     def __init__(
         self,
         channels: int,
-        width: int | Sequence[int],
+        width: Size | Sequence[Size],
         *,
         pooling: Factory,
         skip: Factory,
         norm: Factory,
         activation: Factory,
         reductions: bool = True,
-        small: int = 1,
-        large: int = 5,
+        small: Kernel = 1,
+        large: Kernel = 5,
         max_pool: bool = True,
         nonlinear: bool = True,
     ) -> None:
@@ -94,10 +98,10 @@ class Inception(nn.Module):
 class Modules:
     """How many Inception modules a network has, and what each is like (see `Inception`)."""
 
-    depth: int
+    depth: Count
     reductions: bool
-    small: int = 1
-    large: int = 5
+    small: Kernel = 1
+    large: Kernel = 5
     max_pool: bool = True
     nonlinear: bool = True
 

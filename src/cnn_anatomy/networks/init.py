@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from torch import nn
 
+from cnn_anatomy.core.ranges import NonNegative
+
 
 def he(module: nn.Module) -> None:
     """Normal with variance 2 / fan-out for convolutions (He et al. 2015b), zero biases."""
@@ -19,7 +21,7 @@ def xavier(module: nn.Module) -> None:
     _finish(module)
 
 
-def small(module: nn.Module, std: float = 0.01) -> None:
+def small(module: nn.Module, std: NonNegative = 0.01) -> None:
     """Normal with a fixed standard deviation, as before 2010 (Krizhevsky et al. 2012)."""
     if isinstance(module, nn.Conv2d | nn.Linear):
         nn.init.normal_(module.weight, std=std)

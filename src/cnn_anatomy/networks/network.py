@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 import torch
+from annotated_types import MinLen
 from torch import Tensor, nn
 
 from cnn_anatomy.core.errors import ConfigError
+from cnn_anatomy.core.ranges import Share, Size
 from cnn_anatomy.networks.auxiliary import Auxiliary
 from cnn_anatomy.networks.layers import Factory, Transition
 from cnn_anatomy.networks.pooling import Unpooled
@@ -24,9 +26,9 @@ class Stage:
     `pooling` stands in for the network's own; `dropout` is that of the stage's output.
     """
 
-    widths: Sequence[int | Sequence[int]]
+    widths: Annotated[Sequence[Size | Sequence[Size]], MinLen(1)]
     halve: Literal["never", "before", "first", "last", "after"] = "never"
-    dropout: float = 0.0
+    dropout: Share = 0.0
     pooling: Factory | None = None
 
 

@@ -7,11 +7,13 @@ import math
 
 from torch import nn
 
+from cnn_anatomy.core.ranges import Positive, Size
+
 
 class Batch(nn.BatchNorm2d):
     """Batch normalisation (Ioffe & Szegedy 2015)."""
 
-    def __init__(self, channels: int, eps: float = 1e-5, bias_before: bool = False) -> None:
+    def __init__(self, channels: int, eps: Positive = 1e-5, bias_before: bool = False) -> None:
         super().__init__(channels, eps)
         self.bias_before = bias_before
 
@@ -21,7 +23,7 @@ class Group(nn.GroupNorm):
 
     bias_before = False
 
-    def __init__(self, channels: int, groups: int = 8) -> None:
+    def __init__(self, channels: int, groups: Size = 8) -> None:
         super().__init__(math.gcd(groups, channels), channels)
 
 

@@ -8,9 +8,14 @@ with the convolution before it. `conv_stride` is the stride which that convoluti
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import torch
 import torch.nn.functional as F
+from annotated_types import Ge, Le
 from torch import Tensor, nn
+
+from cnn_anatomy.core.ranges import Positive
 
 
 class Pooling(nn.Module):
@@ -46,7 +51,9 @@ class Max(Pooling):
     first pixel and hang over at the last.
     """
 
-    def __init__(self, channels: int, kernel: int = 2, ceil: bool = False) -> None:
+    def __init__(
+        self, channels: int, kernel: Annotated[int, Ge(2), Le(3)] = 2, ceil: bool = False
+    ) -> None:
         super().__init__(channels)
         padding = 0 if ceil else (kernel - 1) // 2
         self.pool = nn.MaxPool2d(kernel, 2, padding, ceil_mode=ceil)
@@ -67,7 +74,9 @@ class Average(Pooling):
 class Lp(Pooling):
     """Lp norm of each 2×2 window, as a mean: (mean |x|^p)^(1/p) (Sermanet et al. 2012)."""
 
-    def __init__(self, channels: int, p: float = 2.0, eps: float = 1e-6) -> None:
+    def __init__(
+        self, channels: int, p: Annotated[float, Ge(1), Le(100)] = 2.0, eps: Positive = 1e-6
+    ) -> None:
         super().__init__(channels)
         self.p = p
         self.eps = eps
@@ -134,7 +143,7 @@ class Blur(Pooling):
 
     kernel: Tensor
 
-    def __init__(self, channels: int, size: int = 3) -> None:
+    def __init__(self, channels: int, size: Annotated[int, Ge(2), Le(7)] = 3) -> None:
         super().__init__(channels)
         row = torch.ones(1)
         for _ in range(size - 1):

@@ -7,10 +7,14 @@ map, of `out_channels` channels.
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import torch
 import torch.nn.functional as F
+from annotated_types import Ge, Le
 from torch import Tensor, nn
 
+from cnn_anatomy.core.ranges import Fraction, Share
 from cnn_anatomy.networks.layers import Factory
 
 
@@ -89,7 +93,7 @@ class Scaled(Skip):
     """λ·x + (1 − λ)·F(x) (He et al. 2016, constant scaling)."""
 
     def __init__(
-        self, channels: int, width: int, *, pooling: Factory, norm: Factory, scale: float = 0.5
+        self, channels: int, width: int, *, pooling: Factory, norm: Factory, scale: Fraction = 0.5
     ) -> None:
         super().__init__(channels, width, pooling=pooling, norm=norm)
         self.scale = scale
@@ -103,7 +107,13 @@ class Gated(Skip):
     """g·F(x) + (1 − g)·x with g = σ(W·x + b), W a 1×1 convolution (Srivastava et al. 2015)."""
 
     def __init__(
-        self, channels: int, width: int, *, pooling: Factory, norm: Factory, bias: float = -1.0
+        self,
+        channels: int,
+        width: int,
+        *,
+        pooling: Factory,
+        norm: Factory,
+        bias: Annotated[float, Ge(-100), Le(100)] = -1.0,
     ) -> None:
         super().__init__(channels, width, pooling=pooling, norm=norm)
         self.gate = nn.Conv2d(width, width, 1)
@@ -133,7 +143,7 @@ class Dropout(Skip):
     """dropout(x) + F(x) (He et al. 2016, figure 2f)."""
 
     def __init__(
-        self, channels: int, width: int, *, pooling: Factory, norm: Factory, dropout: float = 0.5
+        self, channels: int, width: int, *, pooling: Factory, norm: Factory, dropout: Share = 0.5
     ) -> None:
         super().__init__(channels, width, pooling=pooling, norm=norm)
         self.dropout = nn.Dropout(dropout)

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from functools import partial
+from typing import Annotated
 
 import torch
+from annotated_types import Ge, Le
 from torch import Tensor, nn
 
 from cnn_anatomy.core.errors import ConfigError
+from cnn_anatomy.core.ranges import Count, Share, Size
 from cnn_anatomy.networks.layers import ConvNormAct, Factory, Transition
 from cnn_anatomy.networks.pooling import BlurMax, Max, Strided
 
@@ -37,7 +40,7 @@ class InputDropout(nn.Dropout):
         pooling: Factory,
         norm: Factory,
         activation: Factory,
-        dropout: float = 0.2,
+        dropout: Share = 0.2,
     ) -> None:
         super().__init__(dropout)
         self.out_channels = channels
@@ -47,7 +50,7 @@ class Convolution(ConvNormAct):
     """One 3×3 convolution (He et al. 2015, section 4.2)."""
 
     def __init__(
-        self, channels: int, *, width: int, pooling: Factory, norm: Factory, activation: Factory
+        self, channels: int, *, width: Size, pooling: Factory, norm: Factory, activation: Factory
     ) -> None:
         super().__init__(channels, width, 3, norm=norm, activation=activation)
 
@@ -62,11 +65,11 @@ class Residual(nn.Sequential):
         self,
         channels: int,
         *,
-        width: int,
+        width: Size,
         pooling: Factory,
         norm: Factory,
         activation: Factory,
-        blur: int = 0,
+        blur: Annotated[int, Ge(0), Le(7)] = 0,
     ) -> None:
         pool = partial(BlurMax, size=blur) if blur else partial(Max, kernel=3)
         conv = ConvNormAct(channels, width, 7, norm=norm, activation=activation, pooling=Strided)
@@ -89,9 +92,9 @@ class GoogLeNet(nn.Sequential):
         pooling: Factory,
         norm: Factory,
         activation: Factory,
-        width: int = 64,
-        out: int = 192,
-        response_norm: int = 5,
+        width: Size = 64,
+        out: Size = 192,
+        response_norm: Count = 5,
         rescale: bool = False,
     ) -> None:
         shared = {"norm": norm, "activation": activation}

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from cnn_anatomy.core.errors import ConfigError
+from cnn_anatomy.core.ranges import Positive, Size
 from cnn_anatomy.probes.evaluation import EvaluationProbe, artifacts, tested_batches, tested_images
 from cnn_anatomy.training.classifier import Classifier
 
@@ -26,7 +27,9 @@ class FeatureProbe(EvaluationProbe):
     has them. The artifact `cam.npz` holds `samples` images with their maps.
     """
 
-    def __init__(self, samples: int = 6, factors: tuple[float, ...] = (0.75, 1, 1.5, 2)) -> None:
+    def __init__(
+        self, samples: Size = 6, factors: tuple[Positive, ...] = (0.75, 1, 1.5, 2)
+    ) -> None:
         self.samples = samples
         self.factors = factors
 

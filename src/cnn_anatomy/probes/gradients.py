@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from cnn_anatomy.core.ranges import Size
 from cnn_anatomy.distributed.process_group import average
 from cnn_anatomy.networks.network import weight_layers
 from cnn_anatomy.probes.logged import log
@@ -40,7 +41,7 @@ class GradientProbe(pl.Callback):
     All layers and sampled steps go to `frame()`; no step waits for the device.
     """
 
-    def __init__(self, every: int = 4) -> None:
+    def __init__(self, every: Size = 4) -> None:
         self.every = every
         self.records: list[tuple[int, int, Tensor]] = []
 

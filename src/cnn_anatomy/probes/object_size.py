@@ -11,6 +11,7 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
+from cnn_anatomy.core.ranges import Size
 from cnn_anatomy.networks.inception import BRANCHES, Inception
 from cnn_anatomy.probes.evaluation import EvaluationProbe, artifacts, correct, tested_images
 
@@ -31,7 +32,7 @@ class SizeProbe(EvaluationProbe):
     data set has no boxes.
     """
 
-    def __init__(self, bins: int = 3) -> None:
+    def __init__(self, bins: Size = 3) -> None:
         self.bins = bins
 
     def measure(self, trainer: pl.Trainer, module: pl.LightningModule) -> dict[str, float]:

@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from cnn_anatomy.core.ranges import ByteLevel, Positive
 from cnn_anatomy.probes.evaluation import EvaluationProbe, artifacts, correct
 
 
@@ -28,8 +29,8 @@ class RobustnessProbe(EvaluationProbe):
 
     def __init__(
         self,
-        zooms: Sequence[float] = (0.6, 0.75, 1.25, 1.5),
-        noises: Sequence[float] = (20, 40, 60, 80),
+        zooms: Sequence[Positive] = (0.6, 0.75, 1.25, 1.5),
+        noises: Sequence[ByteLevel] = (20, 40, 60, 80),
     ) -> None:
         self.zooms = zooms
         self.noises = noises

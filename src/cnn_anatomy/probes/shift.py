@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from cnn_anatomy.core.ranges import Size
 from cnn_anatomy.data.augment import RandomCropFlip
 from cnn_anatomy.probes.evaluation import EvaluationProbe, artifacts, tested_batches
 
@@ -22,7 +23,7 @@ class ShiftProbe(EvaluationProbe):
     The draws are the same for every network.
     """
 
-    def __init__(self, reach: int = 4) -> None:
+    def __init__(self, reach: Size = 4) -> None:
         self.reach = reach
 
     def measure(self, trainer: pl.Trainer, module: pl.LightningModule) -> dict[str, float]:
@@ -52,7 +53,7 @@ class ShiftCurveProbe(EvaluationProbe):
     rightly before the shift.
     """
 
-    def __init__(self, reach: int = 6) -> None:
+    def __init__(self, reach: Size = 6) -> None:
         self.reach = reach
 
     def measure(self, trainer: pl.Trainer, module: pl.LightningModule) -> dict[str, float]:

@@ -7,8 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from hydra.core.config_loader import ConfigLoader
 from omegaconf import DictConfig, OmegaConf
 
+from cnn_anatomy.config.options import check_option_names
 from cnn_anatomy.config.run_key import run_keys
-from cnn_anatomy.config.validation import check, check_words
+from cnn_anatomy.config.validation import check_config
 from cnn_anatomy.core.paths import tracking_uri
 from cnn_anatomy.studies.study import PlannedRun
 from cnn_anatomy.sweep.jobs import Job, quoted
@@ -36,9 +37,9 @@ def compose_variants(
     for run in {run.overrides: run for run in runs}.values():
         name = run.variant if run.study == ADHOC else f"{run.study}: {run.variant}"
         with mistakes.of(name):
-            check_words(run.overrides)
+            check_option_names(run.overrides)
             config = loader.load_sweep_config(common, list(run.overrides))
-            check(config, config.hydra.runtime.choices)
+            check_config(config, config.hydra.runtime.choices)
             variants[run.overrides] = config
     mistakes.refuse()
     return variants

@@ -11,8 +11,8 @@ from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
+from cnn_anatomy.config.options import CONF
 from cnn_anatomy.config.run_key import named_files
-from cnn_anatomy.config.validation import CONF
 from cnn_anatomy.core.errors import ConfigError
 from cnn_anatomy.core.paths import cache, tracking_uri
 from cnn_anatomy.launchers.launcher import SweepLauncher

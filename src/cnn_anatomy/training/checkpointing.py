@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from lightning.fabric.plugins import TorchCheckpointIO
@@ -68,7 +68,7 @@ class SelectedWeights(ModelCheckpoint):
         mode: `max` or `min`.
     """
 
-    def __init__(self, monitor: str = "val/accuracy", mode: str = "max") -> None:
+    def __init__(self, monitor: str = "val/accuracy", mode: Literal["max", "min"] = "max") -> None:
         super().__init__(filename="best", monitor=monitor, mode=mode, save_weights_only=True)
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:

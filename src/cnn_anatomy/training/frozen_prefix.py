@@ -9,6 +9,7 @@ from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback
 from torch import Tensor, nn
 
+from cnn_anatomy.core.ranges import Count
 from cnn_anatomy.data import ImageData, ImageSet
 from cnn_anatomy.data.batches import Batches
 from cnn_anatomy.networks import Network
@@ -37,7 +38,7 @@ class FrozenPrefixCache(Callback):
         limit: bytes of memory that the activations may take; with more, nothing is cached.
     """
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: Count) -> None:
         self.limit = limit
 
     def setup(self, trainer: Trainer, module: LightningModule, stage: str) -> None:

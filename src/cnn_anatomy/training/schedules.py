@@ -8,6 +8,8 @@ from typing import Any
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import CosineAnnealingLR, LambdaLR, LRScheduler, OneCycleLR
 
+from cnn_anatomy.core.ranges import ProperFraction, Share
+
 
 def cosine(optimizer: Optimizer, steps: int) -> LRScheduler:
     """Decay to zero along half a cosine (Loshchilov & Hutter 2017, equation 5, one period)."""
@@ -15,7 +17,7 @@ def cosine(optimizer: Optimizer, steps: int) -> LRScheduler:
 
 
 def one_cycle(
-    optimizer: Optimizer, steps: int, pct_start: float = 0.25, **settings: Any
+    optimizer: Optimizer, steps: int, pct_start: ProperFraction = 0.25, **settings: Any
 ) -> LRScheduler:
     """Warm up for the fraction `pct_start` of the steps, then anneal (Smith & Topin 2018).
 
@@ -30,9 +32,9 @@ def one_cycle(
 def step(
     optimizer: Optimizer,
     steps: int,
-    milestones: Sequence[float] = (0.5, 0.75),
-    factor: float = 0.1,
-    warmup: float = 0.0,
+    milestones: Sequence[ProperFraction] = (0.5, 0.75),
+    factor: ProperFraction = 0.1,
+    warmup: Share = 0.0,
 ) -> LRScheduler:
     """Multiply the rate by `factor` at each milestone (He et al. 2015, section 4.2).
 

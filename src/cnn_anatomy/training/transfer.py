@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from cnn_anatomy.core.atomic import atomic_write
 from cnn_anatomy.core.errors import ConfigError
+from cnn_anatomy.core.ranges import Count
 from cnn_anatomy.data import ImageData
 from cnn_anatomy.distributed.process_group import barrier, broadcast, rank
 from cnn_anatomy.networks import Network, checkpoints
@@ -31,7 +32,7 @@ TASK_PARTS = ("head.classifier.", "auxiliary.")
 class RandomWeights:
     """Start from random weights."""
 
-    def __init__(self, source: None = None, layers: int | None = None) -> None: ...
+    def __init__(self, source: None = None, layers: Count | None = None) -> None: ...
 
     def __call__(self, spec: RunSpec) -> None:
         """Return no weights."""
@@ -40,7 +41,7 @@ class RandomWeights:
 class Pretrained:
     """Start from a source network: this run's own configuration with the changes `source`."""
 
-    def __init__(self, source: Mapping[str, Any], layers: int | None = None) -> None: ...
+    def __init__(self, source: Mapping[str, Any], layers: Count | None = None) -> None: ...
 
     def __call__(self, spec: RunSpec) -> dict[str, Tensor]:
         """Return the source network's weights; train it first if necessary."""
@@ -52,7 +53,7 @@ class Pretrained:
 class Checkpoint:
     """Start from the state dict in the file `source`, one of ours or a published one."""
 
-    def __init__(self, source: str, layers: int | None = None) -> None:
+    def __init__(self, source: str, layers: Count | None = None) -> None:
         self.source = source
 
     def __call__(self, spec: RunSpec) -> dict[str, Tensor]:
@@ -67,7 +68,7 @@ class Checkpoint:
 class TrackedRun:
     """Start from the weights that an MLflow run selected on validation, `source` = runs:/<id>."""
 
-    def __init__(self, source: str, layers: int | None = None) -> None:
+    def __init__(self, source: str, layers: Count | None = None) -> None:
         self.source = source
 
     def __call__(self, spec: RunSpec) -> dict[str, Tensor]:
