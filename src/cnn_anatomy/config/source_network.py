@@ -10,7 +10,7 @@ SCRATCH = {
     "source": None,
     "layers": None,
 }
-UNFROZEN = {"_target_": "cnn_anatomy.networks.freezing.Nothing"}
+UNFROZEN = {"_target_": "cnn_anatomy.networks.freezing.NoFreezing"}
 
 
 def source_config(config: DictConfig, *, resolve: bool = True) -> DictConfig | None:

@@ -46,9 +46,10 @@ def by_size(
 ) -> str:
     """Draw accuracy by the object's size: a line a variant, or of one a line a knocked-out branch.
 
-    From sizes.parquet: knockout (`none` or a branch), size_low, size_high (pixels), n, accuracy.
+    From object_size.parquet: knockout (`none` or a branch), size_low and size_high (pixels), n,
+    accuracy.
     """
-    found = _frames(evidence, "sizes.parquet", variants)
+    found = _frames(evidence, "object_size.parquet", variants)
     whose = ""
     if knockouts:
         found = {v: f for v, f in found.items() if any(x.knockout.ne("none").any() for x in f)}
