@@ -207,13 +207,19 @@ def map_shapes(
 def shapes_after(
     stem: nn.Module, stages: Sequence[nn.Module], image: Tensor
 ) -> list[tuple[int, int, int]]:
-    """Run stem and stages on `image` (1, C, H, W), in evaluation mode; return their map shapes."""
+    """Return (C, H, W) after each stage, run on `image` (1, C, H, W) in evaluation mode.
+
+    Raises:
+        ValueError: if a feature map has no pixels.
+    """
     shapes: list[tuple[int, int, int]] = []
     with torch.no_grad():
         x = stem.eval()(image)
         for stage in stages:
             x = stage.eval()(x)
             _, channels, height, width = x.shape
+            if not height or not width:
+                raise ValueError(f"the feature map after stage {len(shapes) + 1} has no pixels")
             shapes.append((channels, height, width))
     for module in (stem, *stages):
         module.train()
