@@ -12,6 +12,7 @@ from cnn_anatomy.training.dry_run import require_trainable
 
 TRAINER = {"max_epochs": 1, "accelerator": "cpu"}
 SGD = partial(torch.optim.SGD, lr=0.1)
+UNKNOWN = {"beta": 1}  # no keyword of SGD's
 
 
 class Typo(LRScheduler):
@@ -38,7 +39,7 @@ def dry_run(optimizer=SGD, scheduler=schedules.cosine, **trainer):
     ("parts", "sentence"),
     [
         ({"optimizer": partial(torch.optim.SGD, lr=-1)}, "optimizer is refused: Invalid learning"),
-        ({"optimizer": partial(torch.optim.SGD, lr=0.1, beta=1)}, "optimizer .* keyword .*'beta'"),
+        ({"optimizer": partial(torch.optim.SGD, **UNKNOWN)}, "optimizer .* keyword .*'beta'"),
         (
             {"scheduler": partial(schedules.one_cycle, max_lr=0.1, pct_start=2.0)},
             "scheduler is refused: Expected float between 0 and 1",

@@ -83,7 +83,9 @@ class TrackedRun:
                 Path(uri.removeprefix("sqlite:///")).stat()
             client = MlflowClient(uri)
             with tempfile.TemporaryDirectory() as folder:
-                return checkpoints.read_checkpoint(client.download_artifacts(run_id, WEIGHTS, folder))
+                return checkpoints.read_checkpoint(
+                    client.download_artifacts(run_id, WEIGHTS, folder)
+                )
         except (MlflowException, OSError) as error:
             raise ConfigError(
                 f"transfer.source={self.source} has no {WEIGHTS} in {uri}: give "
