@@ -4,9 +4,9 @@ import os
 
 import torch
 from hydra import compose, initialize_config_dir
-from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
+from cnn_anatomy.core.instantiation import instantiate
 from cnn_anatomy.core.paths import REPOSITORY
 
 SMALL = (

@@ -49,7 +49,13 @@ def table():
         metrics=("test/accuracy", "gradient/decay", "macs"),
         baseline="pooling=avg",
     )
-    study = Study(name="s", question="Is 50 % of A & B #1?", reading="", grid={"pooling": tuple(ACCURACY)}, table=columns)
+    study = Study(
+        name="s",
+        question="Is 50 % of A & B #1?",
+        reading="",
+        grid={"pooling": tuple(ACCURACY)},
+        table=columns,
+    )
     return build_study_table(study, Sweep("s", "parent", pd.DataFrame(rows)))
 
 

@@ -124,7 +124,7 @@ def _files(
             for low in (8, 14, 20)
         ],
         columns=["knockout", "size_low", "size_high", "n", "accuracy"],
-    ).to_parquet(folder / "sizes.parquet")
+    ).to_parquet(folder / "object_size.parquet")
     steps = np.arange(9)
     pd.DataFrame(
         {

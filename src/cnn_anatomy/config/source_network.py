@@ -10,7 +10,7 @@ NO_TRANSFER = {
     "source": None,
     "layers": None,
 }
-NO_FREEZING = {"_target_": "cnn_anatomy.networks.freezing.Nothing"}
+NO_FREEZING = {"_target_": "cnn_anatomy.networks.freezing.NoFreezing"}
 
 
 def source_config(config: DictConfig, *, resolve: bool = True) -> DictConfig | None:

@@ -10,7 +10,7 @@ from cnn_anatomy.data.images import ImageSet, Splits, hold_out
 
 
 class Digits:
-    """The source: call it to get the splits (60 % / 20 % / 20 %)."""
+    """A source: returns the splits when called (60 % / 20 % / 20 %)."""
 
     def __init__(self, seed: Seed = 0) -> None:
         self.seed = seed

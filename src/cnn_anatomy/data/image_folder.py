@@ -18,11 +18,11 @@ from cnn_anatomy.data.images import ImageSet, Splits, hold_out
 
 
 class ImageFolder:
-    """The source: call it to get the splits.
+    """A source: returns the splits when called.
 
-    `root` holds `train/` and `test/` with a folder for each class, or the class folders
-    themselves, of which a fifth of the images then is the test split. Validation is held out of
-    train. Images are resized (shorter side) and cropped at the centre to `size` pixels.
+    `root` holds `train/` and `test/` with a folder for each class, or only the class folders; then
+    a fifth of the images is the test split. Validation is held out of train. Images are resized
+    until the shorter side has `size` pixels, then cropped at the centre.
 
     Raises:
         ConfigError: if a folder is missing, empty or of one class, or a file is no image.

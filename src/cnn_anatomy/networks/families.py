@@ -1,4 +1,4 @@
-"""Families of networks whose size is a few numbers, made of the same parts."""
+"""Families of networks: a few numbers give the stages, `compose` builds them from parts."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ def cifar_resnet(depth: int, width: int = 16, convolutions: int = 2) -> list[Sta
 
 
 def doubling(blocks: Sequence[int], width: int) -> list[Stage]:
-    """Stages of so many blocks, each twice as wide and half as large as the one before."""
+    """A stage for each number of `blocks`, each twice as wide and half as high as the last."""
     return [
         Stage([width * 2**k] * count, "first" if k else "never") for k, count in enumerate(blocks)
     ]
 
 
 def inception_stages(depth: int, width: int = 64) -> list[Stage]:
-    """`depth` Inception modules in three stages, each halved before and wider by half.
+    """`depth` Inception modules in three stages, of widths 1 : 1.5 : 2, each halved before.
 
     Raises:
         ConfigError: if depth is below 1.
@@ -71,10 +71,10 @@ def all_cnn_stages(
 
 
 def no_block(*_: Any, **__: Any) -> NoReturn:
-    """Stand for the block of a model whose blocks are Inception modules.
+    """Stand in for the block of a model whose blocks are Inception modules.
 
     Raises:
-        ConfigError: when a model asks for a block after all.
+        ConfigError: always, as only a model that needs a block calls it.
     """
     constraints.refuse_no_block()
 
@@ -82,7 +82,7 @@ def no_block(*_: Any, **__: Any) -> NoReturn:
 def resnet(
     *, depth: Size, width: Size, block: Factory, inception: Modules, **parts: Any
 ) -> Network:
-    """Build a residual (or, with skip=none, plain) network of 32×32 images' form."""
+    """Build a ResNet for small images (He et al. 2015, section 4.2); without skips, a plain net."""
     constraints.refuse_modules(inception.depth)
     convolutions = getattr(made(block), "convolutions", 2)
     stages = cifar_resnet(depth, width, convolutions)
@@ -98,7 +98,7 @@ def imagenet_resnet(
     inception: Modules,
     **parts: Any,
 ) -> Network:
-    """Build a residual network of ImageNet's form: a stage of each of `blocks` blocks."""
+    """Build a ResNet for ImageNet (He et al. 2015, table 1); `blocks` is their number by stage."""
     constraints.refuse_modules(inception.depth)
     stages = doubling(blocks, width)
     return compose(stages, stem=partial(stem, width=width), block=block, **parts)
@@ -111,7 +111,7 @@ def vgg(
     inception: Modules,
     **parts: Any,
 ) -> Network:
-    """Build a network of convolutions in series; `stages` lists the widths of each stage."""
+    """Build a VGG (Simonyan & Zisserman 2014); `stages` lists the widths of each stage."""
     return series(
         stages=[Stage(widths, "after") for widths in stages],
         stem=Bare,
@@ -124,7 +124,7 @@ def vgg(
 def series(
     *, stages: StageList, stem: Factory, block: Factory, inception: Modules, **parts: Any
 ) -> Network:
-    """Build a network of the stages listed."""
+    """Build a network with the stages listed."""
     constraints.refuse_modules(inception.depth)
     return compose(stages, stem=stem, block=block, **parts)
 
@@ -140,7 +140,7 @@ def all_cnn(
     inception: Modules,
     **parts: Any,
 ) -> Network:
-    """Build a network of convolutions alone, or one of those it is compared with."""
+    """Build an All-CNN or a base network that it is compared with (Springenberg et al. 2014)."""
     constraints.refuse_modules(inception.depth)
     return compose(all_cnn_stages(base, halve, extra, width), stem=stem, block=block, **parts)
 
@@ -148,7 +148,7 @@ def all_cnn(
 def inception_network(
     *, width: Annotated[int, Ge(8)], block: Factory, inception: Modules, **parts: Any
 ) -> Network:
-    """Build a GoogLeNet for small images: a 3×3 stem and three pooled stages of modules.
+    """Build a GoogLeNet for small images: a 3×3 convolution and three stages of modules.
 
     Raises:
         ConfigError: if another block is asked for, or no module.
@@ -168,16 +168,17 @@ def googlenet(
     inception: Modules,
     **parts: Any,
 ) -> Network:
-    """Build a network whose stages list the six widths of each Inception module.
+    """Build a GoogLeNet (Szegedy et al. 2014); stages list the six widths of each module.
 
-    `last_pooling` stands in for the pooling before the last stage.
+    `last_pooling` replaces the pooling before the last stage, if not None.
 
     Raises:
-        ConfigError: if another block is asked for, or `inception.depth` is not what is listed.
+        ConfigError: if another block is asked for, or `inception.depth` is not the number of
+            modules listed.
     """
     _only_modules(block)
-    listed = sum(len(stage.widths) for stage in stages)
-    constraints.require_listed(inception.depth, listed)
+    modules = sum(len(stage.widths) for stage in stages)
+    constraints.require_listed(inception.depth, modules)
     stages = [*stages[:-1], replace(stages[-1], pooling=last_pooling)]
     return compose(stages, stem=stem, block=inception.block, **parts)
 

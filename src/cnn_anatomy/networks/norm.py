@@ -1,5 +1,7 @@
-"""Normalisation: every class takes the number of channels; `bias` says if the convolution before
-it keeps a bias of its own."""  # noqa: D205, D209
+"""Normalisation layers, each built with the number of channels.
+
+`bias_before` is true if the convolution before the layer has a bias.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,7 @@ class Batch(nn.BatchNorm2d):
 
 
 class Group(nn.GroupNorm):
-    """Group normalisation (Wu & He 2018); fewer groups where the channels do not divide."""
+    """Group normalisation (Wu & He 2018) with gcd(groups, channels) groups."""
 
     bias_before = False
 
@@ -28,7 +30,7 @@ class Group(nn.GroupNorm):
 
 
 class Unnormalised(nn.Identity):
-    """No normalisation: the convolution before it keeps its bias."""
+    """No normalisation: the convolution before it has a bias."""
 
     bias_before = True
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 
-from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
+
+from cnn_anatomy.core.instantiation import instantiate
 
 DOWNLOADED = {"cnn_anatomy.data.torchvision_sets.TorchvisionSet"}
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import lightning.pytorch as pl
 import torch
-from hydra.utils import instantiate
 
+from cnn_anatomy.core.instantiation import instantiate
 from cnn_anatomy.data import ImageData
 from cnn_anatomy.distributed.process_group import barrier, rank
 from cnn_anatomy.networks import Network

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import lightning.pytorch as pl
 import torch
-from hydra.utils import instantiate
 from lightning.pytorch.callbacks import TQDMProgressBar
 from torch import Tensor, nn
 
+from cnn_anatomy.core.instantiation import instantiate
 from cnn_anatomy.data import ImageData
 from cnn_anatomy.distributed.batch_norm import SynchronisedNorm
 from cnn_anatomy.distributed.peers import peer_loss_recognised

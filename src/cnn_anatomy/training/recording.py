@@ -11,6 +11,7 @@ from typing import Any
 from filelock import FileLock
 from omegaconf import OmegaConf
 
+from cnn_anatomy.core.errors import ConfigError
 from cnn_anatomy.data import ImageData
 from cnn_anatomy.distributed.process_group import rank
 from cnn_anatomy.tracking.run import RunLogger, log_dataset, tracked
@@ -62,6 +63,21 @@ def opened_run(
     ) as logger:
         _log_inputs(spec, data, logger)
         yield logger
+
+
+@contextmanager
+def recorded_bug(spec: RunSpec, data: ImageData) -> Iterator[None]:
+    """Record an error in the block, which comes before the run is open, as a FAILED run.
+
+    A ConfigError is the user's mistake and leaves no run behind.
+    """
+    try:
+        yield
+    except ConfigError:
+        raise
+    except Exception:
+        with run_lock(spec), opened_run(spec, data, {}):
+            raise
 
 
 def run_params(spec: RunSpec) -> dict[str, Any]:

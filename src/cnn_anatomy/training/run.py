@@ -12,7 +12,7 @@ from cnn_anatomy.distributed.process_group import broadcast, process_group, rank
 from cnn_anatomy.tracking.store import call_with_retry
 from cnn_anatomy.training.build import build_classifier, build_data
 from cnn_anatomy.training.fit import fit
-from cnn_anatomy.training.recording import opened_run, run_lock
+from cnn_anatomy.training.recording import opened_run, recorded_bug, run_lock
 from cnn_anatomy.training.run_spec import RunSpec
 from cnn_anatomy.training.transfer import transfer_weights
 
@@ -31,7 +31,8 @@ def run(spec: RunSpec, *, progress: bool = False) -> float:
     _silence_libraries()
     with STOP, process_group():
         data = build_data(spec)
-        classifier, counts = build_classifier(spec, data)
+        with recorded_bug(spec, data):
+            classifier, counts = build_classifier(spec, data)
         transfer_weights(spec, classifier.network, data)
         with run_lock(spec):
             accuracy = broadcast(_accuracy_of_finished_twin(spec))

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from hydra.utils import instantiate
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 from torch import Tensor, nn
 
 from cnn_anatomy.core.atomic import atomic_write
 from cnn_anatomy.core.errors import ConfigError
+from cnn_anatomy.core.instantiation import instantiate
 from cnn_anatomy.core.ranges import Count
 from cnn_anatomy.data import ImageData
 from cnn_anatomy.distributed.process_group import barrier, broadcast, rank
@@ -62,7 +62,7 @@ class Checkpoint:
         Raises:
             ConfigError: if the file cannot be read, or holds anything but tensors.
         """
-        return checkpoints.read(self.source)
+        return checkpoints.read_checkpoint(self.source)
 
 
 class TrackedRun:
@@ -84,7 +84,9 @@ class TrackedRun:
                 Path(uri.removeprefix("sqlite:///")).stat()
             client = MlflowClient(uri)
             with tempfile.TemporaryDirectory() as folder:
-                return checkpoints.read(client.download_artifacts(run_id, WEIGHTS, folder))
+                return checkpoints.read_checkpoint(
+                    client.download_artifacts(run_id, WEIGHTS, folder)
+                )
         except (MlflowException, OSError) as error:
             raise ConfigError(
                 f"transfer.source={self.source} has no {WEIGHTS} in {uri}: give "
@@ -139,15 +141,7 @@ def copy_weights(
     Raises:
         ConfigError: if a weight is missing, unexpected or of another shape.
     """
-    state = network.state_dict()
-    weights = checkpoints.named(network, weights)
-    expected = {k: v for k, v in state.items() if not k.startswith(TASK_PARTS)}
-    transferred = {k: v for k, v in weights.items() if not k.startswith(TASK_PARTS)}
     try:
-        checkpoints.require_fit(expected, transferred)
+        checkpoints.load_weights(network, weights, without=TASK_PARTS, modules=layers)
     except ConfigError as error:
         raise ConfigError(f"transfer.source: {error}") from None
-    if layers is not None:
-        names = {name for name, module in network.named_modules() if module in layers}
-        transferred = {k: v for k, v in transferred.items() if k.rpartition(".")[0] in names}
-    network.load_state_dict({**state, **transferred})

@@ -47,9 +47,10 @@ def by_size(
     """Draw accuracy by the object's size in a line per variant.
 
     With `knockouts`, draw a line per knocked-out branch of the first variant that has some.
-    Reads sizes.parquet: knockout (`none` or a branch), size_low, size_high (pixels), n, accuracy.
+    Reads object_size.parquet: knockout (`none` or a branch), size_low, size_high
+    (pixels), n, accuracy.
     """
-    frames = _frames(evidence, "sizes.parquet", variants)
+    frames = _frames(evidence, "object_size.parquet", variants)
     whole = {v: [f[f.knockout == "none"] for f in seeds] for v, seeds in frames.items()}
     if not knockouts:
         if whole:
