@@ -19,7 +19,7 @@ from omegaconf import DictConfig
 from cnn_anatomy.config.validation import check, check_words
 from cnn_anatomy.core.errors import sentence
 from cnn_anatomy.core.interrupts import KEPT, Stopped
-from cnn_anatomy.core.paths import REPOSITORY
+from cnn_anatomy.core.paths import CONF
 from cnn_anatomy.distributed.launch import launch_ranks
 from cnn_anatomy.distributed.process_group import rank, world_size
 from cnn_anatomy.sweep.mistakes import MISTAKES
@@ -27,7 +27,7 @@ from cnn_anatomy.tracking.server import require_server
 from cnn_anatomy.training.run_spec import RunSpec
 
 
-@hydra.main(version_base="1.3", config_path=str(REPOSITORY / "conf"), config_name="train")
+@hydra.main(version_base="1.3", config_path=str(CONF), config_name="train")
 def train(config: DictConfig) -> Any:
     """Train one run."""
     hydra_config = HydraConfig.get()

@@ -21,9 +21,8 @@ from cnn_anatomy.config.rules import broken
 from cnn_anatomy.config.signatures import Signature, signature
 from cnn_anatomy.config.source_network import source_config
 from cnn_anatomy.core.errors import ConfigError, did_you_mean, sentence
-from cnn_anatomy.core.paths import REPOSITORY
+from cnn_anatomy.core.paths import CONF
 
-CONF = REPOSITORY / "conf"
 # What a node without `_target_` is called with, and where a target's further keywords go.
 CALLED = {"trainer": "lightning.pytorch.trainer.trainer.Trainer"}
 COMPOSED = (

@@ -10,7 +10,7 @@ from pathlib import Path
 from mlflow import MlflowClient
 
 from cnn_anatomy.core.errors import ConfigError
-from cnn_anatomy.core.paths import REPOSITORY, tracking_uri
+from cnn_anatomy.core.paths import HOME, OUTPUTS, tracking_uri
 from cnn_anatomy.report import ledger
 from cnn_anatomy.report.render import TEMPLATES
 from cnn_anatomy.report.study_page import SMALL, Page, publish
@@ -66,11 +66,11 @@ def main() -> None:
     try:
         studies = select_studies(",".join(sys.argv[1:]) or "all")
         require_server(tracking_uri())
-        index = write(studies, MlflowClient(tracking_uri()), REPOSITORY / "outputs" / "report")
+        index = write(studies, MlflowClient(tracking_uri()), OUTPUTS / "report")
     except ConfigError as error:
         print(error, file=sys.stderr)
         raise SystemExit(2) from None
-    print(index.relative_to(REPOSITORY))
+    print(index.relative_to(HOME))
 
 
 if __name__ == "__main__":

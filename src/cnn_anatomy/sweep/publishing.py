@@ -7,7 +7,7 @@ from pathlib import Path
 
 from mlflow import MlflowClient
 
-from cnn_anatomy.core.paths import REPOSITORY, RESULTS
+from cnn_anatomy.core.paths import HOME, OUTPUTS, RESULTS
 from cnn_anatomy.report import paper_page, study_page
 from cnn_anatomy.report.render import show
 from cnn_anatomy.report.table import PaperTable
@@ -74,9 +74,9 @@ def print_if_finished(plan: SweepPlan) -> bool:
 
 
 def _root(request: SweepRequest) -> Path:
-    return RESULTS if request.preset else REPOSITORY / "outputs" / "results"
+    return RESULTS if request.preset else OUTPUTS / "results"
 
 
 def _print_table(table: PaperTable, folder: Path) -> None:
     show(table)
-    print(f"{table.study}: {folder.relative_to(REPOSITORY)}/README.md\n")
+    print(f"{table.study}: {folder.relative_to(HOME)}/README.md\n")
