@@ -11,9 +11,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from helpers import REPOSITORY
 from PIL import Image
-
-from cnn_anatomy.core.paths import REPOSITORY
+from processes import TRAIN, python_path
 
 DOCUMENT = REPOSITORY / "docs" / "bad-input.md"
 
@@ -265,11 +265,11 @@ def refusal(case: Case) -> Refusal:
                 ignore = shutil.ignore_patterns("__pycache__", "*.png", "*.svg", "runs.json")
                 shutil.copytree(REPOSITORY / part, folder / "copy" / part, ignore=ignore)
             (folder / "copy" / "experiments" / "mine.yaml").write_text(case.study)
-            environment["PYTHONPATH"] = str(folder / "copy" / "src")
+            environment["PYTHONPATH"] = python_path(folder / "copy" / "src")
         words = shlex.split(case.words.replace("FOLDER", name))
         with (folder / "said").open("w+") as said:
             process = subprocess.Popen(
-                [sys.executable, "-m", "cnn_anatomy.train", *words],
+                [*TRAIN, *words],
                 cwd=folder,
                 env=environment,
                 stdout=said,

@@ -3,6 +3,7 @@
 import os
 import shutil
 
+import processes
 import pytest
 from filelock import FileLock
 from helpers import SMALL, composed
@@ -20,6 +21,15 @@ def _own_cache(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patched:
         patched.setenv("CNN_ANATOMY_CACHE", str(tmp_path_factory.mktemp("cache")))
         yield
+
+
+@pytest.fixture(autouse=True)
+def _no_process_is_left():
+    """Kill the processes that a failed test leaves behind; those of longer fixtures go on."""
+    before = len(processes.STARTED)
+    yield
+    for process in processes.STARTED[before:]:
+        processes.kill(process)
 
 
 @pytest.fixture(scope="session")

@@ -1,14 +1,16 @@
 """The real configuration, at a size of seconds."""
 
 import os
+from pathlib import Path
 
 import torch
 from hydra import compose, initialize_config_dir
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
-from cnn_anatomy.core.paths import REPOSITORY
+from cnn_anatomy.core.paths import CONF
 
+REPOSITORY = Path(__file__).resolve().parents[1]
 SMALL = (
     "model.width=4",
     "data.source.train=40",
@@ -33,7 +35,7 @@ def environment(folder, uri=None, **more):
 
 def composed(*overrides):
     """Compose conf/train.yaml with `overrides`."""
-    with initialize_config_dir(str(REPOSITORY / "conf"), version_base="1.3"):
+    with initialize_config_dir(str(CONF), version_base="1.3"):
         return compose("train", list(overrides))
 
 

@@ -4,13 +4,12 @@ import contextlib
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 from pathlib import Path
 
 import psutil
-from sweeps import until
+from processes import free_port, start, until
 
 # On loopback no token is needed; Ray would keep one in the home folder.
 QUIET = {"RAY_AUTH_MODE": "disabled", "RAY_USAGE_STATS_ENABLED": "0"}
@@ -22,9 +21,7 @@ class RayCluster:
 
     def __init__(self, folder):
         self.folder = Path(folder)
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.address = f"127.0.0.1:{free.getsockname()[1]}"
+        self.address = f"127.0.0.1:{free_port()}"
         self.program = shutil.which("ray", path=str(Path(sys.executable).parent))
         self.nodes = []
 
@@ -50,16 +47,9 @@ class RayCluster:
             _kill(self.nodes.pop())
 
     def _node(self, *arguments):
-        with (self.folder / "nodes.log").open("a") as log:
-            self.nodes.append(
-                subprocess.Popen(
-                    [self.program, "start", "--block", "--disable-usage-stats", *arguments],
-                    env=ENVIRONMENT,
-                    stdout=log,
-                    stderr=log,
-                    start_new_session=True,
-                )
-            )
+        call = [self.program, "start", "--block", "--disable-usage-stats", *arguments]
+        log = self.folder / "nodes.log"
+        self.nodes.append(start(self.folder, *call, env=ENVIRONMENT, log=log))
 
     def _count(self):
         """Return how many nodes live."""

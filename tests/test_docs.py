@@ -4,8 +4,9 @@ import re
 import subprocess
 
 import pytest
+from helpers import REPOSITORY
 
-from cnn_anatomy.core.paths import REPOSITORY, RESULTS
+from cnn_anatomy.core.paths import CONF, RESULTS
 from cnn_anatomy.studies.study import CORE, load_study, study_names
 
 
@@ -43,7 +44,7 @@ def test_links_lead_somewhere(document):
 def test_the_axes_of_the_readme_are_those_of_the_configuration():
     readme = (REPOSITORY / "README.md").read_text()
     for axis in ("model", "block", "pooling", "skip", "norm", "head", "aux", "freeze", "inception"):
-        for option in (REPOSITORY / "conf" / axis).glob("*.yaml"):
+        for option in (CONF / axis).glob("*.yaml"):
             row = next(line for line in readme.splitlines() if line.startswith(f"| `{axis}` |"))
             assert f"`{option.stem}`" in row, (axis, option.stem)
 

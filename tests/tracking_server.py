@@ -1,11 +1,8 @@
 """A real tracking server that a test may kill and start again."""
 
-import os
-import signal
-import socket
-import subprocess
 import sys
-import time
+
+from processes import free_port, kill, start, until
 
 from cnn_anatomy.tracking.server import server_answers
 
@@ -17,9 +14,7 @@ class TrackingServer:
     """
 
     def __init__(self, folder, backend=None, workers=1, certificate=None):
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
+        port = free_port()
         self.folder = folder
         self.uri = f"http://127.0.0.1:{port}"
         self.call = [sys.executable, "-m", "mlflow", "server", "--port", str(port)]
@@ -33,17 +28,12 @@ class TrackingServer:
 
     def start(self):
         """Start it, and wait until it answers."""
-        with (self.folder / "server.log").open("a") as log:
-            self.process = subprocess.Popen(
-                self.call, cwd=self.folder, stdout=log, stderr=log, start_new_session=True
-            )
-        for _ in range(240):
-            if server_answers(self.uri):
-                return
-            time.sleep(0.5)
-        raise AssertionError((self.folder / "server.log").read_text())
+        log = self.folder / "server.log"
+        self.process = start(self.folder, *self.call, log=log)
+        until(
+            lambda: server_answers(self.uri), "answer", process=self.process, explain=log.read_text
+        )
 
     def kill(self):
         """Kill it and its workers."""
-        os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait()
+        kill(self.process)

@@ -5,7 +5,7 @@ from bad_input import CASES, DOCUMENT, SECTIONS, refusal, row
 from omegaconf import OmegaConf
 
 from cnn_anatomy.config.limits import LIMITS, limits
-from cnn_anatomy.core.paths import REPOSITORY
+from cnn_anatomy.core.paths import CONF
 
 FEW = [cases[i] for cases in SECTIONS.values() for i in (0, -2) if not cases[i].late]
 
@@ -45,7 +45,7 @@ def numbers(node, path):
 
 
 def test_every_number_of_the_configuration_has_limits():
-    for file in (REPOSITORY / "conf").glob("*/*.yaml"):
+    for file in CONF.glob("*/*.yaml"):
         plain = OmegaConf.to_container(OmegaConf.load(file), resolve=False)
         axis = file.parent.name
         if axis in ("hydra", "transfer"):

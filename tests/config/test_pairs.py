@@ -16,7 +16,7 @@ from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
 from cnn_anatomy.core.errors import ConfigError, sentence
-from cnn_anatomy.core.paths import REPOSITORY
+from cnn_anatomy.core.paths import CONF
 from cnn_anatomy.training.build import build_classifier
 from cnn_anatomy.training.run_spec import RunSpec
 
@@ -24,10 +24,7 @@ AXES = (
     *("model", "block", "pooling", "skip", "norm", "activation", "init"),
     *("inception", "head", "aux", "freeze"),
 )
-FILES = {
-    a: {p.stem: OmegaConf.load(p) for p in sorted((REPOSITORY / "conf" / a).glob("*.yaml"))}
-    for a in AXES
-}
+FILES = {a: {p.stem: OmegaConf.load(p) for p in sorted((CONF / a).glob("*.yaml"))} for a in AXES}
 CHOICES = {a: list(files) for a, files in FILES.items()}
 PAIRS = [
     frozenset({(a, x), (b, y)})
