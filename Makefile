@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help sweep plan table reproduce report sync ui server bench bench-store screenshot test test-slow test-faults test-slurm test-ray test-server test-ddp lint format lock clean
+.PHONY: help sweep plan table reproduce report sync ui server bench bench-store screenshot test test-slow test-part test-faults test-slurm test-ray test-server test-ddp lint format lock clean
 export OMP_NUM_THREADS ?= 1
 # MLflow's server would start seven processes more, for jobs on language models.
 export MLFLOW_SERVER_ENABLE_JOB_EXECUTION ?= false
@@ -77,6 +77,9 @@ test: .venv/stamp ## run the fast tests
 
 test-slow: .venv/stamp ## run the slow ones: minutes of real training
 	@.venv/bin/pytest -n 2 -m slow
+
+test-part: .venv/stamp ## run an eighth of the slow tests, chosen by the commit, and a few others
+	@.venv/bin/pytest -vv -n 2 --part 8 -m "slow or every_part"
 
 test-faults: .venv/stamp ## kill a sweep at random moments; FAULTS=20 of them
 	@.venv/bin/pytest -n 0 -s -m faults

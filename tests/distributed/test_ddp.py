@@ -99,6 +99,7 @@ def test_a_batch_in_two_shares_is_trained_on_as_a_whole(tmp_path):
         torch.testing.assert_close(ours, whole, rtol=1e-12, atol=1e-12)
 
 
+@pytest.mark.every_part
 def test_two_processes_give_the_numbers_of_one(one, two):
     assert two.run.info.status == "FINISHED"
     assert two.run.data.tags["key"] == one.run.data.tags["key"]

@@ -51,6 +51,7 @@ def test_a_variant_that_diverges_fails_alone(tmp_path, uri):
 
 
 @pytest.mark.faults
+@pytest.mark.every_part
 def test_two_sweeps_that_start_at_once_share_the_work(tmp_path):
     uri = f"sqlite:///{tmp_path}/mlflow.db"  # which both make
     words = [*TINY, "aux=none,heads", "hydra.sweeper.seeds=2"]
