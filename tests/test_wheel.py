@@ -1,6 +1,7 @@
 """The wheel in an environment and a folder of its own, with nothing of the repository beside it."""
 
 import os
+import re
 import subprocess
 import sys
 import sysconfig
@@ -71,6 +72,13 @@ def command(installed, tmp_path_factory):
     return run
 
 
+def make_table(study):
+    """Return the words after `python -m` in the command that `make table` runs."""
+    makefile = (REPOSITORY / "Makefile").read_text()
+    (words,) = re.findall(r"^table:.*\n\t@\$\(RUN\) (.*) \$\(STUDY\)$", makefile, re.MULTILINE)
+    return [*words.split(), study]
+
+
 def files(folder):
     return {path for path in folder.rglob("*") if path.is_file()}
 
@@ -105,7 +113,7 @@ def test_it_runs_anywhere_and_writes_into_the_current_folder(installed, command)
     table = command.folder / "outputs" / "results" / "tiny" / "table.md"
     written = table.read_text()
     table.unlink()
-    command("python", "-m", "cnn_anatomy.report", "tiny")
+    command("python", "-m", *make_table("tiny"))
     assert table.read_text() == written
 
     client = MlflowClient(f"sqlite:///{command.folder}/mlflow.db")
