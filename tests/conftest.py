@@ -1,4 +1,4 @@
-"""What several tests share."""
+"""Fixtures that many tests use, and the option --part."""
 
 import os
 import shutil
@@ -49,7 +49,7 @@ def pytest_collection_modifyitems(config, items):
 
 @pytest.fixture(scope="session", autouse=True)
 def _own_cache(tmp_path_factory):
-    """Keep what tests leave in the cache apart from what sweeps left there."""
+    """Give the tests a cache apart from the one that sweeps use."""
     with pytest.MonkeyPatch.context() as patched:
         patched.setenv("CNN_ANATOMY_CACHE", str(tmp_path_factory.mktemp("cache")))
         yield
@@ -57,7 +57,7 @@ def _own_cache(tmp_path_factory):
 
 @pytest.fixture(autouse=True)
 def _no_process_is_left():
-    """Kill the processes that a failed test leaves behind; those of longer fixtures go on."""
+    """Kill the processes that a failed test leaves behind, but not those of longer fixtures."""
     before = len(processes.STARTED)
     yield
     for process in processes.STARTED[before:]:

@@ -1,4 +1,4 @@
-"""The real configuration, at a size of seconds."""
+"""The real configuration, small enough to train in seconds."""
 
 import os
 from pathlib import Path
@@ -22,7 +22,7 @@ SMALL = (
 
 
 def environment(folder, uri=None, **more):
-    """Return that of a command whose store (by default) and cache are in `folder`."""
+    """Return the environment of a command with its cache and, by default, its store in `folder`."""
     return {
         **os.environ,
         "MLFLOW_TRACKING_URI": uri or f"sqlite:///{folder}/mlflow.db",
@@ -40,7 +40,7 @@ def composed(*overrides):
 
 
 def built(*overrides, size=32, classes=10, device="meta"):
-    """Build the network that `overrides` name, by default without memory for its weights."""
+    """Build the network of `overrides`, by default without memory for its weights."""
     config = composed(*overrides)
     OmegaConf.resolve(config)
     with torch.device(device):

@@ -1,4 +1,4 @@
-"""Commands that tests start as real processes: starting them, waiting for them, free ports."""
+"""Real processes for tests: starting them, waiting for them, ending them, and free ports."""
 
 import os
 import signal
@@ -10,7 +10,7 @@ import time
 from helpers import environment
 
 TRAIN = (sys.executable, "-m", "cnn_anatomy.train")
-STARTED: list[subprocess.Popen] = []  # a fixture kills those that a failed test leaves behind
+STARTED: list[subprocess.Popen] = []  # killed by a fixture if a failed test leaves them
 
 
 def start(folder, *call, env=None, log=None):
@@ -41,9 +41,9 @@ def start(folder, *call, env=None, log=None):
 
 def ended(process, status=0, timeout=500):
     """Wait until a process has ended with `status`; return its standard output and error."""
-    printed, told = process.communicate(timeout=timeout)
-    assert process.returncode == status, told
-    return printed, told
+    output, errors = process.communicate(timeout=timeout)
+    assert process.returncode == status, errors
+    return output, errors
 
 
 def kill(process, number=signal.SIGKILL):
@@ -58,10 +58,10 @@ def until(condition, what, seconds=240, *, process=None, explain=None):
 
     Args:
         condition: a function without arguments.
-        what: name of what is waited for, in the error.
-        seconds: to wait at most.
-        process: one without which `condition` can't come true: its end is a failure.
-        explain: function that returns the text of a log, for the error.
+        what: what the error says is missing.
+        seconds: the longest wait.
+        process: a process whose end means that `condition` never comes true.
+        explain: returns the text of a log for the error.
     """
     end = time.monotonic() + seconds
     while time.monotonic() < end:
@@ -83,6 +83,6 @@ def free_port():
 
 
 def python_path(*folders):
-    """Return PYTHONPATH with `folders` before what it has."""
-    before = os.environ.get("PYTHONPATH", "")
-    return os.pathsep.join([*map(str, folders), *filter(None, [before])])
+    """Return PYTHONPATH with `folders` put first."""
+    inherited = os.environ.get("PYTHONPATH", "")
+    return os.pathsep.join([*map(str, folders), *filter(None, [inherited])])

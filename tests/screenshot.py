@@ -65,11 +65,11 @@ def runs_table(
     parent: str,
     columns: Sequence[str] = (),
 ) -> None:
-    """Open the experiment's table of runs, `parent` unfolded; `columns` are toggled."""
+    """Open the experiment's table of runs, unfold `parent` and toggle `columns`."""
 
     def press(xpath: str) -> None:
-        found = WebDriverWait(driver, 60).until(lambda d: d.find_element(By.XPATH, xpath))
-        driver.execute_script("arguments[0].click()", found)
+        element = WebDriverWait(driver, 60).until(lambda d: d.find_element(By.XPATH, xpath))
+        driver.execute_script("arguments[0].click()", element)
 
     driver.get(f"{address}/#/experiments/{experiment}/runs")
     press(f"(//*[text()='{parent}']/ancestor::div[@role='gridcell'])[1]//button")
@@ -88,7 +88,7 @@ def runs_table(
 
 
 def main() -> None:
-    """Take the picture."""
+    """Take the picture of a study's runs."""
     study, file = sys.argv[1:]
     client = MlflowClient(tracking_uri())
     experiment = client.get_experiment_by_name(study)

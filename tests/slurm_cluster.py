@@ -1,4 +1,4 @@
-"""A real Slurm of one node, its daemons without systemd and all that they write in one folder."""
+"""A real Slurm of one node: daemons without systemd, all of whose files are in one folder."""
 
 import getpass
 import os
@@ -43,12 +43,12 @@ PartitionName=main Nodes=ALL Default=YES MaxTime=60 State=UP
 
 
 def lacking():
-    """Return the programs that are not installed."""
+    """Return the programs that are missing."""
     return [p for p in PROGRAMS if shutil.which(p, path=_path()) is None]
 
 
 def _path():
-    """Return PATH with the folders where Debian has daemons."""
+    """Return PATH with the folders in which Debian installs daemons."""
     return f"{os.environ['PATH']}:/usr/sbin:/sbin"
 
 
@@ -94,7 +94,7 @@ class SlurmCluster:
         self._until(lambda: "idle" in self.call("sinfo", "-h", "-o", "%T", check=False), "slurmd")
 
     def call(self, *command, check=True):
-        """Run a command of Slurm's; return what it prints."""
+        """Run a command of Slurm; return its output."""
         done = subprocess.run(
             command, env=self.environment, capture_output=True, text=True, check=False
         )

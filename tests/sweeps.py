@@ -1,4 +1,4 @@
-"""Sweeps of tiny runs by the real command, and what the store holds of them."""
+"""Sweeps of tiny runs by the real command, and their runs in the store."""
 
 import processes
 from helpers import SMALL, environment
@@ -14,7 +14,7 @@ LONG = ("pooling=stochastic", "seed=0", *TINY, "trainer.max_epochs=150")  # half
 def start(folder, launcher, *words, **more):
     """Start a sweep in `folder`, which is created; `more` is added to its environment."""
     folder.mkdir(exist_ok=True)
-    # Now, as this process reads the store early: two that make its schema at once fail.
+    # Before the sweep does: two processes that create the schema at once fail.
     prepare(f"sqlite:///{folder}/mlflow.db", "adhoc")
     call = (*processes.TRAIN, "--multirun", f"hydra/launcher={launcher}", *words)
     return processes.start(folder, *call, env=environment(folder, **more))
@@ -28,7 +28,7 @@ def runs(folder, kind="run"):
 
 
 def half_way(folder, epochs=20):
-    """Return the runs in `folder` that are under way and have `epochs` behind them."""
+    """Return the runs in `folder` that are training and have finished `epochs` epochs."""
     return [
         r
         for r in runs(folder)
@@ -37,7 +37,7 @@ def half_way(folder, epochs=20):
 
 
 def results(folder):
-    """Return (key, metric, step) → value of all finished runs, to the bit; speed does not count."""
+    """Return (key, metric, step) → exact value for all finished runs, without speeds."""
     client = MlflowClient(f"sqlite:///{folder}/mlflow.db")
     return {
         (run.data.tags["key"], name, m.step): m.value
@@ -50,5 +50,5 @@ def results(folder):
 
 
 def rows(printed):
-    """Return the lines of a printed table but for its heading; they hold numbers alone."""
+    """Return the lines of a printed table that hold numbers."""
     return [line for line in printed.splitlines() if "±" in line or "%" in line]

@@ -1,4 +1,4 @@
-"""Documents say what the results say, and point at what is there."""
+"""Documents agree with the results, and their links and paths exist."""
 
 import re
 import subprocess
@@ -11,7 +11,7 @@ from cnn_anatomy.studies.study import CORE, load_study, study_names
 
 
 def committed(path):
-    """Return a file as it was committed: a sweep since then may have written other results."""
+    """Return a file as committed, since a sweep may have changed it afterwards."""
     name = path.relative_to(REPOSITORY).as_posix()
     command = ["git", "-C", str(REPOSITORY), "show", f"HEAD:{name}"]
     shown = subprocess.run(command, capture_output=True, text=True, check=False)

@@ -1,4 +1,4 @@
-"""The wheel in an environment and a folder of its own, with nothing of the repository beside it."""
+"""The installed wheel works in an empty folder, without the repository."""
 
 import os
 import re
@@ -26,7 +26,7 @@ table: {rows: [skip], metrics: [test/accuracy, macs]}
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory):
-    """Build the wheel and install it beside this environment's dependencies, which it borrows."""
+    """Install the wheel in a new environment that borrows the dependencies of this one."""
     folder = tmp_path_factory.mktemp("wheel")
     build = [sys.executable, "-m", "hatchling", "build", "--target", "wheel"]
     subprocess.run([*build, "--directory", folder / "dist"], cwd=REPOSITORY, check=True)
@@ -38,7 +38,7 @@ def installed(tmp_path_factory):
     subprocess.run([sys.executable, "-m", *install], check=True)
     paths = {"base": str(environment), "platbase": str(environment)}
     packages = Path(sysconfig.get_path("purelib", vars=paths))
-    # A .pth file in a folder that a .pth file names is not read: no editable install comes along.
+    # Folders that a .pth file adds have their own .pth files ignored: no editable install leaks.
     (packages / "borrowed.pth").write_text(sysconfig.get_path("purelib"))
     home = folder / "home"
     home.mkdir()

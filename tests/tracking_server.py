@@ -8,9 +8,9 @@ from cnn_anatomy.tracking.server import server_answers
 
 
 class TrackingServer:
-    """`mlflow server` on a free port, on `backend` or SQLite in `folder`, its artifacts there.
+    """`mlflow server` on a free port with its artifacts in `folder`, and `backend` or SQLite there.
 
-    With `certificate`, a file that has its key, too, it speaks TLS.
+    With `certificate`, a file that also holds the key, it speaks TLS.
     """
 
     def __init__(self, folder, backend=None, workers=1, certificate=None):
@@ -27,7 +27,7 @@ class TrackingServer:
             self.call += ["--uvicorn-opts", files]
 
     def start(self):
-        """Start it, and wait until it answers."""
+        """Start the server, and wait until it answers."""
         log = self.folder / "server.log"
         self.process = start(self.folder, *self.call, log=log)
         until(
@@ -35,5 +35,5 @@ class TrackingServer:
         )
 
     def kill(self):
-        """Kill it and its workers."""
+        """Kill the server and its workers."""
         kill(self.process)
