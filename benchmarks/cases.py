@@ -8,14 +8,14 @@ from pathlib import Path
 from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig, OmegaConf
 
-from cnn_anatomy.core.paths import REPOSITORY
+from cnn_anatomy.core.paths import CONF
 
 SMALL_SPLITS = ("data.source.canvas=32", "data.source.val=50", "data.source.test=50")
 
 
 def composed(*overrides: str) -> DictConfig:
     """Compose a run's configuration."""
-    with initialize_config_dir(str(REPOSITORY / "conf"), version_base="1.3"):
+    with initialize_config_dir(str(CONF), version_base="1.3"):
         return compose("train", list(overrides))
 
 

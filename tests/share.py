@@ -1,4 +1,4 @@
-"""What a process of a test does with its share of a batch; alone, it has all of it."""
+"""Trains on one rank's share of a batch, or alone on the whole batch."""
 
 import os
 import sys
@@ -13,7 +13,7 @@ from cnn_anatomy.distributed.process_group import average
 
 
 class Fault(pl.Callback):
-    """Fails in the second of several processes, alone."""
+    """Fails in the second of several processes only."""
 
     def on_train_epoch_end(self, trainer, module):
         if trainer.global_rank == 1:
@@ -55,7 +55,7 @@ def trained(rank, world):
 
 if __name__ == "__main__":
     distributed.init_process_group("gloo")
-    found = trained(int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"]))
+    values = trained(int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"]))
     if os.environ["RANK"] == "0":
-        torch.save(found, sys.argv[1])
+        torch.save(values, sys.argv[1])
     distributed.destroy_process_group()

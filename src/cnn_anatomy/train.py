@@ -23,14 +23,14 @@ from cnn_anatomy.config.validation import check_config
 from cnn_anatomy.core.errors import COMPOSITION_ERRORS, ConfigError, RunFailed, sentence
 from cnn_anatomy.core.instantiation import original_error
 from cnn_anatomy.core.interrupts import KEPT, Stopped
-from cnn_anatomy.core.paths import REPOSITORY
+from cnn_anatomy.core.paths import CONF
 from cnn_anatomy.distributed.launch import launch_ranks
 from cnn_anatomy.distributed.process_group import rank, world_size
 from cnn_anatomy.tracking.server import require_server
 from cnn_anatomy.training.run_spec import RunSpec
 
 
-@hydra.main(version_base="1.3", config_path=str(REPOSITORY / "conf"), config_name="train")
+@hydra.main(version_base="1.3", config_path=str(CONF), config_name="train")
 def train(config: DictConfig) -> Any:
     """Train one run."""
     hydra_config = HydraConfig.get()

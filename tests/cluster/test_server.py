@@ -15,12 +15,12 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from helpers import SMALL, environment
+from helpers import REPOSITORY, SMALL, environment
 from mlflow import MlflowClient
+from processes import TRAIN, kill, start, until
 from tracking_server import TrackingServer
 
 from cnn_anatomy.core.errors import ConfigError
-from cnn_anatomy.core.paths import REPOSITORY
 from cnn_anatomy.report.site import write_site
 from cnn_anatomy.report.study_page import publish_studies
 from cnn_anatomy.results.runs import REQUIRED_METRICS, read_sweep
@@ -63,15 +63,9 @@ def place():
 def sweep(place):
     """Sweep with four workers; kill server and database once each, and start them again."""
     began = time.monotonic()
-    log = (place.folder / "sweep.log").open("w")
-    process = subprocess.Popen(
-        [sys.executable, "-m", "cnn_anatomy.train", *WORDS],
-        cwd=place.folder,
-        env=environment(place.folder, place.server.uri, WORKERS="4"),
-        stdout=log,
-        stderr=log,
-        start_new_session=True,
-    )
+    env = environment(place.folder, place.server.uri, WORKERS="4")
+    log = place.folder / "sweep.log"
+    process = start(place.folder, *TRAIN, *WORDS, env=env, log=log)
     client = MlflowClient(place.server.uri)
     try:
         await_finished(client, process, RUNS // 4)
@@ -84,10 +78,9 @@ def sweep(place):
         place.database.start()
         status = process.wait(timeout=1800)
     finally:
-        if process.poll() is None:
-            process.kill()
+        kill(process)
     seconds = time.monotonic() - began
-    said = (place.folder / "sweep.log").read_text()
+    said = log.read_text()
     print(f"\n{RUNS} runs by 4 workers in {seconds:.0f} s; server and database killed once each")
     found = runs(client)
     return SimpleNamespace(client=client, status=status, said=said, runs=found, place=place)
@@ -102,17 +95,16 @@ def runs(client, kind="run"):
 
 def await_finished(client, process, count):
     """Wait until `count` runs are done, others under way."""
-    for _ in range(1800):
-        if sum(r.info.status == "FINISHED" for r in runs(client)) >= count:
-            return
-        assert process.poll() is None, "done before the server could be killed"
-        time.sleep(0.5)
-    raise AssertionError(f"no {count} runs in 15 minutes")
+
+    def are_finished():
+        return sum(r.info.status == "FINISHED" for r in runs(client)) >= count
+
+    until(are_finished, f"{count} runs", 900, process=process, explain=str)
 
 
 def command(sweep, *words):
     """Run the real command again on the server."""
-    call = [sys.executable, "-m", "cnn_anatomy.train", *WORDS, *words]
+    call = [*TRAIN, *WORDS, *words]
     env = environment(sweep.place.folder, sweep.place.server.uri, COLUMNS="200")
     began = time.monotonic()
     done = subprocess.run(

@@ -12,7 +12,7 @@ from omegaconf import OmegaConf
 from cnn_anatomy.config.validation import check_config
 from cnn_anatomy.core.errors import ConfigError, sentence
 from cnn_anatomy.core.instantiation import instantiate
-from cnn_anatomy.core.paths import REPOSITORY
+from cnn_anatomy.core.paths import CONF
 from cnn_anatomy.training.build import build_classifier
 from cnn_anatomy.training.run_spec import RunSpec
 
@@ -71,7 +71,7 @@ NUMBERS = {
     "seed": st.sampled_from([-1, 0, 2**31]),
     "threads": st.integers(0, 1),
 }
-CHOICES = {a: sorted(p.stem for p in (REPOSITORY / "conf" / a).glob("*.yaml")) for a in AXES}
+CHOICES = {a: sorted(p.stem for p in (CONF / a).glob("*.yaml")) for a in AXES}
 
 
 @st.composite
@@ -98,7 +98,7 @@ def train(words, cache):
         *("data.batch_size=20", "trainer.max_epochs=1", "trainer.precision=32-true"),
         *(f"paths.cache={cache}", "trainer.accelerator=cpu"),
     ]
-    with initialize_config_dir(str(REPOSITORY / "conf"), version_base="1.3"):
+    with initialize_config_dir(str(CONF), version_base="1.3"):
         config = compose("train", [*small, *words], return_hydra_config=True)
     check_config(config, config.hydra.runtime.choices)
     config = OmegaConf.masked_copy(config, [k for k in config if k != "hydra"])

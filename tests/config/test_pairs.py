@@ -18,7 +18,7 @@ from omegaconf import OmegaConf
 from cnn_anatomy.config.options import written
 from cnn_anatomy.config.rules import broken_rules
 from cnn_anatomy.core.errors import ConfigError, sentence
-from cnn_anatomy.core.paths import REPOSITORY
+from cnn_anatomy.core.paths import CONF
 from cnn_anatomy.training.build import build_classifier
 from cnn_anatomy.training.run_spec import RunSpec
 
@@ -26,10 +26,7 @@ AXES = (
     *("model", "block", "pooling", "skip", "norm", "activation", "init"),
     *("inception", "head", "aux", "freeze"),
 )
-FILES = {
-    a: {p.stem: OmegaConf.load(p) for p in sorted((REPOSITORY / "conf" / a).glob("*.yaml"))}
-    for a in AXES
-}
+FILES = {a: {p.stem: OmegaConf.load(p) for p in sorted((CONF / a).glob("*.yaml"))} for a in AXES}
 CHOICES = {a: list(files) for a, files in FILES.items()}
 PAIRS = [
     frozenset({(a, x), (b, y)})
@@ -82,7 +79,7 @@ def choices_in(defaults):
     return chosen
 
 
-DEFAULTS = choices_in(OmegaConf.load(REPOSITORY / "conf" / "train.yaml").defaults)
+DEFAULTS = choices_in(OmegaConf.load(CONF / "train.yaml").defaults)
 BY_MODEL = {m: choices_in([m]) for m in CHOICES["model"]}
 
 

@@ -7,9 +7,7 @@ from helpers import composed
 from omegaconf import OmegaConf
 
 from cnn_anatomy.config.run_key import BOOKKEEPING, FILES, PLACEMENT, counting, run_key, run_keys
-from cnn_anatomy.core.paths import REPOSITORY
-
-CONF = REPOSITORY / "conf"
+from cnn_anatomy.core.paths import CONF
 
 
 @pytest.mark.parametrize(

@@ -20,9 +20,10 @@ from cnn_anatomy.config.limits import (
     TrackingKeys,
     TrainerKeys,
 )
-from cnn_anatomy.config.options import CONF, option_names, top_level, written
+from cnn_anatomy.config.options import option_names, top_level, written
 from cnn_anatomy.config.signatures import signature
 from cnn_anatomy.config.targets import CALLED, FORWARDED, SUPPLIED, key_kind, target_signature
+from cnn_anatomy.core.paths import CONF
 
 GROUPS, KEYS = top_level()
 FILES = sorted(file for group in GROUPS for file in (CONF / group).glob("*.yaml"))
@@ -80,7 +81,7 @@ def test_every_launcher_is_a_plugin_of_hydras(file):
     "name",
     [
         *rules.TARGET_RULES,
-        *rules.WEIGHTLESS_SKIPS,
+        *sorted(rules.WEIGHTLESS_SKIPS),
         *(rules.NO_BLOCK, rules.OWN_HEADS, rules.BATCH_NORM, rules.THAWING),
         *FORWARDED,
     ],

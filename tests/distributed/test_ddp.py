@@ -2,9 +2,10 @@
 
 import os
 import signal
-import subprocess
 import sys
 import time
+from contextlib import suppress
+from pathlib import Path
 from types import SimpleNamespace
 
 import pandas as pd
@@ -14,11 +15,13 @@ import share
 import torch
 from helpers import SMALL, environment
 from mlflow import MlflowClient
+from processes import TRAIN, ended, python_path, until
+from processes import start as start_process
 
-from cnn_anatomy.core.paths import REPOSITORY
+from cnn_anatomy.core.paths import CONF
 
 pytestmark = pytest.mark.ddp
-COMMAND = (sys.executable, "-m", "cnn_anatomy.train")
+COMMAND = TRAIN
 TORCHRUN = (
     *(sys.executable, "-m", "torch.distributed.run", "--standalone", "--local-addr=127.0.0.1"),
     *("--nproc-per-node=2", "-m"),
@@ -36,25 +39,13 @@ TIMEOUT_SECONDS = 300  # of a command, whose imports take long on a busy machine
 
 
 def start(folder, *call, **more):
-    folder.mkdir(exist_ok=True)
-    paths = [str(REPOSITORY / "tests"), *filter(None, [os.environ.get("PYTHONPATH")])]
-    return subprocess.Popen(
-        call,
-        cwd=folder,
-        env={**environment(folder, **more), "PYTHONPATH": os.pathsep.join(paths)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
+    path = python_path(Path(share.__file__).parent)
+    return start_process(folder, *call, env=environment(folder, PYTHONPATH=path, **more))
 
 
 def run(folder, *call, status=0):
-    """Run a command to its end; return its output and its errors."""
-    process = start(folder, *call)
-    printed, errors = process.communicate(timeout=TIMEOUT_SECONDS)
-    assert process.returncode == status, errors
-    return printed, errors
+    """Run a command to its end; return its standard output and error."""
+    return ended(start(folder, *call), status, TIMEOUT_SECONDS)
 
 
 def logged(folder):
@@ -108,6 +99,7 @@ def test_a_batch_in_two_shares_is_trained_on_as_a_whole(tmp_path):
         torch.testing.assert_close(ours, whole, rtol=1e-12, atol=1e-12)
 
 
+@pytest.mark.every_part
 def test_two_processes_give_the_numbers_of_one(one, two):
     assert two.run.info.status == "FINISHED"
     assert two.run.data.tags["key"] == one.run.data.tags["key"]
@@ -220,7 +212,7 @@ def test_ctrl_c_ends_a_sweep_of_such_runs(tmp_path, workers):
 def test_other_folders_of_configurations_reach_every_process(tmp_path):
     group = tmp_path / "own" / "aux"
     group.mkdir(parents=True)
-    text = (REPOSITORY / "conf" / "aux" / "none.yaml").read_text()
+    text = (CONF / "aux" / "none.yaml").read_text()
     (group / "mine.yaml").write_text(text)
     folder = f"--config-dir={group.parent}"
     run(tmp_path, *COMMAND, folder, *WORDS, "trainer.devices=2", "aux=mine")
@@ -245,25 +237,18 @@ def test_a_mistake_is_one_sentence(tmp_path, call, words, message):
 
 def process_of(process, rank):
     """Return the process of `rank` that `process` has started, once there is one."""
-    end = time.monotonic() + TIMEOUT_SECONDS
-    while time.monotonic() < end:
+
+    def child_of_rank():
         for child in psutil.Process(process.pid).children(recursive=True):
-            try:
+            with suppress(psutil.Error):  # it may have ended
                 if child.environ().get("RANK") == str(rank):
                     return child
-            except psutil.Error:
-                continue
-        assert process.poll() is None, process.stderr.read()
-        time.sleep(0.2)
-    raise AssertionError(f"no process of rank {rank}")
+        return None
+
+    return until(child_of_rank, f"process of rank {rank}", TIMEOUT_SECONDS, process=process)
 
 
 def await_checkpoint(folder, process):
     """Wait until an epoch is over."""
-    end = time.monotonic() + TIMEOUT_SECONDS
-    while time.monotonic() < end:
-        if list((folder / "cache" / "checkpoints").rglob("last.ckpt")):
-            return
-        assert process.poll() is None, process.stderr.read()
-        time.sleep(0.1)
-    raise AssertionError("no checkpoint")
+    checkpoints = folder / "cache" / "checkpoints"
+    until(lambda: [*checkpoints.rglob("last.ckpt")], "checkpoint", TIMEOUT_SECONDS, process=process)

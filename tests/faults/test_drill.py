@@ -7,14 +7,15 @@ import os
 import random
 import signal
 import subprocess
-import sys
 import time
 from collections import Counter
 
 import psutil
 import pytest
-from helpers import SMALL, environment
+from helpers import SMALL
 from mlflow import MlflowClient
+from processes import TRAIN
+from processes import start as start_process
 
 from cnn_anatomy.report.render import to_csv
 from cnn_anatomy.report.table import build_study_table
@@ -43,11 +44,7 @@ WORDS = (
 
 def start(folder):
     """Start the sweep in `folder` as the leader of a process group."""
-    call = [sys.executable, "-m", "cnn_anatomy.train", *WORDS]
-    log = (folder / "sweep.log").open("a")
-    return subprocess.Popen(
-        call, cwd=folder, env=environment(folder), stdout=log, stderr=log, start_new_session=True
-    )
+    return start_process(folder, *TRAIN, *WORDS, log=folder / "sweep.log")
 
 
 def store(folder):

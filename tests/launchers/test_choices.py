@@ -9,7 +9,7 @@ from helpers import SMALL, environment
 from hydra import compose, initialize_config_dir
 
 from cnn_anatomy.core.errors import ConfigError
-from cnn_anatomy.core.paths import REPOSITORY
+from cnn_anatomy.core.paths import CONF
 from cnn_anatomy.sweep.sweeper import require_launcher
 
 CHOICES = "local, ray, slurm"
@@ -30,7 +30,7 @@ def test_a_launcher_of_hydras_own_is_refused_in_a_sentence(tmp_path, name):
 
 
 def composed(name):
-    with initialize_config_dir(str(REPOSITORY / "conf"), version_base="1.3"):
+    with initialize_config_dir(str(CONF), version_base="1.3"):
         return compose("train", [f"hydra/launcher={name}"], return_hydra_config=True)
 
 

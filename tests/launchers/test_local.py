@@ -15,7 +15,7 @@ from joblib.externals.loky.process_executor import TerminatedWorkerError
 from omegaconf import OmegaConf
 
 from cnn_anatomy.core.errors import ConfigError
-from cnn_anatomy.core.paths import REPOSITORY
+from cnn_anatomy.core.paths import CONF
 from cnn_anatomy.launchers.local import LocalLauncher, call_with_gpu_share, share_gpus
 
 
@@ -36,7 +36,7 @@ def gpus(tmp_path, monkeypatch):
 
 def launcher():
     """Return the launcher that conf/ makes of the environment."""
-    with initialize_config_dir(str(REPOSITORY / "conf"), version_base="1.3"):
+    with initialize_config_dir(str(CONF), version_base="1.3"):
         config = compose("train", [], return_hydra_config=True)
     return instantiate(
         OmegaConf.create(OmegaConf.to_container(config.hydra.launcher, resolve=True))

@@ -8,7 +8,7 @@ from helpers import built
 from torch import nn
 
 from cnn_anatomy.core.errors import ConfigError
-from cnn_anatomy.core.paths import REPOSITORY
+from cnn_anatomy.core.paths import CONF
 
 BROKEN = """
 import torch
@@ -49,7 +49,7 @@ def test_a_bug_in_forward_is_raised_with_its_line(line, kind, tmp_path, monkeypa
 
 
 ROUND_UP = ["blur_max", "blur_strided", "overlapping", "strided"]  # one pixel gives one pixel
-NAMES = [path.stem for path in sorted((REPOSITORY / "conf" / "pooling").glob("*.yaml"))]
+NAMES = [path.stem for path in sorted((CONF / "pooling").glob("*.yaml"))]
 
 
 @pytest.mark.parametrize("norm", ["batch", "group"])

@@ -10,11 +10,12 @@ from hypothesis import strategies as st
 from pydantic import AfterValidator
 
 from cnn_anatomy.core.errors import ConfigError
+from cnn_anatomy.core.paths import EXPERIMENTS
 from cnn_anatomy.studies.claim import DIRECTIONS
 from cnn_anatomy.studies.paper import PAPERS, Budget, PaperFile
 from cnn_anatomy.studies.reading import find_file, read_record, record_names
 from cnn_anatomy.studies.record import Record
-from cnn_anatomy.studies.study import FOLDER, Claim, StudyFile, Table
+from cnn_anatomy.studies.study import Claim, StudyFile, Table
 
 TABLE = "question: a\nreading: b\ntable: {rows: [skip], metrics: [macs]}\n"
 GOOD = TABLE + "grid: {skip: [none]}\n"
@@ -209,7 +210,7 @@ def test_what_an_editor_leaves_is_no_record(tmp_path):
 
 
 FILES = [
-    *((path, StudyFile) for path in sorted(FOLDER.glob("*.yaml"))),
+    *((path, StudyFile) for path in sorted(EXPERIMENTS.glob("*.yaml"))),
     *((path, PaperFile) for path in sorted(PAPERS.glob("*.yaml"))),
 ]
 MAY_BE_EMPTY = {"overrides", "variants", "claims", "figures", "approximate", "data"}

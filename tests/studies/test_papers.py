@@ -10,7 +10,7 @@ from hydra import compose, initialize_config_dir
 
 from cnn_anatomy.config.validation import check_config
 from cnn_anatomy.core.errors import ConfigError
-from cnn_anatomy.core.paths import REPOSITORY
+from cnn_anatomy.core.paths import CONF, OUTPUTS
 from cnn_anatomy.report import render
 from cnn_anatomy.report.paper_table import build_paper_table, check_paper
 from cnn_anatomy.results.metrics import metric
@@ -32,7 +32,7 @@ def test_every_budget_is_a_configuration_that_works(name, tmp_path):
         # A budget's settings are the same for all variants: these are checked once, at `smoke`.
         for run in paper.runs([0])[: None if budget == "smoke" else 1]:
             more = [word for o in run.overrides for word in folder.get(o, [])]
-            with initialize_config_dir(str(REPOSITORY / "conf"), version_base="1.3"):
+            with initialize_config_dir(str(CONF), version_base="1.3"):
                 config = compose("train", [*run.overrides, *more], return_hydra_config=True)
             choices = dict(config.hydra.runtime.choices)
             if more:  # no such folder of images is here: the rest of it is checked
@@ -154,7 +154,7 @@ def test_smoke(name, tmp_path):
     # A changed setting keeps the page out of the committed results.
     done = reproduce(tmp_path, f"study={name}", "hydra.sweeper.budget=smoke", "++threads=1")
     assert done.returncode == 0, done.stderr
-    page = REPOSITORY / "outputs" / "results" / "papers" / name / "smoke" / "README.md"
+    page = OUTPUTS / "results" / "papers" / name / "smoke" / "README.md"
     text = page.read_text()
     paper = load_paper(name, "smoke")
     for variant in paper.variants:

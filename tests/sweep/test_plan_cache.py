@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from hydra import compose, initialize_config_dir
 
-from cnn_anatomy.core.paths import REPOSITORY
+from cnn_anatomy.core.paths import CONF
 from cnn_anatomy.studies.study import PlannedRun
 from cnn_anatomy.sweep.jobs import Job
 from cnn_anatomy.sweep.plan_cache import PlanCache
@@ -20,7 +20,7 @@ def plan_cache(tmp_path, monkeypatch):
     monkeypatch.setenv("CNN_ANATOMY_CACHE", str(tmp_path / "cache"))
 
     def make(*overrides, more=()):
-        with initialize_config_dir(str(REPOSITORY / "conf"), version_base="1.3"):
+        with initialize_config_dir(str(CONF), version_base="1.3"):
             common = compose("train", list(more), return_hydra_config=True)
         return PlanCache([PlannedRun("skip", "a", 0, overrides)], common)
 

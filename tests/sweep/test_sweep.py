@@ -7,11 +7,9 @@ from types import SimpleNamespace
 
 import pandas as pd
 import pytest
-from helpers import SMALL, environment
+from helpers import REPOSITORY, SMALL, environment
 from mlflow import MlflowClient
 from omegaconf import OmegaConf
-
-from cnn_anatomy.core.paths import REPOSITORY
 
 PARAMS = {
     *("model", "data", "block", "pooling", "skip", "inception", "aux", "freeze", "head", "norm"),

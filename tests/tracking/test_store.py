@@ -8,8 +8,9 @@ import sys
 import time
 
 import pytest
-from helpers import SMALL, environment
+from helpers import SMALL
 from mlflow import MlflowClient
+from processes import TRAIN, ended, start, until
 from writers import BATCHES, make, write
 
 from cnn_anatomy.tracking.orphans import close_orphans, process_is_gone
@@ -128,28 +129,15 @@ def test_eight_writers_lose_nothing(uri):
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["ctrl-c", "sigterm"])
 def test_a_stopped_sweep_leaves_no_run_running_and_goes_on(tmp_path, uri, number):
     words = ["--multirun", "pooling=max", "model.depth=8", "seed=0", *SMALL]
-    call = [sys.executable, "-m", "cnn_anatomy.train", *words]
-    long = [*call, "trainer.max_epochs=2000"]
-    with subprocess.Popen(
-        long,
-        env=environment(tmp_path),
-        cwd=tmp_path,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    ) as process:
-        client = MlflowClient(uri)
-        for _ in range(480):
-            time.sleep(0.5)
-            if _statuses(client, "run") == ["RUNNING"]:
-                break
-        time.sleep(2)
-        if number == signal.SIGINT:
-            os.killpg(process.pid, number)  # as a terminal does
-        else:
-            process.send_signal(number)
-        _, told = process.communicate(timeout=180)
-    assert process.returncode == 128 + number
+    process = start(tmp_path, *TRAIN, *words, "trainer.max_epochs=2000")
+    client = MlflowClient(uri)
+    until(lambda: _statuses(client, "run") == ["RUNNING"], "run", process=process)
+    time.sleep(2)
+    if number == signal.SIGINT:
+        os.killpg(process.pid, number)  # as a terminal does
+    else:
+        process.send_signal(number)
+    _, told = ended(process, 128 + number, timeout=180)
     assert "the same command goes on" in told
     assert _statuses(client, "run") == ["KILLED"]
     assert _statuses(client, "sweep") == ["KILLED"]

@@ -10,9 +10,7 @@ import yaml
 from omegaconf import OmegaConf
 
 from cnn_anatomy.core.errors import ConfigError, did_you_mean
-from cnn_anatomy.core.paths import REPOSITORY
-
-CONF = REPOSITORY / "conf"
+from cnn_anatomy.core.paths import CONF
 
 
 def check_option_names(overrides: Sequence[str]) -> None:

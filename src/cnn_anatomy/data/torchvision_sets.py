@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from cnn_anatomy.core.errors import ConfigError, packages
-from cnn_anatomy.core.paths import REPOSITORY
+from cnn_anatomy.core.paths import HOME
 from cnn_anatomy.core.ranges import ProperFraction, Seed
 from cnn_anatomy.data.images import ImageSet, Splits, hold_out
 
@@ -20,9 +20,9 @@ class TorchvisionSet:
 
     Args:
         dataset: a class of torchvision.datasets with `data` and `targets` or `labels`.
-        train, test: the arguments that select the two published splits.
-        root: folder of the files, in the repository if relative; they are downloaded into it when
-            missing.
+        train, test: its arguments for the two published splits.
+        root: folder of the files, in `core.paths.HOME` if relative; they are downloaded into it
+            when missing.
         validation: fraction of train that is held out.
         seed: of the split.
 
@@ -42,7 +42,7 @@ class TorchvisionSet:
         self.dataset = dataset
         self.train = train
         self.test = test
-        self.root = REPOSITORY / root
+        self.root = HOME / root
         self.validation = validation
         self.seed = seed
 

@@ -10,7 +10,7 @@ from typing import NamedTuple, NoReturn
 from mlflow import MlflowClient
 
 from cnn_anatomy.core.errors import ConfigError
-from cnn_anatomy.core.paths import REPOSITORY, RESULTS, tracking_uri
+from cnn_anatomy.core.paths import HOME, OUTPUTS, RESULTS, tracking_uri
 from cnn_anatomy.report.render import print_table
 from cnn_anatomy.report.site import write_site
 from cnn_anatomy.report.study_page import publish_studies
@@ -28,8 +28,8 @@ def write_tables(studies: Sequence[Study], client: MlflowClient) -> None:
 
 def write_report(studies: Sequence[Study], client: MlflowClient) -> None:
     """Write outputs/report/index.html and print its path."""
-    index = write_site(studies, client, REPOSITORY / "outputs" / "report")
-    print(index.relative_to(REPOSITORY))
+    index = write_site(studies, client, OUTPUTS / "report")
+    print(index.relative_to(HOME))
 
 
 class _Output(NamedTuple):
@@ -39,7 +39,7 @@ class _Output(NamedTuple):
     studies: str
 
 
-OUTPUTS = {"tables": _Output(write_tables, "core"), "site": _Output(write_report, "all")}
+COMMANDS = {"tables": _Output(write_tables, "core"), "site": _Output(write_report, "all")}
 
 
 class _Parser(argparse.ArgumentParser):
@@ -54,7 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = _Parser(prog="python -m cnn_anatomy.report", description="Write results from MLflow.")
     parser.add_argument(
         "output",
-        choices=OUTPUTS,
+        choices=COMMANDS,
         help="tables: experiments/results/<study>/; site: outputs/report/index.html",
     )
     parser.add_argument(
@@ -64,7 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     try:
         words = parser.parse_args(arguments)
-        output = OUTPUTS[words.output]
+        output = COMMANDS[words.output]
         studies = select_studies(",".join(words.study) or output.studies)
         require_server(tracking_uri())
         output.write(studies, MlflowClient(tracking_uri()))

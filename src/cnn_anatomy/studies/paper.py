@@ -8,11 +8,12 @@ from typing import Self
 from pydantic import Field, model_validator
 
 from cnn_anatomy.core.errors import ConfigError, did_you_mean
+from cnn_anatomy.core.paths import EXPERIMENTS
 from cnn_anatomy.studies.reading import find_file, read_record, record_names
 from cnn_anatomy.studies.record import Count, Key, Names, Number, Overrides, Record
-from cnn_anatomy.studies.study import FOLDER, Figures, PlannedRun, Study, Table
+from cnn_anatomy.studies.study import Figures, PlannedRun, Study, Table
 
-PAPERS = FOLDER / "papers"
+PAPERS = EXPERIMENTS / "papers"
 Published = Mapping[Key, Mapping[Key, Number]]
 
 

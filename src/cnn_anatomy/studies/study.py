@@ -9,12 +9,11 @@ from typing import Annotated, Any, NamedTuple, Self
 from pydantic import BeforeValidator, Field, model_serializer, model_validator
 
 from cnn_anatomy.core.errors import ConfigError, did_you_mean
-from cnn_anatomy.core.paths import REPOSITORY
+from cnn_anatomy.core.paths import EXPERIMENTS
 from cnn_anatomy.studies.claim import Claim
 from cnn_anatomy.studies.reading import find_file, read_record, record_names
 from cnn_anatomy.studies.record import Count, Key, Names, Overrides, Record, Setting
 
-FOLDER = REPOSITORY / "experiments"
 CORE = ("pooling", "skip", "inception", "aux", "freeze")
 
 
@@ -155,7 +154,7 @@ class Study(StudyFile):
 
 def study_names() -> list[str]:
     """Return the names of all studies."""
-    return record_names(FOLDER)
+    return record_names(EXPERIMENTS)
 
 
 def select_studies(text: str) -> list[Study]:
@@ -175,7 +174,7 @@ def load_study(name: str) -> Study:
     Raises:
         ConfigError: if there is no such study, or its file is malformed.
     """
-    content = read_record(find_file(FOLDER, "study", name), StudyFile)
+    content = read_record(find_file(EXPERIMENTS, "study", name), StudyFile)
     return Study(name=name, **dict(content))
 
 

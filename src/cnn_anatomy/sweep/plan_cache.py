@@ -12,16 +12,12 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from cnn_anatomy.core.atomic import atomic_write
-from cnn_anatomy.core.paths import REPOSITORY, cache
+from cnn_anatomy.core.paths import CONF, EXPERIMENTS, PACKAGE, cache
 from cnn_anatomy.studies.study import PlannedRun
 from cnn_anatomy.sweep.jobs import Job
 
 # (scheme, path) of the places where the configuration comes from if nothing is added.
-CONFIG_SOURCES = {
-    ("pkg", "hydra.conf"),
-    ("file", str(REPOSITORY / "conf")),
-    ("structured", ""),
-}
+CONFIG_SOURCES = {("pkg", "hydra.conf"), ("file", str(CONF)), ("structured", "")}
 
 
 class PlanCache:
@@ -112,6 +108,10 @@ def _file_state(path: str | Path) -> list[int] | None:
 
 
 def _source_files() -> Iterator[Path]:
-    for folder, pattern in (("conf", "*.yaml"), ("experiments", "*.yaml"), ("src", "*.*")):
-        files = (REPOSITORY / folder).rglob(pattern)
+    plugins = PACKAGE.parent / "hydra_plugins"
+    for folder, pattern in (
+        *((CONF, "*.yaml"), (EXPERIMENTS, "*.yaml")),
+        *((PACKAGE, "*.*"), (plugins, "study_*.py")),
+    ):
+        files = folder.rglob(pattern)
         yield from sorted(f for f in files if f.is_file() and f.suffix != ".pyc")

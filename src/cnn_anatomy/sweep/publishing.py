@@ -7,7 +7,7 @@ from pathlib import Path
 
 from mlflow import MlflowClient
 
-from cnn_anatomy.core.paths import REPOSITORY, RESULTS
+from cnn_anatomy.core.paths import HOME, OUTPUTS, RESULTS
 from cnn_anatomy.report.page import SweepPage
 from cnn_anatomy.report.paper_page import publish_papers
 from cnn_anatomy.report.paper_table import check_paper
@@ -77,9 +77,9 @@ def print_if_finished(plan: SweepPlan) -> bool:
 
 
 def _root(request: SweepRequest) -> Path:
-    return RESULTS if request.preset else REPOSITORY / "outputs" / "results"
+    return RESULTS if request.preset else OUTPUTS / "results"
 
 
 def _print_table(table: ResultsTable, folder: Path) -> None:
     print_table(table)
-    print(f"{table.study}: {folder.relative_to(REPOSITORY)}/README.md\n")
+    print(f"{table.study}: {folder.relative_to(HOME)}/README.md\n")

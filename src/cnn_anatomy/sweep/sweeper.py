@@ -11,10 +11,9 @@ from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
-from cnn_anatomy.config.options import CONF
 from cnn_anatomy.config.run_key import named_files
 from cnn_anatomy.core.errors import ConfigError
-from cnn_anatomy.core.paths import cache, tracking_uri
+from cnn_anatomy.core.paths import CONF, cache, tracking_uri
 from cnn_anatomy.launchers.launcher import SweepLauncher
 from cnn_anatomy.results.metrics import metric
 from cnn_anatomy.sweep.composition import compose_variants, key_jobs

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import subprocess
+from importlib.metadata import version
 
 import psutil
 
@@ -30,7 +31,12 @@ def process_tags() -> dict[str, str]:
 
 
 def git_commit() -> str:
-    """Return the repository's commit, with a plus sign where the working tree differs from it."""
+    """Return the repository's commit, with a plus sign where the working tree differs from it.
+
+    Without a checkout, return the version of the installed package.
+    """
+    if REPOSITORY is None:
+        return version("cnn-anatomy")
     command = ["git", "-C", str(REPOSITORY), "describe", "--always", "--abbrev=40", "--dirty=+"]
     try:
         git = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", check=False)
