@@ -1,7 +1,9 @@
 .DEFAULT_GOAL := help
-.PHONY: help sweep plan table reproduce report sync ui server bench bench-store screenshot test test-slow test-faults test-slurm test-ray test-server test-ddp lint format lock clean
+.PHONY: help sweep plan table reproduce report sync ui server bench bench-store screenshot test test-slow test-part test-faults test-slurm test-ray test-server test-ddp lint format lock clean
 export OMP_NUM_THREADS ?= 1
-# MLflow's server would start seven processes more, for jobs on language models.
+# Without these MLflow's server starts seven more processes, for jobs on language models, and
+# reports how it is used.
+export MLFLOW_DISABLE_TELEMETRY ?= true
 export MLFLOW_SERVER_ENABLE_JOB_EXECUTION ?= false
 
 STUDY ?= core
@@ -21,12 +23,12 @@ BUDGET ?= smoke
 PAPERS = $(notdir $(basename $(wildcard experiments/papers/*.yaml)))
 REPRODUCE = $(MULTIRUN) study=$(PAPER) hydra.sweeper.budget=$(BUDGET)
 
-help: ## list the targets
+help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
 
 .venv/stamp: requirements.lock pyproject.toml
 	@test -x .venv/bin/uv || { python3 -m venv .venv && .venv/bin/pip install --quiet --disable-pip-version-check uv; }
-	@# compiled now, as where PYTHONDONTWRITEBYTECODE is set (many containers) each start would compile anew
+	@# Compile now: with PYTHONDONTWRITEBYTECODE, as in many containers, every start would compile again.
 	@.venv/bin/uv pip sync --quiet --compile-bytecode --python .venv/bin/python requirements.lock
 	@.venv/bin/uv pip install --quiet --python .venv/bin/python --no-deps --editable .
 	@touch $@
@@ -41,32 +43,32 @@ sweep: $(READY) ## train what is missing of STUDY (core, all, a name, a,b) and p
 plan: $(READY) ## show what a sweep would train; takes the same variables
 	@$(SWEEP) hydra.sweeper.plan=true
 
-table: .venv/stamp ## write experiments/results/STUDY/ anew from MLflow
-	@$(RUN) cnn_anatomy.report $(STUDY)
+table: .venv/stamp ## write experiments/results/STUDY/ again from MLflow
+	@$(RUN) cnn_anatomy.report tables $(STUDY)
 
 reproduce: $(READY) ## train PAPER's rows at BUDGET (smoke, short, paper), print its table and ours
 	@$(if $(PAPER),$(REPRODUCE),echo "PAPER= is one of $(PAPERS)" >&2; exit 2)
 
 report: .venv/stamp ## write all results as a web site, outputs/report/index.html
-	@$(RUN) cnn_anatomy.report.site $(if $(filter file,$(origin STUDY)),all,$(STUDY))
+	@$(RUN) cnn_anatomy.report site $(if $(filter file,$(origin STUDY)),all,$(STUDY))
 
-sync: .venv/stamp ## deliver what a tracking server that was lost did not take
+sync: .venv/stamp ## deliver to the tracking server what it missed while it was lost
 	@$(RUN) cnn_anatomy.tracking
 
 ui: .venv/stamp ## browse the runs at http://HOST:PORT (127.0.0.1:5000)
 	@case "$(STORE)" in http*) echo "$(STORE) has its own UI: open it there"; exit;; esac; \
 	$(RUN) mlflow ui --backend-store-uri "$(STORE)" --workers 1 $(LISTEN)
 
-# SQLAlchemy takes another driver where none is named
+# SQLAlchemy's default driver is another one.
 DATABASE = $(patsubst postgresql://%,postgresql+psycopg2://%,$(BACKEND))
-server: .venv/cluster ## share runs at http://HOST:PORT on PostgreSQL: BACKEND=, or one of its own in server/
+server: .venv/cluster ## share runs at http://HOST:PORT on PostgreSQL: BACKEND=, or a new one in server/
 	@$(if $(BACKEND),MLFLOW_BACKEND_STORE_URI="$(DATABASE)",$(RUN) tools.postgres server/postgres) \
 		$(RUN) mlflow server --artifacts-destination "$(ARTIFACTS)" $(LISTEN)
 
-bench: .venv/stamp ## time ours against bare PyTorch and what is usual; QUICK=1: minutes
+bench: .venv/stamp ## time training against bare PyTorch and common practice; QUICK=1 takes minutes
 	@$(RUN) benchmarks $(if $(QUICK),quick)
 
-bench-store: .venv/stamp ## time table and plan over thousands of runs
+bench-store: .venv/stamp ## time tables and plans of thousands of runs
 	@$(RUN) benchmarks.store
 
 screenshot: .venv/stamp ## photograph the MLflow UI's table of the skip study (needs Chromium)
@@ -75,10 +77,13 @@ screenshot: .venv/stamp ## photograph the MLflow UI's table of the skip study (n
 test: .venv/stamp ## run the fast tests
 	@.venv/bin/pytest -n 2
 
-test-slow: .venv/stamp ## run the slow ones: minutes of real training
+test-slow: .venv/stamp ## run the slow tests: minutes of real training
 	@.venv/bin/pytest -n 2 -m slow
 
-test-faults: .venv/stamp ## kill a sweep at random moments; FAULTS=20 of them
+test-part: .venv/stamp ## run an eighth of the slow tests, chosen by the commit, and a few others
+	@.venv/bin/pytest -vv -n 2 --part 8 -m "slow or every_part"
+
+test-faults: .venv/stamp ## kill a sweep at random moments, FAULTS=20 times
 	@.venv/bin/pytest -n 0 -s -m faults
 
 test-slurm: .venv/cluster ## sweep on a real Slurm of one node (needs slurm-wlm, munge)
@@ -87,10 +92,10 @@ test-slurm: .venv/cluster ## sweep on a real Slurm of one node (needs slurm-wlm,
 test-ray: .venv/cluster ## sweep on a real Ray cluster of two nodes
 	@.venv/bin/pytest -n 0 -s -m ray
 
-test-server: .venv/cluster ## sweep on a tracking server with PostgreSQL, both killed on the way
+test-server: .venv/cluster ## sweep on a tracking server with PostgreSQL, and kill both
 	@.venv/bin/pytest -n 0 -s -m server
 
-test-ddp: .venv/stamp ## train one run in two processes, one of them killed
+test-ddp: .venv/stamp ## train a run in two processes, and kill one of them
 	@.venv/bin/pytest -n 0 -s -m ddp
 
 lint: .venv/stamp ## check style and types
@@ -99,7 +104,7 @@ lint: .venv/stamp ## check style and types
 format: .venv/stamp ## format the code
 	@.venv/bin/ruff check --fix && .venv/bin/ruff format
 
-lock: .venv/stamp ## compile the two lock files anew from pyproject.toml
+lock: .venv/stamp ## compile both lock files from pyproject.toml
 	@.venv/bin/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --quiet --no-emit-index-url --output-file requirements.lock
 	@.venv/bin/uv pip compile pyproject.toml --extra cluster --constraints requirements.lock --universal --python-version 3.11 --quiet --no-emit-index-url --output-file requirements-cluster.lock
 

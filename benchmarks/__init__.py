@@ -1,1 +1,1 @@
-"""How fast the repository is, against what its parts could do and what is usual."""
+"""How fast training and sweeps are, against the hardware's limit and common practice."""

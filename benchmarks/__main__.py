@@ -1,7 +1,7 @@
 """The command: python -m benchmarks [quick] writes experiments/results/bench/.
 
-Everything is timed in turn, over and over in one process (what starts processes aside), so that
-a machine that slows down slows all alike; a ratio is of two timings of the same round.
+The timings take turns, round after round in one process (except those that start processes), so
+that a slower spell of the machine slows all of them; a ratio compares timings of one round.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from rich.progress import Progress
 
 from benchmarks import processes
 from benchmarks.cases import CASES, Case
-from benchmarks.markdown import table
 from benchmarks.ways import EXTRACTION, WAYS, Way
 from cnn_anatomy.core.hardware import description, native_precision
 from cnn_anatomy.core.paths import RESULTS
-from cnn_anatomy.tracking.run import commit
+from cnn_anatomy.report.markdown import markdown_table
+from cnn_anatomy.tracking.provenance import git_commit
 
 Rates = Mapping[str, Mapping[str, list[float]]]
 
@@ -37,61 +37,61 @@ class Size:
     """How much is timed.
 
     Args:
-        rounds: in which each network is trained in each way.
-        others: rounds of all else.
-        share: of each network's images.
-        seeds: of the sweep's eight variants.
-        loop: how many of its runs are trained by processes of their own, to extrapolate from.
-        images: that the sweep's runs are trained on.
+        rounds: rounds in which every network is trained in every way.
+        other_rounds: rounds of the other timings.
+        fraction: the fraction of each case's images to train on.
+        seeds: seeds of each of the sweep's eight variants.
+        sample: runs of the sweep to train in processes of their own, to extrapolate from.
+        images: training images of the sweep's runs.
     """
 
     rounds: int
-    others: int
-    share: float
+    other_rounds: int
+    fraction: float
     seeds: int
-    loop: int
+    sample: int
     images: int
 
 
-FULL = Size(rounds=5, others=3, share=1, seeds=3, loop=4, images=1500)
-QUICK = Size(rounds=2, others=1, share=0.3, seeds=1, loop=2, images=150)
+FULL = Size(rounds=5, other_rounds=3, fraction=1, seeds=3, sample=4, images=1500)
+QUICK = Size(rounds=2, other_rounds=1, fraction=0.3, seeds=1, sample=2, images=150)
 
 
 def main() -> None:
-    """Time everything, print the tables, and keep them as full.md and full.json (quick.md, …)."""
+    """Time everything, print the tables, and write them to full.md and full.json (or quick.*)."""
     warnings.filterwarnings("ignore")
     for name in ("lightning.pytorch", "lightning.fabric", "mlflow", "alembic"):
         logging.getLogger(name).setLevel(logging.ERROR)
     torch.set_num_threads(1)
     quick = sys.argv[1:] == ["quick"]
     size = QUICK if quick else FULL
-    began = time.time()
+    start = time.time()
     with Progress(console=Console(stderr=True)) as bar:
-        total = size.rounds * len(CASES) * len(WAYS) + size.others * (len(EXTRACTION) + 2) + 1
+        total = size.rounds * len(CASES) * len(WAYS) + size.other_rounds * (len(EXTRACTION) + 2) + 1
         task = bar.add_task("bench", total=total)
-        timed = _timed(size, lambda name: bar.update(task, advance=1, description=name))
-    found = {
+        timings = _timings(size, lambda name: bar.update(task, advance=1, description=name))
+    results = {
         "machine": description(),
         "python": platform.python_version(),
         "torch": torch.__version__,
         "precision": native_precision(),
-        "commit": commit(),
+        "commit": git_commit(),
         "quick": quick,
         "rounds": size.rounds,
-        "minutes": (time.time() - began) / 60,
-        **timed,
+        "minutes": (time.time() - start) / 60,
+        **timings,
     }
-    text = _markdown(found)
+    text = _markdown(results)
     folder = RESULTS / "bench"
     folder.mkdir(parents=True, exist_ok=True)
     name = "quick" if quick else "full"
-    (folder / f"{name}.json").write_text(json.dumps(found, indent=1) + "\n")
+    (folder / f"{name}.json").write_text(json.dumps(results, indent=1) + "\n")
     (folder / f"{name}.md").write_text(text)
     print(text)
 
 
-def _timed(size: Size, tell: Callable[[str], None]) -> dict[str, Any]:
-    cases = [replace(case, images=int(case.images * size.share)) for case in CASES]
+def _timings(size: Size, announce: Callable[[str], None]) -> dict[str, Any]:
+    cases = [replace(case, images=int(case.images * size.fraction)) for case in CASES]
     rates: dict[str, dict[str, list[float]]] = {case.name: {w: [] for w in WAYS} for case in cases}
     features: dict[str, list[float]] = {way: [] for way in EXTRACTION}
     starts: list[tuple[float, float]] = []
@@ -99,57 +99,62 @@ def _timed(size: Size, tell: Callable[[str], None]) -> dict[str, Any]:
     for _ in range(size.rounds):
         for case in cases:
             for name, way in WAYS.items():
-                tell(f"{case.name}: {name}")
-                rates[case.name][name].append(_fresh(way, case))
-    for _ in range(size.others):
+                announce(f"{case.name}: {name}")
+                rates[case.name][name].append(_in_new_folder(way, case))
+    for _ in range(size.other_rounds):
         for name, way in EXTRACTION.items():
-            tell(f"feature extraction: {name}")
-            features[name].append(_fresh(way, cases[0]))
-        for told, what, measure in (
+            announce(f"feature extraction: {name}")
+            features[name].append(_in_new_folder(way, cases[0]))
+        for name, measurements, measure in (
             ("start", starts, processes.start),
             ("memory", peaks, processes.memory),
         ):
-            tell(told)
-            with processes.place() as folder:
-                what.append(measure(folder))
-    tell("sweep against a loop of processes")
-    with processes.place() as folder:
-        swept = processes.sweep(folder, size.seeds, size.loop, size.images)
+            announce(name)
+            with processes.new_folder() as folder:
+                measurements.append(measure(folder))
+    announce("sweep against a loop of processes")
+    with processes.new_folder() as folder:
+        sweep = processes.sweep(folder, size.seeds, size.sample, size.images)
     return {
         "images_per_second": rates,
         "extraction": features,
         "start_seconds": starts,
         "peak_mib": peaks,
-        "sweep": swept,
+        "sweep": sweep,
     }
 
 
-def _fresh(way: Way, case: Case) -> float:
-    with processes.place() as folder:
+def _in_new_folder(way: Way, case: Case) -> float:
+    with processes.new_folder() as folder:
         return way(case, folder)
 
 
-def _markdown(found: Mapping[str, Any]) -> str:
+def _markdown(results: Mapping[str, Any]) -> str:
     lines = [
-        f"`make bench{' QUICK=1' if found['quick'] else ''}`: {found['machine']}, "
-        f"PyTorch {found['torch']}, {found['precision']}, one thread, commit "
-        f"{found['commit'][:8]}, {found['minutes']:.0f} min. Median of {found['rounds']} rounds "
-        f"({len(found['start_seconds'])} in the second table) [least, most]; the stores are there.",
+        f"`make bench{' QUICK=1' if results['quick'] else ''}`: {results['machine']}, "
+        f"PyTorch {results['torch']}, {results['precision']}, one thread, commit "
+        f"{results['commit'][:8]}, {results['minutes']:.0f} min. "
+        f"Median of {results['rounds']} rounds, of "
+        f"{len(results['start_seconds'])} in the second table [least, most]; "
+        "creating the stores is not timed.",
         "",
     ]
-    rates: Rates = found["images_per_second"]
-    lines += table(
-        ["network", "limit, images/s", "ours", *_heads()],
-        [
-            [name, _several(r["limit"]), _several(r["ours"]), *_ratios(r)]
-            for name, r in rates.items()
-        ],
+    rates: Rates = results["images_per_second"]
+    lines.append(
+        markdown_table(
+            ["network", "limit, images/s", "ours", *_heads()],
+            [
+                [name, _several(r["limit"]), _several(r["ours"]), *_ratios(r)]
+                for name, r in rates.items()
+            ],
+            left=1,
+        )
     )
-    first, imports = zip(*found["start_seconds"], strict=True)
-    bare, peak = zip(*found["peak_mib"], strict=True)
-    s = found["sweep"]
+    first, imports = zip(*results["start_seconds"], strict=True)
+    bare, peak = zip(*results["peak_mib"], strict=True)
+    s = results["sweep"]
     data = CASES[0].images * 32 * 32 / 2**20
-    extraction = found["extraction"]
+    extraction = results["extraction"]
     rows = [
         ("start to first step ÷ imports", _several(_divided(first, imports)), "≤ 1.2"),
         ("peak memory − limit − data, MiB", _several(_less(peak, bare, data), 0), "≤ 400"),
@@ -170,7 +175,7 @@ def _markdown(found: Mapping[str, Any]) -> str:
             "",
         ),
     ]
-    lines += table(["what", "found", "wanted"], [list(row) for row in rows])
+    lines.append(markdown_table(["what", "measured", "target"], rows, left=1))
     return "\n".join(lines)
 
 

@@ -1,6 +1,6 @@
-"""The command: python -m benchmarks.alone WAY CASE, one of each alone in a process.
+"""The command: python -m benchmarks.alone WAY CASE trains one case in a process of its own.
 
-Prints the process's peak memory in MiB.
+It prints the process's peak memory in MiB.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from benchmarks.ways import WAYS
 
 
 def main() -> None:
-    """Run it, and print the peak of the resident set."""
+    """Train, and print the peak of the resident set size."""
     way, case = sys.argv[1:]
     with tempfile.TemporaryDirectory() as folder:
         WAYS[way]({c.name: c for c in CASES}[case], Path(folder))

@@ -1,4 +1,4 @@
-"""What is timed from outside: starting, memory, sweeps against a loop of the shell."""
+"""What is measured from outside: start-up, memory, a sweep against a loop of processes."""
 
 from __future__ import annotations
 
@@ -18,76 +18,77 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 
 from benchmarks.cases import CASES
-from cnn_anatomy.studies.study import load
-from cnn_anatomy.tracking.run_cache import children
+from cnn_anatomy.studies.study import load_study
+from cnn_anatomy.tracking.run_cache import training_runs
 
 TRAIN = (sys.executable, "-m", "cnn_anatomy.train")
 
 
 def start(folder: Path) -> tuple[float, float]:
-    """Return seconds from a run's command to its first step, and those of the imports alone."""
-    began = time.time()
+    """Return the seconds from a run's command to its first step, and for the imports alone."""
+    started_at = time.time()
     words = [f"data.source.train={CASES[0].images}", "trainer.max_epochs=1", "model.depth=8"]
     call([*TRAIN, *words], folder)
     (run,) = runs_of(folder, "adhoc")
     history = MlflowClient(store_of(folder)).get_metric_history(run.info.run_id, "gradient/first")
-    first = min(m.timestamp for m in history) / 1000 - began
+    first = min(m.timestamp for m in history) / 1000 - started_at
     return first, seconds([sys.executable, "-c", "import cnn_anatomy.training.run"], folder)
 
 
 def memory(folder: Path) -> tuple[float, float]:
-    """Return the peak memory of the limit and of ours on the first case, in MiB."""
+    """Return the peak memory of `limit` and of `ours` on the first case, in MiB."""
     peaks = []
     for way in ("limit", "ours"):
-        alone = [sys.executable, "-m", "benchmarks.alone", way, CASES[0].name]
-        peaks.append(float(call(alone, folder).splitlines()[-1]))
+        command = [sys.executable, "-m", "benchmarks.alone", way, CASES[0].name]
+        peaks.append(float(call(command, folder).splitlines()[-1]))
     return peaks[0], peaks[1]
 
 
 @contextmanager
-def place() -> Iterator[Path]:
-    """Yield an empty folder but for a store without runs: to make its schema takes MLflow seconds.
+def new_folder() -> Iterator[Path]:
+    """Yield a temporary folder with an empty store.
 
-    That is paid once in a store's life.
+    MLflow takes seconds to create a store's schema, once in its life, so that is not timed.
     """
     with tempfile.TemporaryDirectory() as folder:
-        shutil.copyfile(_store(), Path(folder) / "mlflow.db")
+        shutil.copyfile(_empty_store(), Path(folder) / "mlflow.db")
         yield Path(folder)
 
 
 @cache
-def _store() -> Path:
-    made = Path(tempfile.mkdtemp())
-    atexit.register(shutil.rmtree, made)
-    MlflowClient(store_of(made)).search_experiments()
-    return made / "mlflow.db"
+def _empty_store() -> Path:
+    folder = Path(tempfile.mkdtemp())
+    atexit.register(shutil.rmtree, folder)
+    MlflowClient(store_of(folder)).search_experiments()
+    return folder / "mlflow.db"
 
 
 def sweep(folder: Path, seeds: int, sample: int, images: int) -> dict[str, float]:
-    """Time the eight variants of the study `skip` as a sweep, again, and as a loop over processes.
+    """Time the eight variants of the study `skip`, trained on `images` images.
 
-    Seconds, but for `runs` and `cores`. `pure` is the time of the training steps alone. The loop is
-    timed for `sample` runs, evenly spread over all, and multiplied. `images` are trained on.
+    Return `runs` and `cores`, and in seconds: `sweep`; `again`, the same sweep when all is done;
+    `loop`, a process for each run, extrapolated from `sample` evenly spaced runs; and `pure`, the
+    training steps alone.
     """
-    runs = load("skip").runs(range(seeds))
+    runs = load_study("skip").runs(range(seeds))
     size = f"data.source.train={images}"
     words = [*TRAIN, "--multirun", "study=skip", f"hydra.sweeper.seeds={seeds}", size]
-    once = seconds(words, folder)
+    first = seconds(words, folder)
     again = seconds(words, folder)
-    found = [run.data for run in runs_of(folder, "skip")]
+    trained = [run.data for run in runs_of(folder, "skip")]
     epochs = sum(
         int(run.params["trainer.max_epochs"]) / run.metrics["speed/images_per_second"]
-        for run in found
+        for run in trained
     )
-    with place() as alone:
+    with new_folder() as separate:
         loop = [
-            seconds([*TRAIN, *run.overrides, size, f"seed={run.seed}"], alone)
+            seconds([*TRAIN, *run.overrides, size, f"seed={run.seed}"], separate)
             for run in runs[:: len(runs) // sample][:sample]
         ]
     return {
-        "runs": len(found),
+        "runs": len(trained),
         "cores": os.cpu_count() or 1,
-        "sweep": once,
+        "sweep": first,
         "again": again,
         "loop": sum(loop) / len(loop) * len(runs),
         "pure": epochs * images,
@@ -95,35 +96,38 @@ def sweep(folder: Path, seeds: int, sample: int, images: int) -> dict[str, float
 
 
 def seconds(command: Sequence[str], folder: Path) -> float:
-    """Run a command as `call` does; return how long it took."""
-    began = time.time()
+    """Run a command as `call` does; return the seconds that it took."""
+    started_at = time.time()
     call(command, folder)
-    return time.time() - began
+    return time.time() - started_at
 
 
 def call(command: Sequence[str], folder: Path) -> str:
-    """Run a command whose store and cache lie in `folder`; return what it prints.
+    """Run a command with its store and cache in `folder`; return its standard output.
 
     Raises:
-        RuntimeError: if it fails, with what it says.
+        RuntimeError: if it fails, with its standard error.
     """
-    own = {
+    environment = {
         **os.environ,
         "MLFLOW_TRACKING_URI": store_of(folder),
         "CNN_ANATOMY_CACHE": str(folder / "cache"),
         "OMP_NUM_THREADS": "1",
     }
-    done = subprocess.run(command, cwd=folder, env=own, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise RuntimeError(f"{' '.join(command)} ended with {done.returncode}:\n{done.stderr}")
-    return done.stdout
+    process = subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, check=False
+    )
+    if process.returncode:
+        status, errors = process.returncode, process.stderr
+        raise RuntimeError(f"{' '.join(command)} ended with status {status}:\n{errors}")
+    return process.stdout
 
 
 def runs_of(folder: Path, study: str) -> list[Run]:
     """Return the training runs of a study in the folder's store."""
     client = MlflowClient(store_of(folder))
     experiment = client.get_experiment_by_name(study)
-    return list(children(client, experiment.experiment_id)) if experiment else []
+    return list(training_runs(client, experiment.experiment_id)) if experiment else []
 
 
 def store_of(folder: Path) -> str:

@@ -1,8 +1,8 @@
-"""The command: python -m benchmarks.store [RUNS …] times results of many runs in a store.
+"""The command: python -m benchmarks.store [RUNS …] times reading many runs from a store.
 
-A real, short run of each of the eight variants of the study `skip` is trained; the other runs are
-copies of its rows in SQLite with the keys of other seeds, as to write each through MLflow takes a
-quarter of an hour. Their files are the original's.
+One short run of each of the eight variants of the study `skip` is trained. The others are copies of
+its rows in SQLite with the keys of other seeds, since writing them through MLflow would take a
+quarter of an hour. They share the original's artifacts.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ import numpy as np
 from mlflow import MlflowClient
 
 from benchmarks.cases import composed
-from benchmarks.markdown import table
 from benchmarks.processes import TRAIN, call, runs_of, seconds, store_of
 from cnn_anatomy.config.run_key import run_keys
 from cnn_anatomy.core.hardware import description
 from cnn_anatomy.core.paths import RESULTS
-from cnn_anatomy.studies.study import load
+from cnn_anatomy.report.markdown import markdown_table
+from cnn_anatomy.studies.study import load_study
 from cnn_anatomy.tracking.store import prepare
 from cnn_anatomy.tracking.sweep_run import start_parent
 
@@ -34,33 +34,35 @@ SHORT = (
 )
 READ = (
     "from mlflow import MlflowClient\n"
-    "from cnn_anatomy.report.render import show\n"
-    "from cnn_anatomy.results.runs import read\n"
-    "from cnn_anatomy.report.table import build\n"
-    "from cnn_anatomy.studies.study import load\n"
+    "from cnn_anatomy.report.render import print_table\n"
+    "from cnn_anatomy.results.runs import read_sweep\n"
+    "from cnn_anatomy.report.table import build_study_table\n"
+    "from cnn_anatomy.studies.study import load_study\n"
     "from cnn_anatomy.core.paths import tracking_uri\n"
-    "study = load('skip')\n"
-    "show(build(study, read(MlflowClient(tracking_uri()), 'skip')))\n"
+    "study = load_study('skip')\n"
+    "print_table(build_study_table(study, read_sweep(MlflowClient(tracking_uri()), 'skip')))\n"
 )
 
 
 def main() -> None:
-    """Build stores of so many runs, time table and plan, keep the figures as store.md."""
+    """Build stores of the given sizes, time table and plan, and write the figures to store.md."""
     counts = [int(word) for word in sys.argv[1:]] or [1000, 10000]
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
         originals = _train(folder)
         rows = []
         for count in counts:
-            began = time.time()
+            started_at = time.time()
             _grow(folder, originals, count // len(originals))
-            rows.append((count, time.time() - began, *_timed(folder, count // len(originals))))
+            rows.append(
+                (count, time.time() - started_at, *_timings(folder, count // len(originals)))
+            )
         imports = seconds([sys.executable, "-c", "import mlflow"], folder)
     heads = ("runs", "to copy them", "table, first", "table, again", "plan, first", "plan, again")
-    told = f"`make bench-store`: {description()}. Seconds of the whole command, imports included "
-    lines = [f"{told}({imports:.1f} s of MLflow's alone).", ""]
-    lines += table(heads, [[str(n), *(f"{v:.1f}" for v in timed)] for n, *timed in rows])
-    text = "\n".join(lines)
+    title = f"`make bench-store`: {description()}. Seconds of the whole command, imports included "
+    lines = [f"{title}({imports:.1f} s for MLflow's alone).", ""]
+    cells = [[str(n), *(f"{v:.1f}" for v in timings)] for n, *timings in rows]
+    text = "\n".join([*lines, markdown_table(heads, cells, left=1)])
     (RESULTS / "bench").mkdir(parents=True, exist_ok=True)
     (RESULTS / "bench" / "store.md").write_text(text)
     print(text)
@@ -69,36 +71,38 @@ def main() -> None:
 def _train(folder: Path) -> list[str]:
     """Train seed 0 of every variant; return their run ids in the plan's order."""
     call([*TRAIN, "--multirun", "study=skip", "seed=0", *SHORT], folder)
-    found = {run.data.tags["variant"]: run.info.run_id for run in runs_of(folder, "skip")}
-    return [found[run.variant] for run in load("skip").runs([0])]
+    run_ids = {run.data.tags["variant"]: run.info.run_id for run in runs_of(folder, "skip")}
+    return [run_ids[run.variant] for run in load_study("skip").runs([0])]
 
 
 def _grow(folder: Path, originals: Sequence[str], seeds: int) -> None:
-    """Have `seeds` runs of each original in the store, and a parent that planned them."""
-    planned = load("skip").runs(range(seeds))
+    """Add copies until there are `seeds` runs of each original, and a sweep that planned them."""
+    planned = load_study("skip").runs(range(seeds))
     keys = _keys(seeds)
-    of_variant = dict(zip([run.variant for run in load("skip").runs([0])], originals, strict=True))
+    of_variant = dict(
+        zip([run.variant for run in load_study("skip").runs([0])], originals, strict=True)
+    )
     plan = [{**run._asdict(), "key": keys[run.variant][run.seed]} for run in planned]
     client = MlflowClient(store_of(folder))
     start_parent(client, prepare(store_of(folder), "skip"), "skip", plan, preset=True)
-    have = {run.data.tags["key"] for run in runs_of(folder, "skip")}
+    present = {run.data.tags["key"] for run in runs_of(folder, "skip")}
     generator = np.random.default_rng(0)
     with sqlite3.connect(folder / "mlflow.db") as database:
         for entry in plan:
-            if entry["key"] not in have:
+            if entry["key"] not in present:
                 _copy(database, of_variant[entry["variant"]], entry, generator.normal(0, 0.02))
 
 
 def _keys(seeds: int) -> dict[str, list[str]]:
     return {
         run.variant: run_keys(composed(*run.overrides, *SHORT), range(seeds))
-        for run in load("skip").runs([0])
+        for run in load_study("skip").runs([0])
     }
 
 
 def _copy(database: sqlite3.Connection, run: str, entry: dict[str, object], noise: float) -> None:
-    """Copy all rows of a run under a new id, an hour ago; its accuracies differ by `noise`."""
-    new, hour = uuid.uuid4().hex, 3_600_000
+    """Copy a run under a new id, one hour older, with `noise` added to its accuracies."""
+    new, hour = uuid.uuid4().hex, 3_600_000  # milliseconds
     for rows in ("runs", "params", "tags", "metrics", "latest_metrics"):
         names = [row[1] for row in database.execute(f"PRAGMA table_info({rows})")]
         chosen = {name: name for name in names} | {"run_uuid": f"'{new}'"}
@@ -120,19 +124,19 @@ def _copy(database: sqlite3.Connection, run: str, entry: dict[str, object], nois
         )
 
 
-def _timed(folder: Path, seeds: int) -> list[float]:
+def _timings(folder: Path, seeds: int) -> list[float]:
     plan = [*TRAIN, "--multirun", "study=skip", f"hydra.sweeper.seeds={seeds}"]
     plan += ["hydra.sweeper.plan=true", *SHORT]
     table_of = [sys.executable, "-c", READ]
     for file in (folder / "cache" / "runs").glob("*"):
         file.unlink()
-    timed = [seconds(command, folder) for command in (table_of, table_of, plan)]
-    began = time.time()
-    said = call(plan, folder)
-    timed.append(time.time() - began)
-    if f"{8 * seeds} runs: {8 * seeds} done" not in said:
-        raise RuntimeError(f"the plan does not know its runs: {said[-300:]}")
-    return timed
+    timings = [seconds(command, folder) for command in (table_of, table_of, plan)]
+    started_at = time.time()
+    output = call(plan, folder)
+    timings.append(time.time() - started_at)
+    if f"{8 * seeds} runs: {8 * seeds} done" not in output:
+        raise RuntimeError(f"the plan does not recognise its runs: {output[-300:]}")
+    return timings
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Timing: images a second of every epoch but the first, which warms up."""
+"""Timing: images per second of every epoch but the first, in which caches warm up."""
 
 from __future__ import annotations
 
@@ -6,21 +6,21 @@ import time
 
 
 class Clock:
-    """Counts images and seconds between `start` and `stop`, epoch by epoch."""
+    """Counts the images and seconds of each epoch, between `start` and `stop`."""
 
     def __init__(self) -> None:
         self.epochs: list[tuple[int, float]] = []
 
     def start(self) -> None:
-        """Begin an epoch."""
-        self.images, self.began = 0, time.perf_counter()
+        """Start an epoch."""
+        self.images, self.began_at = 0, time.perf_counter()
 
     def stop(self) -> None:
-        """End it."""
-        self.epochs.append((self.images, time.perf_counter() - self.began))
+        """End the epoch."""
+        self.epochs.append((self.images, time.perf_counter() - self.began_at))
 
     @property
     def rate(self) -> float:
-        """Images a second, without the first epoch."""
-        timed = self.epochs[1:]
-        return sum(images for images, _ in timed) / sum(seconds for _, seconds in timed)
+        """Images per second, without the first epoch."""
+        epochs = self.epochs[1:]
+        return sum(images for images, _ in epochs) / sum(seconds for _, seconds in epochs)

@@ -1,6 +1,6 @@
-"""Ways to train the same network on the same images: the limit, ours, what is usual.
+"""Ways to train the same network on the same images: the limit, ours, and common practice.
 
-Each is called with a case and an empty folder and returns images a second, first epoch left out.
+Each takes a case and an empty folder, and returns images per second without the first epoch.
 """
 
 from __future__ import annotations
@@ -25,31 +25,30 @@ from torchvision import transforms
 
 from benchmarks.cases import Case
 from benchmarks.timing import Clock
-from cnn_anatomy.data import ImageData, ImageSet
+from cnn_anatomy.data import ImageSet
 from cnn_anatomy.probes.speed import SpeedProbe
 from cnn_anatomy.tracking.store import prepare
-from cnn_anatomy.training import fit as training
-from cnn_anatomy.training.build import build
-from cnn_anatomy.training.frozen_prefix import RememberPrefix
+from cnn_anatomy.training.build import build_classifier, build_data
 from cnn_anatomy.training.run import run
+from cnn_anatomy.training.run_spec import RunSpec
 
 Way = Callable[[Case, Path], float]
 
 
 def limit(case: Case, folder: Path) -> float:
-    """Train on one batch that is in memory: forward, loss, backward, step, and nothing else."""
-    config = case.config(folder)
-    data: ImageData = instantiate(config.data, _convert_="all")
-    classifier, _ = build(config, data)
+    """Train on one batch in memory: forward, loss, backward, step, and nothing else."""
+    spec = RunSpec.of(case.config(folder))
+    config, data = spec.config, build_data(spec)
+    classifier, _ = build_classifier(spec, data)
     network = classifier.network.train()
     optimizer = instantiate(config.optimizer)(network.parameters())
     images, labels = next(iter(data.batches(data.load().train, train=True)))
-    half = config.trainer.precision == "bf16-mixed"
+    is_bfloat16 = config.trainer.precision == "bf16-mixed"
     clock = Clock()
     for _ in range(config.trainer.max_epochs):
         clock.start()
         for _ in range(case.images // config.data.batch_size):
-            with torch.autocast("cpu", torch.bfloat16, enabled=half):
+            with torch.autocast("cpu", torch.bfloat16, enabled=is_bfloat16):
                 loss = F.cross_entropy(network(images).logits, labels)
             optimizer.zero_grad()
             loss.backward()
@@ -65,7 +64,7 @@ def ours(case: Case, folder: Path, *overrides: str) -> float:
 
 
 def without_probes(case: Case, folder: Path) -> float:
-    """Train one run as a sweep does, but for all probes except the one that times it."""
+    """Train one run as a sweep does, without any probe but the one that times it."""
     config = case.config(folder)
     config.probes = {"speed": config.probes.speed}
     return _run(config)
@@ -75,22 +74,17 @@ FROZEN = ("freeze=feature_extraction", "data.augment=null")
 
 
 def extraction(case: Case, folder: Path) -> float:
-    """Train the classifier on features that are computed once."""
+    """Train the classifier on features computed once."""
     return ours(case, folder, *FROZEN)
 
 
 def extraction_anew(case: Case, folder: Path) -> float:
-    """Train the classifier on features that are computed anew in each epoch."""
-    original = training.RememberPrefix
-    training.RememberPrefix = lambda: RememberPrefix(0)  # type: ignore[assignment,misc]
-    try:
-        return ours(case, folder, *FROZEN)
-    finally:
-        training.RememberPrefix = original  # type: ignore[misc]
+    """Train the classifier on features computed again in every epoch."""
+    return ours(case, folder, *FROZEN, "~callbacks.frozen_prefix")
 
 
 def lightning(case: Case, folder: Path) -> float:
-    """Train as popular templates do: DataLoader, transforms of each image, a log at each step."""
+    """Train as popular templates do: DataLoader, one transform per image, a log entry per step."""
     config = case.config(folder)
     loader, validation, network = _usual(config)
     logger = MLFlowLogger("usual", tracking_uri=f"sqlite:///{folder}/mlflow.db")
@@ -110,7 +104,7 @@ def lightning(case: Case, folder: Path) -> float:
 
 
 def script(case: Case, folder: Path) -> float:
-    """Train as a script does: a loop over a DataLoader, the loss read at each step."""
+    """Train as a script does: a loop over a DataLoader that reads the loss at every step."""
     config = case.config(folder)
     loader, _, network = _usual(config)
     optimizer = instantiate(config.optimizer)(network.parameters())
@@ -120,7 +114,7 @@ def script(case: Case, folder: Path) -> float:
     with mlflow.start_run():
         for epoch in range(config.trainer.max_epochs):
             network.train()
-            total, right = 0.0, 0
+            total, correct = 0.0, 0
             clock.start()
             for images, labels in loader:
                 optimizer.zero_grad()
@@ -129,10 +123,10 @@ def script(case: Case, folder: Path) -> float:
                 loss.backward()
                 optimizer.step()
                 total += loss.item()
-                right += int((logits.argmax(1) == labels).sum())
+                correct += int((logits.argmax(1) == labels).sum())
                 clock.images += len(labels)
             clock.stop()
-            mlflow.log_metrics({"loss": total / len(loader), "accuracy": right}, step=epoch)
+            mlflow.log_metrics({"loss": total / len(loader), "accuracy": correct}, step=epoch)
     return clock.rate
 
 
@@ -147,7 +141,7 @@ EXTRACTION: dict[str, Way] = {"computed once": extraction, "computed anew": extr
 
 
 class Usual(pl.LightningModule):
-    """What a LightningModule looks like in tutorials."""
+    """A LightningModule as tutorials write it."""
 
     def __init__(self, network: nn.Module, config: DictConfig) -> None:
         super().__init__()
@@ -156,7 +150,7 @@ class Usual(pl.LightningModule):
         self.accuracy = MulticlassAccuracy(10, average="micro")
 
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
-        """Return the loss, and log it and the accuracy."""
+        """Return the loss; log loss and accuracy."""
         images, labels = batch
         logits = self.network(images).logits
         loss = F.cross_entropy(logits, labels)
@@ -176,7 +170,7 @@ class Usual(pl.LightningModule):
 
 
 class Images(Dataset[tuple[Any, int]]):
-    """Images one by one through PIL and transforms, as torchvision's data sets give them."""
+    """Images, one at a time, through PIL and transforms, as torchvision's data sets yield them."""
 
     def __init__(self, images: ImageSet, transform: Callable[[Any], Any]) -> None:
         self.arrays = images.images.permute(0, 2, 3, 1).squeeze(-1).numpy()
@@ -191,7 +185,7 @@ class Images(Dataset[tuple[Any, int]]):
 
 
 def _run(config: DictConfig) -> float:
-    run(config, {}, progress=False)
+    run(RunSpec.of(config))
     client = MlflowClient(config.tracking.uri)
     experiment = prepare(config.tracking.uri, config.study)
     (latest,) = client.search_runs([experiment], max_results=1)
@@ -199,10 +193,11 @@ def _run(config: DictConfig) -> float:
 
 
 def _usual(config: DictConfig) -> tuple[DataLoader[Any], DataLoader[Any], nn.Module]:
-    """Return loaders of training and validation, and the network in PyTorch's own order."""
-    data: ImageData = instantiate(config.data, _convert_="all")
+    """Return the training and validation loaders, and the network in PyTorch's memory format."""
+    spec = RunSpec.of(config)
+    data = build_data(spec)
     splits = data.load()
-    classifier, _ = build(config, data)
+    classifier, _ = build_classifier(spec, data)
     plain = [transforms.ToTensor(), transforms.Normalize(data.mean / 255, data.std / 255)]
     augmented = [transforms.RandomCrop(32, padding=config.data.augment.pad), *plain]
     size = config.data.batch_size

@@ -1,4 +1,4 @@
-"""Bad input: what is typed, and the sentence it gets. Run as a script, writes docs/bad-input.md."""
+"""Mistakes and the sentences that answer them. Run as a script, it writes docs/bad-input.md."""
 
 import os
 import shlex
@@ -11,9 +11,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from helpers import REPOSITORY
 from PIL import Image
+from processes import TRAIN, python_path
 
-from cnn_anatomy.core.paths import REPOSITORY
+from cnn_anatomy.report.markdown import markdown_row, markdown_table
 
 DOCUMENT = REPOSITORY / "docs" / "bad-input.md"
 
@@ -23,10 +25,10 @@ class Case:
     """A command that is refused.
 
     Args:
-        words: the arguments of `python -m cnn_anatomy.train`; FOLDER is a folder of the test's own.
-        spoil: makes what the words name in that folder.
-        study: the text of experiments/mine.yaml in a copy of the repository, where it runs then.
-        late: whether it takes PyTorch to tell.
+        words: the arguments of `python -m cnn_anatomy.train`; FOLDER is an empty folder.
+        spoil: creates in that folder the files that the words name.
+        study: the text of experiments/mine.yaml in a copy of the repository, which then runs it.
+        late: whether the mistake can be seen only after PyTorch is imported.
     """
 
     words: str
@@ -37,7 +39,7 @@ class Case:
 
 @dataclass(frozen=True)
 class Refusal:
-    """What the command did: its status, what it said, its processor time, what it left behind."""
+    """What the command did: its status and output, processor time, and the files it left behind."""
 
     status: int
     said: str
@@ -46,7 +48,7 @@ class Refusal:
 
 
 def pictures(*classes: str, n: int = 4) -> Callable[[Path], None]:
-    """Return what draws `n` images for each class."""
+    """Return a function that draws `n` images of each class."""
 
     def draw(folder: Path) -> None:
         folder.mkdir(exist_ok=True)
@@ -107,6 +109,8 @@ SECTIONS = {
         Case("+optimizer.beta=0.9"),
         Case("+trainer.max_epoch=3"),
         Case("+trainer.logger=false"),
+        Case("callbacks.frozen_prefix.limt=0"),
+        Case("callbacks.resume=null"),
         Case("freeze.layers=3"),
         Case("model=null"),
         Case("~pooling"),
@@ -246,7 +250,7 @@ CASES = [case for cases in SECTIONS.values() for case in cases]
 
 
 def refusal(case: Case) -> Refusal:
-    """Run the real command in a folder of its own."""
+    """Run the real command in an empty folder."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         if case.spoil:
@@ -263,11 +267,11 @@ def refusal(case: Case) -> Refusal:
                 ignore = shutil.ignore_patterns("__pycache__", "*.png", "*.svg", "runs.json")
                 shutil.copytree(REPOSITORY / part, folder / "copy" / part, ignore=ignore)
             (folder / "copy" / "experiments" / "mine.yaml").write_text(case.study)
-            environment["PYTHONPATH"] = str(folder / "copy" / "src")
+            environment["PYTHONPATH"] = python_path(folder / "copy" / "src")
         words = shlex.split(case.words.replace("FOLDER", name))
         with (folder / "said").open("w+") as said:
             process = subprocess.Popen(
-                [sys.executable, "-m", "cnn_anatomy.train", *words],
+                [*TRAIN, *words],
                 cwd=folder,
                 env=environment,
                 stdout=said,
@@ -287,28 +291,27 @@ def document(refusals: dict[Case, Refusal]) -> str:
     lines = [
         "# Bad input",
         "",
-        "What is typed after `python -m cnn_anatomy.train`, and what is said. Each is a sentence, "
-        "or a line of one for each mistake; the exit status is 2, and no run and no store is left "
-        "behind. A sweep is refused before any of its runs is trained. All but those marked † are "
-        "told before PyTorch is imported, in less than three seconds of processor time.",
+        "How `python -m cnn_anatomy.train` answers mistakes: one sentence for each, exit status 2, "
+        "and neither a run nor a store is left behind. A sweep is refused before any of its runs "
+        "is trained. All but those marked † are refused before PyTorch is imported, in less than "
+        "three seconds of processor time.",
         "",
-        "`.venv/bin/python tests/bad_input.py` writes this page from what the command says; "
-        "`tests/test_bad_input.py` holds it to that.",
+        "`.venv/bin/python tests/bad_input.py` writes this page from the command's answers; "
+        "`tests/config/test_bad_input.py` checks it.",
     ]
     for section, cases in SECTIONS.items():
-        lines += ["", f"## {section}", "", "| typed | said |", "| --- | --- |"]
+        lines += ["", f"## {section}", "", markdown_table(("typed", "said"), []).rstrip()]
         lines += [row(case, refusals[case]) for case in cases]
     return "\n".join(lines) + "\n"
 
 
 def row(case: Case, refused: Refusal) -> str:
     """Return the row of a case."""
-    typed = f"`{case.words}`".replace("|", "\\|")
+    typed = f"`{case.words}`"
     if case.study is not None:
         last = case.study.removeprefix(STUDY).strip() or case.study.strip() or "(empty)"
         typed += f" with `{'; '.join(last.splitlines())}` in mine.yaml"
-    said = refused.said.replace("|", "\\|").replace("\n", "<br>")
-    return f"| {typed}{' †' if case.late else ''} | {said} |"
+    return markdown_row((f"{typed}{' †' if case.late else ''}", refused.said))
 
 
 def main() -> None:

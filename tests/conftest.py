@@ -1,11 +1,13 @@
-"""What several tests share."""
+"""Fixtures that many tests use, and the option --part."""
 
 import os
 import shutil
+import subprocess
 
+import processes
 import pytest
 from filelock import FileLock
-from helpers import SMALL, composed
+from helpers import REPOSITORY, SMALL, composed
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
@@ -14,12 +16,52 @@ from cnn_anatomy.tracking.store import prepare
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
+def pytest_addoption(parser):
+    parser.addoption("--part", type=int, help="run one of this many parts, chosen by the commit")
+
+
+def part_of(config):
+    """Return (part, parts): which part of the tests runs at this commit."""
+    parts = config.getoption("part")
+    command = ["git", "-C", str(REPOSITORY), "rev-parse", "--short=8", "HEAD"]
+    commit = subprocess.run(command, capture_output=True, text=True, check=False).stdout
+    return int(commit or "0", 16) % parts, parts
+
+
+def pytest_report_header(config):
+    if not config.getoption("part"):
+        return None
+    part, parts = part_of(config)
+    return f"part {part + 1} of {parts}, chosen by the commit"
+
+
+@pytest.hookimpl(trylast=True)  # after -m and -k
+def pytest_collection_modifyitems(config, items):
+    """With --part N, keep every Nth test and those marked `every_part`."""
+    if not config.getoption("part"):
+        return
+    part, parts = part_of(config)
+    others = [item for item in items if not item.get_closest_marker("every_part")]
+    unpicked = {item for number, item in enumerate(others) if number % parts != part}
+    config.hook.pytest_deselected(items=list(unpicked))
+    items[:] = [item for item in items if item not in unpicked]
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _own_cache(tmp_path_factory):
-    """Keep what tests leave in the cache apart from what sweeps left there."""
+    """Give the tests a cache apart from the one that sweeps use."""
     with pytest.MonkeyPatch.context() as patched:
         patched.setenv("CNN_ANATOMY_CACHE", str(tmp_path_factory.mktemp("cache")))
         yield
+
+
+@pytest.fixture(autouse=True)
+def _no_process_is_left():
+    """Kill the processes that a failed test leaves behind, but not those of longer fixtures."""
+    before = len(processes.STARTED)
+    yield
+    for process in processes.STARTED[before:]:
+        processes.kill(process)
 
 
 @pytest.fixture(scope="session")

@@ -1,14 +1,16 @@
-"""The real configuration, at a size of seconds."""
+"""The real configuration, small enough to train in seconds."""
 
 import os
+from pathlib import Path
 
 import torch
 from hydra import compose, initialize_config_dir
-from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
-from cnn_anatomy.core.paths import REPOSITORY
+from cnn_anatomy.core.instantiation import instantiate
+from cnn_anatomy.core.paths import CONF
 
+REPOSITORY = Path(__file__).resolve().parents[1]
 SMALL = (
     "model.width=4",
     "data.source.train=40",
@@ -20,7 +22,7 @@ SMALL = (
 
 
 def environment(folder, uri=None, **more):
-    """Return that of a command whose store (by default) and cache are in `folder`."""
+    """Return the environment of a command with its cache and, by default, its store in `folder`."""
     return {
         **os.environ,
         "MLFLOW_TRACKING_URI": uri or f"sqlite:///{folder}/mlflow.db",
@@ -33,12 +35,12 @@ def environment(folder, uri=None, **more):
 
 def composed(*overrides):
     """Compose conf/train.yaml with `overrides`."""
-    with initialize_config_dir(str(REPOSITORY / "conf"), version_base="1.3"):
+    with initialize_config_dir(str(CONF), version_base="1.3"):
         return compose("train", list(overrides))
 
 
 def built(*overrides, size=32, classes=10, device="meta"):
-    """Build the network that `overrides` name, by default without memory for its weights."""
+    """Build the network of `overrides`, by default without memory for its weights."""
     config = composed(*overrides)
     OmegaConf.resolve(config)
     with torch.device(device):

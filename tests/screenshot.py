@@ -7,44 +7,39 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
-import subprocess
 import sys
 import time
-import urllib.request
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
+from helpers import REPOSITORY
 from mlflow import MlflowClient
+from processes import free_port, kill, start, until
 from selenium import webdriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
 
-from cnn_anatomy.core.paths import REPOSITORY, tracking_uri
+from cnn_anatomy.core.paths import tracking_uri
+from cnn_anatomy.tracking.server import server_answers
 
 
 @contextmanager
 def server(uri: str) -> Iterator[str]:
     """Serve the store `uri` on a free port of 127.0.0.1; yield the address."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    with subprocess.Popen(
-        ["make", "ui", f"PORT={port}"],
-        cwd=REPOSITORY,
-        env={**os.environ, "MLFLOW_TRACKING_URI": uri},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    ) as process:
+    port = free_port()
+    address = f"http://127.0.0.1:{port}"
+    env = {**os.environ, "MLFLOW_TRACKING_URI": uri}
+    with TemporaryDirectory() as folder:
+        log = Path(folder) / "log"
+        process = start(REPOSITORY, "make", "ui", f"PORT={port}", env=env, log=log)
         try:
-            address = f"http://127.0.0.1:{port}"
-            _wait_for(address, process)
+            until(lambda: server_answers(address), "answer", process=process, explain=log.read_text)
             yield address
         finally:
-            os.killpg(process.pid, signal.SIGTERM)
+            kill(process, signal.SIGTERM)
 
 
 @contextmanager
@@ -70,11 +65,11 @@ def runs_table(
     parent: str,
     columns: Sequence[str] = (),
 ) -> None:
-    """Open the experiment's table of runs, `parent` unfolded; `columns` are toggled."""
+    """Open the experiment's table of runs, unfold `parent` and toggle `columns`."""
 
     def press(xpath: str) -> None:
-        found = WebDriverWait(driver, 60).until(lambda d: d.find_element(By.XPATH, xpath))
-        driver.execute_script("arguments[0].click()", found)
+        element = WebDriverWait(driver, 60).until(lambda d: d.find_element(By.XPATH, xpath))
+        driver.execute_script("arguments[0].click()", element)
 
     driver.get(f"{address}/#/experiments/{experiment}/runs")
     press(f"(//*[text()='{parent}']/ancestor::div[@role='gridcell'])[1]//button")
@@ -92,20 +87,8 @@ def runs_table(
         box.send_keys(Keys.ESCAPE)
 
 
-def _wait_for(address: str, process: subprocess.Popen[bytes]) -> None:
-    for _ in range(480):
-        try:
-            with urllib.request.urlopen(f"{address}/health", timeout=2):
-                return
-        except OSError:
-            if process.poll() is not None:
-                raise RuntimeError(f"mlflow ended with status {process.returncode}") from None
-            time.sleep(0.5)
-    raise RuntimeError(f"{address} did not answer within four minutes")
-
-
 def main() -> None:
-    """Take the picture."""
+    """Take the picture of a study's runs."""
     study, file = sys.argv[1:]
     client = MlflowClient(tracking_uri())
     experiment = client.get_experiment_by_name(study)

@@ -1,4 +1,4 @@
-"""What a process of a test does with its share of a batch; alone, it has all of it."""
+"""Trains on one rank's share of a batch, or alone on the whole batch."""
 
 import os
 import sys
@@ -8,12 +8,12 @@ import torch
 from torch import distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from cnn_anatomy.distributed.batch_norm import SharedNorm
+from cnn_anatomy.distributed.batch_norm import SynchronisedNorm
 from cnn_anatomy.distributed.process_group import average
 
 
 class Fault(pl.Callback):
-    """Fails in the second of several processes, alone."""
+    """Fails in the second of several processes only."""
 
     def on_train_epoch_end(self, trainer, module):
         if trainer.global_rank == 1:
@@ -31,7 +31,7 @@ def trained(rank, world):
     """Take three steps on this share of a batch of eight; return losses, gradients and state."""
     alone = network()
     if world > 1:
-        SharedNorm().apply(alone)
+        SynchronisedNorm().apply(alone)
     model = DistributedDataParallel(alone) if world > 1 else alone
     optimizer = torch.optim.SGD(alone.parameters(), lr=0.1)
     generator = torch.Generator().manual_seed(1)
@@ -47,7 +47,7 @@ def trained(rank, world):
         average([mean])
         kept += [mean, *(p.grad.clone() for p in alone.parameters())]
         optimizer.step()
-    SharedNorm().revert(alone)
+    SynchronisedNorm().revert(alone)
     alone.eval()
     kept.append(alone(images).detach())
     return kept + [v.clone() for v in alone.state_dict().values()]
@@ -55,7 +55,7 @@ def trained(rank, world):
 
 if __name__ == "__main__":
     distributed.init_process_group("gloo")
-    found = trained(int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"]))
+    values = trained(int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"]))
     if os.environ["RANK"] == "0":
-        torch.save(found, sys.argv[1])
+        torch.save(values, sys.argv[1])
     distributed.destroy_process_group()

@@ -1,4 +1,4 @@
-"""A real Slurm of one node, its daemons without systemd and all that they write in one folder."""
+"""A real Slurm of one node: daemons without systemd, all of whose files are in one folder."""
 
 import getpass
 import os
@@ -6,8 +6,10 @@ import shutil
 import signal
 import socket
 import subprocess
-import time
+from contextlib import suppress
 from pathlib import Path
+
+from processes import free_port, start, until
 
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "srun", "squeue")
 CONFIGURATION = """
@@ -41,19 +43,13 @@ PartitionName=main Nodes=ALL Default=YES MaxTime=60 State=UP
 
 
 def lacking():
-    """Return the programs that are not installed."""
+    """Return the programs that are missing."""
     return [p for p in PROGRAMS if shutil.which(p, path=_path()) is None]
 
 
 def _path():
-    """Return PATH with the folders where Debian has daemons."""
+    """Return PATH with the folders in which Debian installs daemons."""
     return f"{os.environ['PATH']}:/usr/sbin:/sbin"
-
-
-def _free_port():
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return free.getsockname()[1]
 
 
 class SlurmCluster:
@@ -83,8 +79,8 @@ class SlurmCluster:
                 host=socket.gethostname(),
                 user=getpass.getuser(),
                 folder=self.folder,
-                controller=_free_port(),
-                node=_free_port(),
+                controller=free_port(),
+                node=free_port(),
             )
         )
         munge = [f"--{name}-file={self.folder}/munge.{name}" for name in ("key", "pid", "log")]
@@ -98,7 +94,7 @@ class SlurmCluster:
         self._until(lambda: "idle" in self.call("sinfo", "-h", "-o", "%T", check=False), "slurmd")
 
     def call(self, *command, check=True):
-        """Run a command of Slurm's; return what it prints."""
+        """Run a command of Slurm; return its output."""
         done = subprocess.run(
             command, env=self.environment, capture_output=True, text=True, check=False
         )
@@ -108,7 +104,8 @@ class SlurmCluster:
     def stop(self):
         """End all jobs, then the daemons."""
         self.call("scancel", "--user", getpass.getuser(), check=False)
-        self._until(lambda: not self.call("squeue", "-h", check=False).strip(), "jobs", fail=False)
+        with suppress(AssertionError):
+            self._until(lambda: not self.call("squeue", "-h", check=False).strip(), "end of jobs")
         for process in reversed(self.processes):
             process.send_signal(signal.SIGTERM)
             try:
@@ -118,23 +115,11 @@ class SlurmCluster:
                 process.wait()
 
     def _daemon(self, *command):
-        with (self.folder / f"{command[0]}.out").open("a") as log:
-            self.processes.append(
-                subprocess.Popen(
-                    command,
-                    env=self.environment,
-                    stdout=log,
-                    stderr=log,
-                    start_new_session=True,
-                )
-            )
+        log = self.folder / f"{command[0]}.out"
+        self.processes.append(start(self.folder, *command, env=self.environment, log=log))
 
-    def _until(self, ready, what, seconds=60, fail=True):
-        end = time.monotonic() + seconds
-        while time.monotonic() < end:
-            if ready():
-                return
-            time.sleep(0.5)
-        if fail:
-            logs = (p.read_text()[-2000:] for p in sorted(self.folder.glob("*.[ol][ou][tg]")))
-            raise AssertionError(f"{what}:\n" + "\n".join(logs))
+    def _until(self, ready, what):
+        until(ready, what, 60, explain=self._logs)
+
+    def _logs(self):
+        return "\n".join(p.read_text()[-2000:] for p in sorted(self.folder.glob("*.[ol][ou][tg]")))

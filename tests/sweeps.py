@@ -1,44 +1,23 @@
-"""Sweeps of tiny runs by the real command, and what the store holds of them."""
+"""Sweeps of tiny runs by the real command, and their runs in the store."""
 
-import subprocess
-import sys
-import time
-
+import processes
 from helpers import SMALL, environment
 from mlflow import MlflowClient
 
 from cnn_anatomy.tracking.store import prepare
 
-STARTED: list[subprocess.Popen] = []  # all sweeps, for a fixture to kill what a failed test leaves
-CALL = [sys.executable, "-m", "cnn_anatomy.train", "--multirun"]
 TINY = ("model.depth=8", *SMALL, "trainer.precision=32-true")
 SWEEP = ("pooling=max,stochastic", *TINY, "trainer.max_epochs=2", "hydra.sweeper.seeds=2")
 LONG = ("pooling=stochastic", "seed=0", *TINY, "trainer.max_epochs=150")  # half a minute
 
 
 def start(folder, launcher, *words, **more):
-    """Start a sweep in `folder`, which is made; `more` is of its environment."""
+    """Start a sweep in `folder`, which is created; `more` is added to its environment."""
     folder.mkdir(exist_ok=True)
-    # Now, as this process reads the store early: two that make its schema at once fail.
+    # Before the sweep does: two processes that create the schema at once fail.
     prepare(f"sqlite:///{folder}/mlflow.db", "adhoc")
-    process = subprocess.Popen(
-        [*CALL, f"hydra/launcher={launcher}", *words],
-        cwd=folder,
-        env=environment(folder, **more),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-    STARTED.append(process)
-    return process
-
-
-def ended(process, status=0, timeout=500):
-    """Wait until a sweep has ended with `status`; return what it printed, and said of itself."""
-    printed, told = process.communicate(timeout=timeout)
-    assert process.returncode == status, told
-    return printed, told
+    call = (*processes.TRAIN, "--multirun", f"hydra/launcher={launcher}", *words)
+    return processes.start(folder, *call, env=environment(folder, **more))
 
 
 def runs(folder, kind="run"):
@@ -48,19 +27,8 @@ def runs(folder, kind="run"):
     return client.search_runs([experiment.experiment_id], f"tags.kind = '{kind}'")
 
 
-def until(condition, what, seconds=240):
-    """Wait until `condition` returns something true, and return that."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        found = condition()
-        if found:
-            return found
-        time.sleep(0.5)
-    raise AssertionError(f"no {what} within {seconds} s")
-
-
 def half_way(folder, epochs=20):
-    """Return the runs in `folder` that are under way and have `epochs` behind them."""
+    """Return the runs in `folder` that are training and have finished `epochs` epochs."""
     return [
         r
         for r in runs(folder)
@@ -69,7 +37,7 @@ def half_way(folder, epochs=20):
 
 
 def results(folder):
-    """Return (key, metric, step) → value of all finished runs, to the bit; speed does not count."""
+    """Return (key, metric, step) → exact value for all finished runs, without speeds."""
     client = MlflowClient(f"sqlite:///{folder}/mlflow.db")
     return {
         (run.data.tags["key"], name, m.step): m.value
@@ -82,5 +50,5 @@ def results(folder):
 
 
 def rows(printed):
-    """Return the lines of a printed table but for its heading; they hold numbers alone."""
+    """Return the lines of a printed table that hold numbers."""
     return [line for line in printed.splitlines() if "±" in line or "%" in line]

@@ -1,4 +1,4 @@
-"""The MLflow UI shows a sweep as it should, in a real browser."""
+"""The MLflow UI shows a sweep and its runs, in a real browser."""
 
 import shutil
 import urllib.error
@@ -47,7 +47,7 @@ def test_runs_are_nested_under_their_sweep(uri):
 
 
 def status(address, host):
-    """Return the status that a request with a Host header of `host` gets."""
+    """Return the status of the answer to a request with the Host header `host`."""
     request = urllib.request.Request(address, headers={"Host": host})
     try:
         with urllib.request.urlopen(request, timeout=30) as answer:

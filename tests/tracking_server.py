@@ -1,25 +1,20 @@
 """A real tracking server that a test may kill and start again."""
 
-import os
-import signal
-import socket
-import subprocess
 import sys
-import time
 
-from cnn_anatomy.tracking.server import answers
+from processes import free_port, kill, start, until
+
+from cnn_anatomy.tracking.server import server_answers
 
 
 class TrackingServer:
-    """`mlflow server` on a free port, on `backend` or SQLite in `folder`, its artifacts there.
+    """`mlflow server` on a free port with its artifacts in `folder`, and `backend` or SQLite there.
 
-    With `certificate`, a file that has its key, too, it speaks TLS.
+    With `certificate`, a file that also holds the key, it speaks TLS.
     """
 
     def __init__(self, folder, backend=None, workers=1, certificate=None):
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
+        port = free_port()
         self.folder = folder
         self.uri = f"http://127.0.0.1:{port}"
         self.call = [sys.executable, "-m", "mlflow", "server", "--port", str(port)]
@@ -32,18 +27,13 @@ class TrackingServer:
             self.call += ["--uvicorn-opts", files]
 
     def start(self):
-        """Start it, and wait until it answers."""
-        with (self.folder / "server.log").open("a") as log:
-            self.process = subprocess.Popen(
-                self.call, cwd=self.folder, stdout=log, stderr=log, start_new_session=True
-            )
-        for _ in range(240):
-            if answers(self.uri):
-                return
-            time.sleep(0.5)
-        raise AssertionError((self.folder / "server.log").read_text())
+        """Start the server, and wait until it answers."""
+        log = self.folder / "server.log"
+        self.process = start(self.folder, *self.call, log=log)
+        until(
+            lambda: server_answers(self.uri), "answer", process=self.process, explain=log.read_text
+        )
 
     def kill(self):
-        """Kill it and its workers."""
-        os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait()
+        """Kill the server and its workers."""
+        kill(self.process)

@@ -1,4 +1,4 @@
-"""What the processes of a test do: in a module of its own, as each imports it anew."""
+"""Functions that tests run in other processes, which import this module."""
 
 from mlflow import MlflowClient
 from mlflow.entities import Metric

@@ -7,5 +7,6 @@ from omegaconf import OmegaConf
 from cnn_anatomy.core.hardware import native_precision
 
 OmegaConf.register_new_resolver("native_precision", native_precision, replace=True)
-# MLflow reads it when it is imported: a bar for each file that it copies is noise here.
-os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+# MLflow reads these when it is imported.
+os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")  # one bar per file is noise
+os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # nothing of a run leaves the machine

@@ -7,26 +7,30 @@ from __future__ import annotations
 
 import os
 import sys
+import traceback
 from collections.abc import Mapping
 from typing import Any, NoReturn
 
 import hydra
 from hydra.conf import HydraConf
 from hydra.core.hydra_config import HydraConfig
+from hydra.errors import InstantiationException
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
-from cnn_anatomy.config.validation import check, check_words
-from cnn_anatomy.core.errors import sentence
+from cnn_anatomy.config.options import check_option_names
+from cnn_anatomy.config.validation import check_config
+from cnn_anatomy.core.errors import COMPOSITION_ERRORS, ConfigError, RunFailed, sentence
+from cnn_anatomy.core.instantiation import original_error
 from cnn_anatomy.core.interrupts import KEPT, Stopped
-from cnn_anatomy.core.paths import REPOSITORY, tracking_uri
-from cnn_anatomy.distributed.launch import started
-from cnn_anatomy.distributed.process_group import rank, world
-from cnn_anatomy.sweep.mistakes import MISTAKES
+from cnn_anatomy.core.paths import CONF
+from cnn_anatomy.distributed.launch import launch_ranks
+from cnn_anatomy.distributed.process_group import rank, world_size
 from cnn_anatomy.tracking.server import require_server
+from cnn_anatomy.training.run_spec import RunSpec
 
 
-@hydra.main(version_base="1.3", config_path=str(REPOSITORY / "conf"), config_name="train")
+@hydra.main(version_base="1.3", config_path=str(CONF), config_name="train")
 def train(config: DictConfig) -> Any:
     """Train one run."""
     hydra_config = HydraConfig.get()
@@ -35,51 +39,56 @@ def train(config: DictConfig) -> Any:
         return _run_in_sweep(config, choices)
     single = config.tracking.parent is None  # else a sweep has started this process
     try:
-        check(config, choices)
-        require_server(tracking_uri(config.tracking.uri))
-        accuracy = _run(config, choices, progress=single)
-    except MISTAKES as error:
-        _refuse(error)  # here, as Hydra would print the overrides before it
+        check_config(config, choices)
+        spec = RunSpec.of(config, choices)
+        require_server(spec.store_uri)
+        accuracy = _run(spec, progress=single)
     except Stopped:
-        if single and world() == 1:
+        if single and world_size() == 1:
             print(f"stopped: {KEPT}", file=sys.stderr)
         raise
+    except Exception as error:
+        _exit(error, ConfigError)  # here, as Hydra would print the overrides before it
     if accuracy is not None and single and rank() == 0:
         print(f"test accuracy {accuracy:.1%}; the run is in MLflow's experiment {config.study}")
     return accuracy
 
 
 def main() -> None:
-    """Train; a mistake in the configuration is one sentence and exit status 2."""
+    """Train; a mistake in the configuration is one sentence and exit status 2.
+
+    Any other error is a bug: a traceback and exit status 1.
+    """
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra lets errors through to here
     try:
-        check_words(sys.argv[1:])
+        check_option_names(sys.argv[1:])
         train()
-    except MISTAKES as error:
-        _refuse(error)
+    except COMPOSITION_ERRORS as error:
+        _exit(error, COMPOSITION_ERRORS)
     except KeyboardInterrupt:
         raise SystemExit(130) from None
     except Stopped as error:
         raise SystemExit(error.status) from None
 
 
-def _run(config: DictConfig, choices: Mapping[str, str], *, progress: bool) -> float | None:
-    """Train here and return the test accuracy, or have processes of its own do it."""
+def _run(spec: RunSpec, *, progress: bool) -> float | None:
+    """Train in this process and return the test accuracy, or launch the ranks that train."""
+    trainer = spec.config.trainer
     command = ["-m", "cnn_anatomy.train", *_words(HydraConfig.get())]
-    if started(_devices(config.trainer), int(config.trainer.get("num_nodes", 1)), command):
+    if launch_ranks(_devices(trainer), int(trainer.get("num_nodes", 1)), command):
         return None
     from cnn_anatomy.training.run import run
 
-    return run(config, choices, progress=progress and rank() == 0)
+    return run(spec, progress=progress and rank() == 0)
 
 
 def _devices(trainer: DictConfig) -> int:
     """Return how many processes a node has; Lightning counts where it is not a plain number."""
     if str(trainer.devices).isdigit():
         return int(trainer.devices)
-    from cnn_anatomy.training.dry_run import made_trainer
+    from cnn_anatomy.training.dry_run import bare_trainer
 
-    return made_trainer(trainer).num_devices
+    return bare_trainer(trainer).num_devices
 
 
 def _words(hydra_config: HydraConf) -> list[str]:
@@ -95,22 +104,35 @@ def _words(hydra_config: HydraConf) -> list[str]:
 
 
 def _run_in_sweep(config: DictConfig, choices: Mapping[str, str]) -> float | None:
-    """Train what the sweeper has checked; neither an exit nor a late mistake ends its worker."""
+    """Train what the sweeper has checked; whatever ends the run, its worker goes on.
+
+    Raises:
+        RunFailed: if the run fails.
+    """
     try:
-        return _run(config, choices, progress=False)
+        return _run(RunSpec.of(config, choices), progress=False)
     except SystemExit as error:
-        said = error.__cause__ or f"the run exited with status {error.code}"
-        raise RuntimeError(str(said)) from error
-    except MISTAKES as error:  # it has no MLflow run in which the sweep could see it
-        name = f"{config.study}: {config.variant} s{config.seed}"
-        print(f"failed: {name}: {sentence(error)}", file=sys.stderr, flush=True)
-        raise
+        reason = error.__cause__ or f"the run exited with status {error.code}"
+        raise RunFailed(str(reason)) from error
+    except Exception as error:
+        if isinstance(error, ConfigError):  # no run in MLflow will show it
+            name = f"{config.study}: {config.variant} s{config.seed}"
+            print(f"failed: {name}: {error}", file=sys.stderr, flush=True)
+        else:
+            traceback.print_exception(error)
+        raise RunFailed(sentence(error)) from error
 
 
-def _refuse(error: Exception) -> NoReturn:
+def _exit(error: Exception, mistakes: type[Exception] | tuple[type[Exception], ...]) -> NoReturn:
+    """End this process: one of `mistakes` is a sentence and status 2, a bug a traceback and 1."""
+    if isinstance(error, InstantiationException):
+        error = original_error(error)
+    if not isinstance(error, mistakes):
+        traceback.print_exception(error)
+        raise SystemExit(1) from error
     if rank() == 0:
         print(sentence(error), file=sys.stderr)
-    raise SystemExit(2)
+    raise SystemExit(2) from error
 
 
 if __name__ == "__main__":

@@ -1,30 +1,26 @@
-"""Makes the launchers known to Hydra, those of the cluster extra only where it is installed."""
+"""The launchers as Hydra plugins; those of the cluster extra only where it is installed.
 
-from contextlib import suppress
+Hydra only discovers plugins defined in this package, hence the subclasses.
+"""
 
-from hydra.core.config_store import ConfigStore
+from importlib.util import find_spec
 
 from cnn_anatomy.launchers.local import LocalLauncher
 
 
 class Local(LocalLauncher):
-    """The same: Hydra wants a plugin's class to be of this package."""
+    """hydra/launcher=local."""
 
 
-with suppress(ModuleNotFoundError):
+if find_spec("hydra_plugins.hydra_submitit_launcher"):
     from cnn_anatomy.launchers.slurm import SlurmLauncher
 
     class Slurm(SlurmLauncher):
-        """The same."""
+        """hydra/launcher=slurm."""
 
 
-with suppress(ModuleNotFoundError):
+if find_spec("ray"):
     from cnn_anatomy.launchers.ray import RayLauncher
 
     class Ray(RayLauncher):
-        """The same."""
-
-
-# Those that they are made of are no choice: a worker that dies takes the sweep with it. Hydra would
-# also warn that conf/hydra/launcher/ray.yaml has the name of its plugin's schema.
-ConfigStore.instance().repo["hydra"]["launcher"].clear()
+        """hydra/launcher=ray."""

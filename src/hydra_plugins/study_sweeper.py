@@ -1,4 +1,4 @@
-"""Makes the sweeper known to Hydra as `hydra/sweeper=study`."""
+"""The sweeper as a Hydra plugin, `hydra/sweeper=study`."""
 
 from dataclasses import dataclass
 
@@ -8,12 +8,12 @@ from cnn_anatomy.sweep.sweeper import StudySweeper
 
 
 class Plugin(StudySweeper):
-    """The same: Hydra wants a plugin's class to be of this package."""
+    """Defined here because Hydra only discovers plugins of this package."""
 
 
 @dataclass
 class PluginConfig:
-    """Its settings, as in `hydra.sweeper.seeds=5`; see `StudySweeper`."""
+    """The sweeper's settings, as in `hydra.sweeper.seeds=5`; see `StudySweeper`."""
 
     _target_: str = "hydra_plugins.study_sweeper.Plugin"
     seeds: int | None = None

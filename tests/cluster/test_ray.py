@@ -7,8 +7,9 @@ from collections import Counter
 from importlib.util import find_spec
 
 import pytest
+from processes import ended, until
 from ray_cluster import QUIET, RayCluster
-from sweeps import LONG, SWEEP, ended, half_way, results, rows, runs, start, until
+from sweeps import LONG, SWEEP, half_way, results, rows, runs, start
 
 pytestmark = [
     pytest.mark.ray,

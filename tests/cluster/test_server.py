@@ -15,24 +15,24 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from helpers import SMALL, environment
+from helpers import REPOSITORY, SMALL, environment
 from mlflow import MlflowClient
+from processes import TRAIN, kill, start, until
 from tracking_server import TrackingServer
 
 from cnn_anatomy.core.errors import ConfigError
-from cnn_anatomy.core.paths import REPOSITORY
-from cnn_anatomy.report import site as report
-from cnn_anatomy.report.study_page import publish
-from cnn_anatomy.results.runs import ALWAYS, read
-from cnn_anatomy.studies.study import load
-from cnn_anatomy.tracking.server import answers, require_server
+from cnn_anatomy.report.site import write_site
+from cnn_anatomy.report.study_page import publish_studies
+from cnn_anatomy.results.runs import REQUIRED_METRICS, read_sweep
+from cnn_anatomy.studies.study import load_study
+from cnn_anatomy.tracking.server import require_server, server_answers
 from tools.postgres import Cluster
 
 pytestmark = pytest.mark.server
 SEEDS = int(os.environ.get("SERVER_SEEDS", "5"))
 RUNS = 8 * SEEDS
 WORDS = ("--multirun", "study=skip", f"hydra.sweeper.seeds={SEEDS}", *SMALL)
-ONCE = {*ALWAYS, "macs", "params/total", "consistency/shift", "train/clean_accuracy"}
+ONCE = {*REQUIRED_METRICS, "macs", "params/total", "consistency/shift", "train/clean_accuracy"}
 STEPS = {"gradient/decay": 2, "gradient/first": 2}  # at step 0 and after the epoch
 
 
@@ -63,15 +63,9 @@ def place():
 def sweep(place):
     """Sweep with four workers; kill server and database once each, and start them again."""
     began = time.monotonic()
-    log = (place.folder / "sweep.log").open("w")
-    process = subprocess.Popen(
-        [sys.executable, "-m", "cnn_anatomy.train", *WORDS],
-        cwd=place.folder,
-        env=environment(place.folder, place.server.uri, WORKERS="4"),
-        stdout=log,
-        stderr=log,
-        start_new_session=True,
-    )
+    env = environment(place.folder, place.server.uri, WORKERS="4")
+    log = place.folder / "sweep.log"
+    process = start(place.folder, *TRAIN, *WORDS, env=env, log=log)
     client = MlflowClient(place.server.uri)
     try:
         await_finished(client, process, RUNS // 4)
@@ -84,10 +78,9 @@ def sweep(place):
         place.database.start()
         status = process.wait(timeout=1800)
     finally:
-        if process.poll() is None:
-            process.kill()
+        kill(process)
     seconds = time.monotonic() - began
-    said = (place.folder / "sweep.log").read_text()
+    said = log.read_text()
     print(f"\n{RUNS} runs by 4 workers in {seconds:.0f} s; server and database killed once each")
     found = runs(client)
     return SimpleNamespace(client=client, status=status, said=said, runs=found, place=place)
@@ -102,17 +95,16 @@ def runs(client, kind="run"):
 
 def await_finished(client, process, count):
     """Wait until `count` runs are done, others under way."""
-    for _ in range(1800):
-        if sum(r.info.status == "FINISHED" for r in runs(client)) >= count:
-            return
-        assert process.poll() is None, "done before the server could be killed"
-        time.sleep(0.5)
-    raise AssertionError(f"no {count} runs in 15 minutes")
+
+    def are_finished():
+        return sum(r.info.status == "FINISHED" for r in runs(client)) >= count
+
+    until(are_finished, f"{count} runs", 900, process=process, explain=str)
 
 
 def command(sweep, *words):
     """Run the real command again on the server."""
-    call = [sys.executable, "-m", "cnn_anatomy.train", *WORDS, *words]
+    call = [*TRAIN, *WORDS, *words]
     env = environment(sweep.place.folder, sweep.place.server.uri, COLUMNS="200")
     began = time.monotonic()
     done = subprocess.run(
@@ -161,17 +153,17 @@ def test_table_and_report_are_written_from_the_server_alone(sweep, tmp_path):
     # A table is of a study's own sweep; this one was made small by overrides.
     sweep.client.set_tag(parent, "preset", "true")
     began = time.monotonic()
-    read(sweep.client, "skip")
+    read_sweep(sweep.client, "skip")
     print(f"\n{RUNS} runs read over REST: {time.monotonic() - began:.1f} s")
     began = time.monotonic()
-    (page,) = publish([load("skip")], sweep.client, tmp_path)
+    (page,) = publish_studies([load_study("skip")], sweep.client, tmp_path)
     seconds = time.monotonic() - began
     print(f"their table, figures and ledger included: {seconds:.1f} s")
     assert len(page.table.rows) == 8
     cells = re.findall(r"\| (\d+) \|$", (tmp_path / "skip" / "table.md").read_text(), re.MULTILINE)
     assert cells == [str(SEEDS)] * 8
-    assert page.drawn
-    index = report.write([load("skip")], sweep.client, tmp_path / "site")
+    assert page.figures
+    index = write_site([load_study("skip")], sweep.client, tmp_path / "site")
     assert (index.parent / "skip.html").stat().st_size > 10_000
 
 
@@ -225,16 +217,16 @@ def test_a_server_with_password_and_certificate_is_asked_as_mlflow_asks_it(place
     monkeypatch.setenv("MLFLOW_TRACKING_SERVER_CERT_PATH", str(parts[1]))
     try:
         server.start()  # until it answers
-        assert answers(server.uri.replace("//", "//user:pass:word@"))
+        assert server_answers(server.uri.replace("//", "//user:pass:word@"))
         monkeypatch.delenv("MLFLOW_TRACKING_SERVER_CERT_PATH")
-        assert not answers(server.uri)
-        with pytest.raises(ConfigError, match=r"certificate that does not hold: name it .* in MLF"):
+        assert not server_answers(server.uri)
+        with pytest.raises(ConfigError, match=r"can't be verified: give .* as MLF"):
             require_server(server.uri)
         monkeypatch.setenv("MLFLOW_TRACKING_INSECURE_TLS", "true")
-        assert answers(server.uri)
+        assert server_answers(server.uri)
         assert len(MlflowClient(server.uri).search_experiments()) == 1
         monkeypatch.setenv("MLFLOW_TRACKING_SERVER_CERT_PATH", str(folder / "nothing.pem"))
-        with pytest.raises(ConfigError, match="MLflow takes only one"):
+        with pytest.raises(ConfigError, match="MLflow accepts only one"):
             require_server(server.uri)
         monkeypatch.delenv("MLFLOW_TRACKING_INSECURE_TLS")
         with pytest.raises(ConfigError, match=r"nothing\.pem"):

@@ -10,8 +10,9 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from processes import ended, until
 from slurm_cluster import SlurmCluster, lacking
-from sweeps import LONG, SWEEP, TINY, ended, half_way, results, rows, runs, start, until
+from sweeps import LONG, SWEEP, TINY, half_way, results, rows, runs, start
 
 pytestmark = [
     pytest.mark.slurm,

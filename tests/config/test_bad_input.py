@@ -2,10 +2,6 @@
 
 import pytest
 from bad_input import CASES, DOCUMENT, SECTIONS, refusal, row
-from omegaconf import OmegaConf
-
-from cnn_anatomy.config.limits import LIMITS, limits
-from cnn_anatomy.core.paths import REPOSITORY
 
 FEW = [cases[i] for cases in SECTIONS.values() for i in (0, -2) if not cases[i].late]
 
@@ -33,22 +29,3 @@ def test_the_rest(case):
 def test_the_page_has_every_case():
     rows = [x for x in DOCUMENT.read_text(encoding="utf-8").splitlines() if x.startswith("| `")]
     assert len(rows) == len(CASES) >= 40
-
-
-def numbers(node, path):
-    """Yield the dotted key of every number in a file of conf/."""
-    for key, value in node.items():
-        if isinstance(value, dict):
-            yield from numbers(value, f"{path}.{key}")
-        elif isinstance(value, int | float) and not isinstance(value, bool):
-            yield f"{path}.{key}"
-
-
-def test_every_number_of_the_configuration_has_limits():
-    for file in (REPOSITORY / "conf").glob("*/*.yaml"):
-        plain = OmegaConf.to_container(OmegaConf.load(file), resolve=False)
-        axis = file.parent.name
-        if axis in ("hydra", "transfer"):
-            continue
-        for key in numbers(plain, axis):
-            assert limits(key) in LIMITS.values(), f"{key} of {file.name} has no line in limits.py"

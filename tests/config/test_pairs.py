@@ -15,18 +15,18 @@ from helpers import composed
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
+from cnn_anatomy.config.options import written
+from cnn_anatomy.config.rules import broken_rules
 from cnn_anatomy.core.errors import ConfigError, sentence
-from cnn_anatomy.core.paths import REPOSITORY
-from cnn_anatomy.training.build import build
+from cnn_anatomy.core.paths import CONF
+from cnn_anatomy.training.build import build_classifier
+from cnn_anatomy.training.run_spec import RunSpec
 
 AXES = (
     *("model", "block", "pooling", "skip", "norm", "activation", "init"),
     *("inception", "head", "aux", "freeze"),
 )
-FILES = {
-    a: {p.stem: OmegaConf.load(p) for p in sorted((REPOSITORY / "conf" / a).glob("*.yaml"))}
-    for a in AXES
-}
+FILES = {a: {p.stem: OmegaConf.load(p) for p in sorted((CONF / a).glob("*.yaml"))} for a in AXES}
 CHOICES = {a: list(files) for a, files in FILES.items()}
 PAIRS = [
     frozenset({(a, x), (b, y)})
@@ -60,56 +60,59 @@ SIZES: dict[str, dict[str, Any]] = {
     **dict.fromkeys(("googlenet", "googlenet_torchvision"), GOOGLENET),
     "torchvision": {},
 }
-# Models whose blocks are Inception modules.
-NATIVE = {
-    "inception": {"block": "none", "inception": "reduced"},
-    "googlenet": {"block": "none", "inception": "googlenet"},
-    "googlenet_torchvision": {"block": "none", "inception": "torchvision"},
-}
 # Of parts that are made for large networks.
 NARROW = {
     "head=fully_connected": {"hidden": [8, 8]},
     "aux=heads": {"hidden": 8},
     "aux=googlenet": {"width": 8, "hidden": 8},
 }
-# The axes that torchvision's networks take from us, and what else they must be left at.
-TAKEN = {
-    **{"block": ("none",), "pooling": ("none",), "skip": ("none",), "norm": ("batch",)},
-    **{"activation": ("relu",), "init": ("default",), "inception": ("none",), "head": ("gap",)},
-    "aux": ("none", "heads", "googlenet"),
-}
+
+
+def choices_in(defaults):
+    """Return the options that a defaults list of conf/ chooses, by group."""
+    chosen = {}
+    for line in defaults:
+        if line in CHOICES["model"]:
+            chosen |= choices_in(FILES["model"][line].get("defaults", []))
+        elif OmegaConf.is_dict(line):
+            chosen |= {k.removeprefix("override /").partition("@")[0]: v for k, v in line.items()}
+    return chosen
+
+
+DEFAULTS = choices_in(OmegaConf.load(CONF / "train.yaml").defaults)
+BY_MODEL = {m: choices_in([m]) for m in CHOICES["model"]}
 
 
 def completed(given):
-    """Return `given` with the model that it is put into, and that model's block and modules.
+    """Return `given` with a choice on every other axis.
 
     Modules, and the block that stands for them, are put into the Inception network; all else
     into a ResNet, unless the model is given.
     """
     modules = given.get("inception", "none") != "none" or given.get("block") == "none"
     model = given.get("model", "inception" if modules else "resnet")
-    own = NATIVE.get(model, {"block": "none" if model == "torchvision" else "basic"})
-    return {"model": model, "inception": "none", "aux": "none", **own, **given}
+    return {**DEFAULTS, **BY_MODEL[model], "model": model, **given}
 
 
-def refusal(given):
-    """Return the setting that a refusal of these choices must name, None if they have a meaning."""
+def refusals(given):
+    """Return the sentences that these choices are refused with before PyTorch is imported."""
     chosen = completed(given)
-    model, block = chosen["model"], chosen["block"]
-    depth = FILES["inception"][chosen["inception"]].depth
-    if model == "torchvision":
-        odd = [axis for axis, choice in given.items() if choice not in TAKEN.get(axis, (choice,))]
-        return odd[0] if odd else None
-    if chosen["aux"] == "own":
-        return "aux=own"
-    if model in NATIVE:
-        if block != "none":
-            return "block="
-        wrong = depth != 9 if model.startswith("googlenet") else depth == 0
-        return f"inception.depth={depth}" if wrong else None
-    if depth:
-        return f"inception.depth={depth}"
-    return "block=none" if block == "none" else None
+    sizes = sized(chosen)
+    settings = {
+        group: {**written(group, option), **sizes.get(group, {})}
+        for group, option in chosen.items()
+        if not group.startswith("override ")  # Hydra's own
+    }
+    return list(broken_rules(settings))
+
+
+def sized(chosen):
+    """Return the settings that make a case small, by axis."""
+    size = dict(SIZES[chosen["model"]])
+    if chosen["block"] == "bottleneck" and "depth" in size:
+        size["depth"] = 11  # 9n + 2
+    narrow = {axis: NARROW.get(f"{axis}={choice}", {}) for axis, choice in chosen.items()}
+    return {**{axis: small for axis, small in narrow.items() if small}, "model": size}
 
 
 def pairs(given):
@@ -125,7 +128,7 @@ def together(wanted):
         for axis in AXES:
             if axis in given:
                 continue
-            allowed = [c for c in CHOICES[axis] if refusal({**given, axis: c}) is None]
+            allowed = [c for c in CHOICES[axis] if not refusals({**given, axis: c})]
             if allowed:
                 new = {c: len(pairs({**given, axis: c}) & left.keys()) for c in allowed}
                 given[axis] = max(allowed, key=lambda c: new[c])
@@ -140,8 +143,8 @@ def named(given):
     return " ".join(f"{axis}={given[axis]}" for axis in AXES if axis in given)
 
 
-REFUSED = [dict(pair) for pair in PAIRS if refusal(dict(pair)) is not None]
-TRAINED = together([pair for pair in PAIRS if refusal(dict(pair)) is None])
+REFUSED = [dict(pair) for pair in PAIRS if refusals(dict(pair))]
+TRAINED = together([pair for pair in PAIRS if dict(pair) not in REFUSED])
 
 
 @pytest.fixture(scope="module")
@@ -165,19 +168,12 @@ def chosen_data(given, digits, larger):
 
 def configured(given, models):
     """Return the configuration of a case, at a small size."""
-    model = completed(given)["model"]
-    config = models[model].copy()
+    chosen = completed(given)
+    config = models[chosen["model"]].copy()
     for axis, choice in given.items():
         if axis != "model":
-            narrow = NARROW.get(f"{axis}={choice}", {})
-            config[axis] = OmegaConf.merge(FILES[axis][choice], narrow)
-    size: dict[str, Any] = dict(SIZES[model])
-    if given.get("block") == "bottleneck" and "depth" in size:
-        size["depth"] = 11  # 9n + 2
-    config.model = OmegaConf.merge(config.model, size)
-    if model == "vgg16" and "head" not in given:
-        config.head.hidden = NARROW["head=fully_connected"]["hidden"]
-    return config
+            config[axis] = FILES[axis][choice]
+    return OmegaConf.merge(config, sized(chosen))
 
 
 def test_every_pair_is_in_a_case():
@@ -186,19 +182,19 @@ def test_every_pair_is_in_a_case():
 
 
 @pytest.mark.parametrize("given", REFUSED, ids=named)
-def test_refused(given, models, digits, larger):
+def test_refused_by_the_network_as_before_it_is_built(given, models, digits, larger):
     with pytest.raises(Exception) as refused:  # noqa: PT011
-        build(configured(given, models), chosen_data(given, digits, larger))
+        build_classifier(RunSpec.of(configured(given, models)), chosen_data(given, digits, larger))
     error = refused.value
     assert isinstance(error, ConfigError) or isinstance(error.__cause__, ConfigError)
-    assert refusal(given) in sentence(error)
+    assert sentence(error) in refusals(given)
 
 
 @pytest.mark.parametrize("given", TRAINED, ids=named)
 def test_trained(given, models, digits, larger):
     config = configured(given, models)
     data = chosen_data(given, digits, larger)
-    classifier, _ = build(config, data)
+    classifier, _ = build_classifier(RunSpec.of(config), data)
     images, labels = data.load().train.images[:4].float() / 255, torch.arange(4)
     output = classifier.train().network(images)
     assert output.logits.shape == (4, 10)

@@ -1,9 +1,13 @@
 """A run's key changes with what determines its result, and with nothing else."""
 
+import itertools
+
 import pytest
 from helpers import composed
+from omegaconf import OmegaConf
 
-from cnn_anatomy.config.run_key import run_key, run_keys
+from cnn_anatomy.config.run_key import BOOKKEEPING, FILES, PLACEMENT, counting, run_key, run_keys
+from cnn_anatomy.core.paths import CONF
 
 
 @pytest.mark.parametrize(
@@ -43,3 +47,46 @@ def test_the_keys_of_many_seeds_are_those_of_each():
         run_key(composed("transfer=classes", "data.classes=[5,6]", f"seed={s}")) for s in (0, 1, 7)
     ]
     assert run_keys(config, (0, 1, 7)) == expected
+
+
+def test_the_module_of_our_own_classes_does_not_count():
+    moved = composed("pooling=max")
+    moved.pooling._target_ = "cnn_anatomy.elsewhere.Max"
+    assert run_key(moved) == run_key(composed("pooling=max"))
+
+
+def test_the_module_of_others_classes_counts():
+    moved = composed()
+    moved.optimizer._target_ = "elsewhere.SGD"
+    assert run_key(moved) != run_key(composed())
+
+
+@pytest.mark.parametrize(
+    "group", sorted(path.name for path in CONF.iterdir() if path.is_dir() and path.name != "hydra")
+)
+def test_no_two_options_of_a_group_count_as_the_same(group):
+    options = {f.name: counting(OmegaConf.to_container(OmegaConf.load(f))) for f in files(group)}
+    for (name, one), (other, another) in itertools.combinations(options.items(), 2):
+        assert one != another, f"{name} and {other}"
+
+
+def test_every_key_that_is_named_here_exists():
+    train = OmegaConf.load(CONF / "train.yaml")
+    assert set(train) >= BOOKKEEPING
+    for group, key in FILES:
+        assert any(key in OmegaConf.load(file) for file in files(group))
+    keys = {key for file in CONF.glob("*/*.yaml") for key in every_key(OmegaConf.load(file))}
+    optional = {"num_nodes"}  # Lightning's, which conf/ leaves at its default
+    assert keys >= PLACEMENT - optional
+
+
+def files(group):
+    return sorted((CONF / group).glob("*.yaml"))
+
+
+def every_key(node):
+    """Yield the keys of a configuration at all depths."""
+    for key in node:
+        yield str(key)
+        if OmegaConf.is_dict(node._get_node(key)):
+            yield from every_key(node._get_node(key))

@@ -2,17 +2,17 @@
 
 import pytest
 
-from cnn_anatomy.core.atomic import replacing
+from cnn_anatomy.core.atomic import atomic_write
 
 
 def test_a_file_is_replaced_at_the_end_and_kept_at_an_error(tmp_path):
     path = tmp_path / "new" / "file.json"
-    with replacing(path) as part:
+    with atomic_write(path) as part:
         part.write_text("first")
         assert not path.exists()
 
     def fails():
-        with replacing(path) as part:
+        with atomic_write(path) as part:
             part.write_text("half")
             raise RuntimeError
 
@@ -24,7 +24,7 @@ def test_a_file_is_replaced_at_the_end_and_kept_at_an_error(tmp_path):
 
 def test_two_at_once_both_end_and_the_last_counts(tmp_path):
     path = tmp_path / "file"
-    with replacing(path) as one, replacing(path) as other:
+    with atomic_write(path) as one, atomic_write(path) as other:
         one.write_text("one")
         other.write_text("other")
     assert path.read_text() == "one"  # it ends after the other

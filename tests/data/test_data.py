@@ -8,6 +8,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from torchvision.datasets import CIFAR10, MNIST
 
 from cnn_anatomy.core.errors import ConfigError
 from cnn_anatomy.data import ImageData, ImageSet
@@ -115,12 +116,21 @@ def test_classes_are_kept_and_renumbered():
         ImageData(Digits(), classes=[7, 12]).load()
 
 
-def test_a_missing_data_set_names_the_way_out(tmp_path):
-    def unreachable(root, download, train):
-        raise RuntimeError("no network")
-
-    source = TorchvisionSet(unreachable, {"train": True}, {"train": False}, tmp_path)
+@pytest.mark.parametrize("dataset", [MNIST, CIFAR10])
+def test_a_missing_data_set_names_the_way_out(dataset, tmp_path, monkeypatch):
+    for name in ("http_proxy", "https_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")  # nothing listens there
+    source = TorchvisionSet(dataset, {"train": True}, {"train": False}, tmp_path)
     with pytest.raises(ConfigError, match="data=imagefolder"):
+        source()
+
+
+def test_a_bug_in_a_data_set_is_raised(tmp_path):
+    def broken(root, download, train):
+        return torch.zeros(2, 3).reshape(5)
+
+    source = TorchvisionSet(broken, {"train": True}, {"train": False}, tmp_path)
+    with pytest.raises(RuntimeError, match="shape"):
         source()
 
 

@@ -2,9 +2,10 @@
 
 import os
 import signal
-import subprocess
 import sys
 import time
+from contextlib import suppress
+from pathlib import Path
 from types import SimpleNamespace
 
 import pandas as pd
@@ -14,11 +15,13 @@ import share
 import torch
 from helpers import SMALL, environment
 from mlflow import MlflowClient
+from processes import TRAIN, ended, python_path, until
+from processes import start as start_process
 
-from cnn_anatomy.core.paths import REPOSITORY
+from cnn_anatomy.core.paths import CONF
 
 pytestmark = pytest.mark.ddp
-COMMAND = (sys.executable, "-m", "cnn_anatomy.train")
+COMMAND = TRAIN
 TORCHRUN = (
     *(sys.executable, "-m", "torch.distributed.run", "--standalone", "--local-addr=127.0.0.1"),
     *("--nproc-per-node=2", "-m"),
@@ -32,46 +35,35 @@ WORDS = (
 )
 # Side heads and pooling draw at random, so that the generators' states matter.
 LONG = (*WORDS, "aux=heads", "pooling=stochastic", "trainer.max_epochs=40", "trainer.devices=2")
-SECONDS = 300  # that nothing here may take, imports on a busy machine included
+TIMEOUT_SECONDS = 300  # of a command, whose imports take long on a busy machine
 
 
 def start(folder, *call, **more):
-    folder.mkdir(exist_ok=True)
-    return subprocess.Popen(
-        call,
-        cwd=folder,
-        env={**environment(folder, **more), "PYTHONPATH": str(REPOSITORY / "tests")},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
+    path = python_path(Path(share.__file__).parent)
+    return start_process(folder, *call, env=environment(folder, PYTHONPATH=path, **more))
 
 
 def run(folder, *call, status=0):
-    """Run a command to its end; return what it printed and told."""
-    process = start(folder, *call)
-    printed, told = process.communicate(timeout=SECONDS)
-    assert process.returncode == status, told
-    return printed, told
+    """Run a command to its end; return its standard output and error."""
+    return ended(start(folder, *call), status, TIMEOUT_SECONDS)
 
 
 def logged(folder):
     """Return the only run in the folder's store, its metrics' histories and gradients."""
     client = MlflowClient(f"sqlite:///{folder}/mlflow.db")
     experiment = client.get_experiment_by_name("adhoc").experiment_id
-    (found,) = client.search_runs([experiment], "tags.kind = 'run'")
+    (stored,) = client.search_runs([experiment], "tags.kind = 'run'")
     history = {
-        name: [(m.step, m.value) for m in client.get_metric_history(found.info.run_id, name)]
-        for name in found.data.metrics
+        name: [(m.step, m.value) for m in client.get_metric_history(stored.info.run_id, name)]
+        for name in stored.data.metrics
         if not name.startswith("speed/")
     }
-    files = {f.path for f in client.list_artifacts(found.info.run_id)}
+    files = {f.path for f in client.list_artifacts(stored.info.run_id)}
     gradients = None
     if "gradients.parquet" in files:
-        path = client.download_artifacts(found.info.run_id, "gradients.parquet", str(folder))
+        path = client.download_artifacts(stored.info.run_id, "gradients.parquet", str(folder))
         gradients = pd.read_parquet(path)
-    return SimpleNamespace(run=found, history=history, files=files, gradients=gradients)
+    return SimpleNamespace(run=stored, history=history, files=files, gradients=gradients)
 
 
 @pytest.fixture(scope="module")
@@ -86,9 +78,9 @@ def one(tmp_path_factory):
 def two(tmp_path_factory):
     """Train the same in two, by the real command."""
     folder = tmp_path_factory.mktemp("two")
-    printed, told = run(folder, *COMMAND, *WORDS, "trainer.devices=2", "trainer.strategy=ddp")
+    printed, errors = run(folder, *COMMAND, *WORDS, "trainer.devices=2", "trainer.strategy=ddp")
     assert printed.count("test accuracy") == 1
-    assert "Traceback" not in told
+    assert "Traceback" not in errors
     return logged(folder)
 
 
@@ -107,6 +99,7 @@ def test_a_batch_in_two_shares_is_trained_on_as_a_whole(tmp_path):
         torch.testing.assert_close(ours, whole, rtol=1e-12, atol=1e-12)
 
 
+@pytest.mark.every_part
 def test_two_processes_give_the_numbers_of_one(one, two):
     assert two.run.info.status == "FINISHED"
     assert two.run.data.tags["key"] == one.run.data.tags["key"]
@@ -114,7 +107,9 @@ def test_two_processes_give_the_numbers_of_one(one, two):
     assert two.history.keys() == one.history.keys()
     for name, history in one.history.items():
         steps, values = zip(*history, strict=True)
-        assert [step for step, _ in two.history[name]] == list(steps), name  # once, not once each
+        assert [step for step, _ in two.history[name]] == list(steps), (
+            name
+        )  # not once in each process
         exact = "accuracy" in name or name.startswith(("params/", "macs", "consistency/"))
         tolerance = 1e-6 if exact else 1e-3
         assert [value for _, value in two.history[name]] == pytest.approx(
@@ -141,10 +136,10 @@ def test_a_killed_process_ends_the_run_and_the_same_command_goes_on(tmp_path, lo
     await_checkpoint(tmp_path, process)
     victim.kill()
     began = time.monotonic()
-    _, told = process.communicate(timeout=SECONDS)
+    _, errors = process.communicate(timeout=TIMEOUT_SECONDS)
     print(f"\nprocess {rank} killed: over after {time.monotonic() - began:.0f} s")
     assert process.returncode == 1
-    assert f"process {rank} of 2 was ended by signal 9" in told
+    assert f"process {rank} of 2 was ended by signal 9" in errors
     assert not psutil.pid_exists(victim.pid)
     if rank == 1:
         assert logged(tmp_path).run.info.status == "KILLED"
@@ -167,7 +162,7 @@ def test_with_the_command_its_processes_end(tmp_path, number, status):
     ranks = [process_of(process, rank) for rank in (0, 1)]
     await_checkpoint(tmp_path, process)
     process.send_signal(number)
-    process.communicate(timeout=SECONDS)
+    process.communicate(timeout=TIMEOUT_SECONDS)
     assert process.returncode == status
     _, alive = psutil.wait_procs(ranks, timeout=60)
     assert not alive
@@ -176,20 +171,20 @@ def test_with_the_command_its_processes_end(tmp_path, number, status):
 
 def test_a_sweep_may_hold_such_runs(tmp_path):
     words = ("--multirun", "pooling=max,avg", *WORDS, "trainer.devices=2")
-    printed, told = run(tmp_path, *COMMAND, *words)
+    printed, errors = run(tmp_path, *COMMAND, *words)
     client = MlflowClient(f"sqlite:///{tmp_path}/mlflow.db")
-    found = client.search_runs([client.get_experiment_by_name("adhoc").experiment_id])
-    assert [r.info.status for r in found] == ["FINISHED"] * 3, told
-    assert len({r.data.tags["key"] for r in found if r.data.tags["kind"] == "run"}) == 2
+    runs = client.search_runs([client.get_experiment_by_name("adhoc").experiment_id])
+    assert [r.info.status for r in runs] == ["FINISHED"] * 3, errors
+    assert len({r.data.tags["key"] for r in runs if r.data.tags["kind"] == "run"}) == 2
     assert "missing" not in printed
 
 
 def test_what_fails_in_the_second_process_alone_is_told(tmp_path):
     words = (*WORDS, "trainer.devices=2", "+probes.fault._target_=share.Fault")
-    _, told = run(tmp_path, *COMMAND, "--multirun", "pooling=max", *words, status=1)
-    last = told.splitlines()[-1]
+    _, errors = run(tmp_path, *COMMAND, "--multirun", "pooling=max", *words, status=1)
+    last = errors.splitlines()[-1]
     reason = "process 1 of 2 failed: MemoryError: no room in the second"
-    assert last == f"failed: adhoc: run s0: {reason}", told
+    assert last == f"failed: adhoc: run s0: {reason}", errors
 
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -201,66 +196,59 @@ def test_ctrl_c_ends_a_sweep_of_such_runs(tmp_path, workers):
     family = psutil.Process(process.pid).children(recursive=True)
     assert sum("RANK" in p.environ() for p in family) >= 2
     os.killpg(process.pid, signal.SIGINT)
-    _, told = process.communicate(timeout=SECONDS)
-    assert process.returncode == 130, told
-    assert "stopped: what is done is kept" in told
-    assert "failed: " not in told
+    _, errors = process.communicate(timeout=TIMEOUT_SECONDS)
+    assert process.returncode == 130, errors
+    assert "stopped: what is done is kept" in errors
+    assert "failed: " not in errors
     client = MlflowClient(f"sqlite:///{tmp_path}/mlflow.db")
-    found = client.search_runs([client.get_experiment_by_name("adhoc").experiment_id])
-    killed = [r for r in found if r.info.status == "KILLED"]
-    assert 2 <= len(killed) <= 1 + workers, told  # the sweep's own is one
-    assert {r.info.status for r in found} <= {"FINISHED", "KILLED"}, told
+    runs = client.search_runs([client.get_experiment_by_name("adhoc").experiment_id])
+    killed = [r for r in runs if r.info.status == "KILLED"]
+    assert 2 <= len(killed) <= 1 + workers, errors  # the sweep's own is one
+    assert {r.info.status for r in runs} <= {"FINISHED", "KILLED"}, errors
     _, left = psutil.wait_procs(family, timeout=60)
     assert all(p.status() == psutil.STATUS_ZOMBIE for p in left), left
 
 
 def test_other_folders_of_configurations_reach_every_process(tmp_path):
-    own = tmp_path / "own" / "aux"
-    own.mkdir(parents=True)
-    text = (REPOSITORY / "conf" / "aux" / "none.yaml").read_text()
-    (own / "mine.yaml").write_text(text)
-    folder = f"--config-dir={own.parent}"
+    group = tmp_path / "own" / "aux"
+    group.mkdir(parents=True)
+    text = (CONF / "aux" / "none.yaml").read_text()
+    (group / "mine.yaml").write_text(text)
+    folder = f"--config-dir={group.parent}"
     run(tmp_path, *COMMAND, folder, *WORDS, "trainer.devices=2", "aux=mine")
     assert logged(tmp_path).run.data.params["aux"] == "mine"
 
 
 @pytest.mark.parametrize(
-    ("call", "words", "said"),
+    ("call", "words", "message"),
     [
         (COMMAND, ("trainer.devices=2", "data.batch_size=21"), "is not a multiple of 2"),
         ((*TORCHRUN, COMMAND[-1]), (), "WORLD_SIZE=2 were started"),
         (COMMAND, ("trainer.devices=2", "+trainer.num_nodes=2"), "start them with torchrun"),
     ],
 )
-def test_a_mistake_is_one_sentence(tmp_path, call, words, said):
+def test_a_mistake_is_one_sentence(tmp_path, call, words, message):
     process = start(tmp_path, *call, *WORDS, *words)
-    _, told = process.communicate(timeout=SECONDS)
+    _, errors = process.communicate(timeout=TIMEOUT_SECONDS)
     assert process.returncode == (1 if "torch.distributed.run" in call else 2)  # torchrun's own
-    assert told.count(said) == 1, told
+    assert errors.count(message) == 1, errors
     assert not (tmp_path / "mlflow.db").exists()
 
 
 def process_of(process, rank):
     """Return the process of `rank` that `process` has started, once there is one."""
-    end = time.monotonic() + SECONDS
-    while time.monotonic() < end:
+
+    def child_of_rank():
         for child in psutil.Process(process.pid).children(recursive=True):
-            try:
+            with suppress(psutil.Error):  # it may have ended
                 if child.environ().get("RANK") == str(rank):
                     return child
-            except psutil.Error:
-                continue
-        assert process.poll() is None, process.stderr.read()
-        time.sleep(0.2)
-    raise AssertionError(f"no process of rank {rank}")
+        return None
+
+    return until(child_of_rank, f"process of rank {rank}", TIMEOUT_SECONDS, process=process)
 
 
 def await_checkpoint(folder, process):
     """Wait until an epoch is over."""
-    end = time.monotonic() + SECONDS
-    while time.monotonic() < end:
-        if list((folder / "cache" / "checkpoints").rglob("last.ckpt")):
-            return
-        assert process.poll() is None, process.stderr.read()
-        time.sleep(0.1)
-    raise AssertionError("no checkpoint")
+    checkpoints = folder / "cache" / "checkpoints"
+    until(lambda: [*checkpoints.rglob("last.ckpt")], "checkpoint", TIMEOUT_SECONDS, process=process)

@@ -7,28 +7,33 @@ import os
 import random
 import signal
 import subprocess
-import sys
 import time
 from collections import Counter
 
 import psutil
 import pytest
-from helpers import SMALL, environment
+from helpers import SMALL
 from mlflow import MlflowClient
+from processes import TRAIN
+from processes import start as start_process
 
-from cnn_anatomy.report.render import comma_separated
-from cnn_anatomy.report.table import build
-from cnn_anatomy.results.runs import read
+from cnn_anatomy.report.render import to_csv
+from cnn_anatomy.report.table import build_study_table
+from cnn_anatomy.results.runs import read_sweep
 from cnn_anatomy.studies.study import Study, Table
 from cnn_anatomy.tracking.store import prepare
 
 KILLS = int(os.environ.get("FAULTS", "20"))
 SEEDS = int(os.environ.get("FAULT_SEEDS", "3"))
 STUDY = Study(
-    "adhoc",
-    "",
-    "",
-    Table(("pooling", "aux"), ("test/accuracy", "gap/accuracy", "gradient/decay", "macs")),
+    name="adhoc",
+    question="",
+    reading="",
+    table=Table(
+        rows=("pooling", "aux"),
+        metrics=("test/accuracy", "gap/accuracy", "gradient/decay", "macs"),
+    ),
+    grid={"pooling": ("max", "stochastic"), "aux": ("none", "heads")},
 )
 EPOCHS = 15 * KILLS  # so that the sweep is not over before all kills
 WORDS = (
@@ -39,11 +44,7 @@ WORDS = (
 
 def start(folder):
     """Start the sweep in `folder` as the leader of a process group."""
-    call = [sys.executable, "-m", "cnn_anatomy.train", *WORDS]
-    log = (folder / "sweep.log").open("a")
-    return subprocess.Popen(
-        call, cwd=folder, env=environment(folder), stdout=log, stderr=log, start_new_session=True
-    )
+    return start_process(folder, *TRAIN, *WORDS, log=folder / "sweep.log")
 
 
 def store(folder):
@@ -55,8 +56,8 @@ def table(folder):
     """Return the CSV table of the last sweep in `folder`."""
     client, experiment = store(folder)
     (parent,) = client.search_runs([experiment], "tags.kind = 'sweep'", max_results=1)
-    sweep = read(client, "adhoc", parent.info.run_id)
-    return comma_separated(build(STUDY, sweep))
+    sweep = read_sweep(client, "adhoc", parent.info.run_id)
+    return to_csv(build_study_table(STUDY, sweep))
 
 
 def start_of_training(folder, begun):

@@ -11,25 +11,17 @@ from pathlib import Path
 import pytest
 from helpers import SMALL, environment
 from mlflow import MlflowClient
-from sweeps import until
+from processes import TRAIN, until
+from processes import start as start_process
 from tracking_server import TrackingServer
 
-CALL = [sys.executable, "-m", "cnn_anatomy.train"]
 TINY = ["--multirun", "pooling=max", "model.depth=8", *SMALL]
 NOWHERE = "http://127.0.0.1:9"
 
 
 def start(folder, uri, *words):
     """Start a sweep that another may run beside."""
-    return subprocess.Popen(
-        [*CALL, *words],
-        cwd=folder,
-        env=environment(folder, uri),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
+    return start_process(folder, *TRAIN, *words, env=environment(folder, uri))
 
 
 def runs(uri, kind="run"):
@@ -59,6 +51,7 @@ def test_a_variant_that_diverges_fails_alone(tmp_path, uri):
 
 
 @pytest.mark.faults
+@pytest.mark.every_part
 def test_two_sweeps_that_start_at_once_share_the_work(tmp_path):
     uri = f"sqlite:///{tmp_path}/mlflow.db"  # which both make
     words = [*TINY, "aux=none,heads", "hydra.sweeper.seeds=2"]
@@ -86,7 +79,7 @@ def test_a_server_that_is_not_there_is_told_before_anything_is_trained(tmp_path)
 
 @pytest.mark.parametrize("uri", ["127.0.0.1:5000", "htp://foo", "here/mlruns", "file:///here"])
 def test_what_is_no_store_is_told(tmp_path, uri):
-    for call in ([*CALL, *TINY], [sys.executable, "-m", "cnn_anatomy.report", "skip"]):
+    for call in ([*TRAIN, *TINY], [sys.executable, "-m", "cnn_anatomy.report", "tables", "skip"]):
         process = subprocess.run(
             call, env=environment(tmp_path, uri), capture_output=True, text=True, timeout=60
         )

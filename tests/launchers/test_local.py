@@ -15,8 +15,8 @@ from joblib.externals.loky.process_executor import TerminatedWorkerError
 from omegaconf import OmegaConf
 
 from cnn_anatomy.core.errors import ConfigError
-from cnn_anatomy.core.paths import REPOSITORY
-from cnn_anatomy.launchers.local import LocalLauncher, evenly, on_own_gpus
+from cnn_anatomy.core.paths import CONF
+from cnn_anatomy.launchers.local import LocalLauncher, call_with_gpu_share, share_gpus
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def gpus(tmp_path, monkeypatch):
 
 def launcher():
     """Return the launcher that conf/ makes of the environment."""
-    with initialize_config_dir(str(REPOSITORY / "conf"), version_base="1.3"):
+    with initialize_config_dir(str(CONF), version_base="1.3"):
         config = compose("train", [], return_hydra_config=True)
     return instantiate(
         OmegaConf.create(OmegaConf.to_container(config.hydra.launcher, resolve=True))
@@ -77,13 +77,16 @@ def seen(config):
 
 def swept(shares, claims, *overrides, runs=24):
     """Return (process, GPUs) of every run of a sweep."""
-    calls = (delayed(on_own_gpus)(seen, shares, claims, composed(*overrides)) for _ in range(runs))
+    calls = (
+        delayed(call_with_gpu_share)(seen, shares, claims, composed(*overrides))
+        for _ in range(runs)
+    )
     return Parallel(n_jobs=len(shares), backend="loky", batch_size=1)(calls)
 
 
 @pytest.mark.parametrize("workers", [1, 2, 3, 4, 5, 8, 12])
 def test_gpus_are_shared_evenly(workers):
-    shares = evenly("abcd", workers)
+    shares = share_gpus("abcd", workers)
     assert len(shares) == workers
     load = [sum(gpu in share for share in shares) for gpu in "abcd"]
     seen = [len(set(share)) for share in shares]
@@ -93,7 +96,7 @@ def test_gpus_are_shared_evenly(workers):
 
 
 def test_a_worker_sees_its_gpu_and_one_that_stands_in_for_another_that_ones(tmp_path):
-    shares = evenly(["3", "5"], 4)
+    shares = share_gpus(["3", "5"], 4)
     workers = dict(found := swept(shares, tmp_path))
     assert len(workers) == 4
     assert all(workers[process] == gpu for process, gpu in found)
@@ -109,7 +112,7 @@ def test_a_worker_sees_its_gpu_and_one_that_stands_in_for_another_that_ones(tmp_
 
 def test_a_run_sees_as_many_gpus_as_it_trains_on_or_is_refused(tmp_path):
     words = ("trainer.devices=2", "trainer.accelerator=gpu")
-    found = swept(evenly("abcd", 2), tmp_path / "two", *words, runs=6)
+    found = swept(share_gpus("abcd", 2), tmp_path / "two", *words, runs=6)
     assert {gpus for _, gpus in found} == {"a,c", "b,d"}
     with pytest.raises(ConfigError, match=r"more than the 1 of 4 GPUs .* choose WORKERS=2"):
-        on_own_gpus(seen, evenly("abcd", 4), tmp_path / "four", composed(*words))
+        call_with_gpu_share(seen, share_gpus("abcd", 4), tmp_path / "four", composed(*words))

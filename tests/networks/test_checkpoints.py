@@ -10,8 +10,8 @@ from helpers import built
 from torch import nn
 
 from cnn_anatomy.core.errors import ConfigError
-from cnn_anatomy.networks.checkpoints import load
-from cnn_anatomy.training import transfer
+from cnn_anatomy.networks.checkpoints import load_weights, read_checkpoint
+from cnn_anatomy.training.transfer import copy_weights
 
 
 class Block(nn.Module):
@@ -96,7 +96,7 @@ def test_a_cifar_resnet_gives_the_same_logits(tmp_path, skip, wrapped):
         state = {"state_dict": parallel, "best_prec1": 91.7}
     torch.save(state, tmp_path / "resnet20.th")
     network = built("model.depth=20", f"skip={skip}", device="cpu")
-    load(network, tmp_path / "resnet20.th")
+    load_weights(network, read_checkpoint(tmp_path / "resnet20.th"))
     assert_same(network, model, 32, 1e-5 if skip == "projection" else 0.0)
 
 
@@ -117,7 +117,7 @@ def test_torchvisions_networks_give_the_same_logits(tmp_path, name, overrides):
     model.transform_input = "model.stem.rescale=true" in overrides
     torch.save(lived_in(model).state_dict(), tmp_path / f"{name}.pth")
     network = built(*overrides, size=224, classes=1000, device="cpu")
-    load(network, tmp_path / f"{name}.pth")
+    load_weights(network, read_checkpoint(tmp_path / f"{name}.pth"))
     assert_same(network, model, 224, 1e-5 if name.startswith("resnet") else 0.0)
 
 
@@ -127,7 +127,7 @@ def test_the_auxiliary_heads_of_torchvision_are_ours(tmp_path):
     torch.save(model.state_dict(), tmp_path / "googlenet.pth")
     aux = ("aux=googlenet", "aux.window=0")  # theirs is adaptive
     network = built("model=googlenet_torchvision", *aux, size=64, classes=10, device="cpu")
-    load(network, tmp_path / "googlenet.pth")
+    load_weights(network, read_checkpoint(tmp_path / "googlenet.pth"))
     x = torch.randn(2, 512, 14, 14)
     head = network.auxiliary["2"].eval()
     assert torch.equal(head(x), model.aux1(x))
@@ -146,7 +146,7 @@ def test_vgg_with_batch_normalisation_gives_the_same_logits(tmp_path):
     network = built(
         *("model=vgg16", "norm=batch_biased", stages, "head.hidden=[4096,64]"), device="cpu"
     )
-    load(network, tmp_path / "vgg.pth")
+    load_weights(network, read_checkpoint(tmp_path / "vgg.pth"))
     assert_same(network, model, 32)
 
 
@@ -168,7 +168,7 @@ def test_a_mismatch_names_the_first_key_and_both_shapes(tmp_path):
         network = built(*overrides, device="cpu")
         before = {k: v.clone() for k, v in network.state_dict().items()}
         with pytest.raises(ConfigError, match=sentence):
-            load(network, path)
+            load_weights(network, read_checkpoint(path))
         assert all(torch.equal(v, before[k]) for k, v in network.state_dict().items())
 
 
@@ -185,16 +185,16 @@ def test_files_that_are_no_state_dict_are_refused_in_a_sentence(tmp_path):
         ({"state_dict": Intruder()}, "could run code"),
         ([1, 2], "holds no state dict"),
         ({"epoch": 3}, "holds no state dict"),
-        ({"encoder.weight": torch.zeros(1)}, "encoder.weight is of no known layout"),
+        ({"encoder.weight": torch.zeros(1)}, "encoder.weight, which is in no known layout"),
     ):
         torch.save(content, tmp_path / "file.pth")
         with pytest.raises(ConfigError, match=sentence):
-            load(network, tmp_path / "file.pth")
+            load_weights(network, read_checkpoint(tmp_path / "file.pth"))
     (tmp_path / "text.pth").write_text("not a checkpoint")
     with pytest.raises(ConfigError, match=r"text\.pth"):
-        load(network, tmp_path / "text.pth")
+        load_weights(network, read_checkpoint(tmp_path / "text.pth"))
     with pytest.raises(ConfigError, match="is not there"):
-        load(network, tmp_path / "nowhere.pth")
+        load_weights(network, read_checkpoint(tmp_path / "nowhere.pth"))
 
 
 def test_old_files_lack_the_counter_of_batches(tmp_path):
@@ -202,7 +202,7 @@ def test_old_files_lack_the_counter_of_batches(tmp_path):
     state = {k: v for k, v in model.state_dict().items() if not k.endswith("batches_tracked")}
     torch.save(state, tmp_path / "old.th")
     network = built("model.depth=8", device="cpu")
-    load(network, tmp_path / "old.th")
+    load_weights(network, read_checkpoint(tmp_path / "old.th"))
     assert_same(network, model, 32)
 
 
@@ -210,10 +210,10 @@ def test_a_public_checkpoint_of_another_task_transfers(tmp_path):
     model = lived_in(CifarResNet(1, projected=True))
     network = built("model.depth=8", "skip=projection", classes=5, device="cpu")
     before = network.head.classifier.weight.clone()
-    transfer.adopt(network, model.state_dict())
+    copy_weights(network, model.state_dict())
     assert torch.equal(network.stages[0][0].residual[0].conv.weight, model.layer1[0].conv1.weight)
     assert torch.equal(network.head.classifier.weight, before)
     with pytest.raises(
-        ConfigError, match=r"transfer\.source: .* stages\.0\.1\..* is absent in the file"
+        ConfigError, match=r"transfer\.source: .* layer1\.1\..* is absent in the file"
     ):
-        transfer.adopt(built("model.depth=14", "skip=projection", device="cpu"), model.state_dict())
+        copy_weights(built("model.depth=14", "skip=projection", device="cpu"), model.state_dict())

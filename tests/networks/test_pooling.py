@@ -18,7 +18,7 @@ WINDOW = torch.tensor([[[[1.0, 2.0], [3.0, 4.0]]]])
         (pooling.Lp, (30 / 4) ** 0.5),
         (pooling.Stochastic, 3.0),  # in evaluation Σx² / Σx
         (pooling.Mixed, 3.25),
-        (pooling.Gated, 3.25),
+        (pooling.GatedPooling, 3.25),
     ],
 )
 def test_one_window(kind, value):
@@ -50,7 +50,7 @@ def test_every_pooling_halves(size, channels):
         pooling.Lp,
         pooling.Stochastic,
         pooling.Mixed,
-        pooling.Gated,
+        pooling.GatedPooling,
         pooling.BlurMax,
         pooling.BlurStrided,
     ):

@@ -3,19 +3,19 @@
 import numpy as np
 import pytest
 import torch
-from hydra.utils import instantiate
 from hypothesis import given
 from hypothesis import strategies as st
 
 from cnn_anatomy.networks.heads import GlobalAverage
 from cnn_anatomy.probes.activation import contrast, covered
-from cnn_anatomy.probes.cost import macs, parameters
+from cnn_anatomy.probes.cost import macs, parameter_count
 from cnn_anatomy.probes.features import fisher, peak_in_box
-from cnn_anatomy.probes.object_size import silenced, summary
+from cnn_anatomy.probes.object_size import accuracy_metrics, silenced
 from cnn_anatomy.probes.robustness import noise, zoom
 from cnn_anatomy.probes.shift import shifted
-from cnn_anatomy.training.build import build
+from cnn_anatomy.training.build import build_classifier, build_data
 from cnn_anatomy.training.fit import fit
+from cnn_anatomy.training.run_spec import RunSpec
 
 BOX = torch.tensor([[2, 0, 6, 4]])
 
@@ -73,8 +73,8 @@ def test_zoom_magnifies_about_the_centre_and_noise_has_its_deviation():
     assert torch.equal(noise(flat, 0.5), noise(flat, 0.5))
 
 
-def test_summary_of_knockouts():
-    measured = summary(
+def test_metrics_of_knockouts():
+    measured = accuracy_metrics(
         {
             "none": np.array([0.9, 0.9, 0.9]),
             "branch1": np.array([0.6, 0.7, 0.8]),
@@ -95,8 +95,9 @@ def test_silenced_modules_give_zeros_until_left():
 
 def test_the_controls_of_the_inception_module_cost_what_it_costs(small, digits):
     def cost(*overrides):
-        network = build(small("model=inception", "model.width=32", *overrides), digits)[0].network
-        return parameters(network), macs(network, digits.load().train.images[:1].float())
+        spec = RunSpec.of(small("model=inception", "model.width=32", *overrides))
+        network = build_classifier(spec, digits)[0].network
+        return parameter_count(network), macs(network, digits.load().train.images[:1].float())
 
     whole = cost()
     assert cost("inception.max_pool=false") == whole
@@ -111,10 +112,10 @@ def test_the_controls_of_the_inception_module_cost_what_it_costs(small, digits):
         ("invariance", [], {"activation/contrast", "activation/contrast_stage_1"}, {"shift"}),
         ("robustness", [], {"accuracy/scale", "accuracy/noise"}, {"robustness"}),
         (
-            "sizes",
+            "object_size",
             ["model=inception", "model.width=8"],
             {"accuracy/small", "knockout/pool", "knockout/size_interaction"},
-            {"sizes"},
+            {"object_size"},
         ),
         (
             "features",
@@ -122,24 +123,27 @@ def test_the_controls_of_the_inception_module_cost_what_it_costs(small, digits):
             {"features/fisher", "cam/peak_in_box", "cam/peak_excess", "input_sizes/accepted"},
             {"cam", "shift"},
         ),
-        ("auxiliary", ["aux=heads"], {"gradient/auxiliary_share", "accuracy/large"}, {"sizes"}),
+        (
+            "auxiliary",
+            ["aux=heads"],
+            {"gradient/auxiliary_share", "accuracy/large"},
+            {"object_size"},
+        ),
     ],
 )
 def test_what_a_run_logs(probes, words, metrics, files, small, uri):
     from mlflow import MlflowClient
-    from omegaconf import OmegaConf
 
     from cnn_anatomy.tracking.run import tracked
     from cnn_anatomy.tracking.store import prepare
 
     model = [] if any(w.startswith("model=") for w in words) else ["model.depth=8"]
-    config = small(f"probes={probes}", *words, *model)
-    OmegaConf.resolve(config)
-    data = instantiate(config.data, _convert_="all")
-    classifier, _ = build(config, data)
+    spec = RunSpec.of(small(f"probes={probes}", *words, *model))
+    data = build_data(spec)
+    classifier, _ = build_classifier(spec, data)
     experiment = prepare(uri, "s")
     with tracked(uri, experiment, name="r", tags={}, params={}) as logger:
-        fit(config, classifier, data, logger)
+        fit(spec, classifier, data, logger)
     client = MlflowClient(uri)
     (run,) = client.search_runs([experiment])
     assert run.data.metrics.keys() >= metrics

@@ -7,10 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cnn_anatomy.networks.network import weight_layers
-from cnn_anatomy.probes.cost import macs, parameters
+from cnn_anatomy.probes.cost import macs, parameter_count
 from cnn_anatomy.probes.gradients import decay, stage_of
 from cnn_anatomy.probes.shift import ShiftProbe
-from cnn_anatomy.training.build import build
+from cnn_anatomy.training.build import build_classifier
+from cnn_anatomy.training.run_spec import RunSpec
 
 
 @given(st.integers(2, 110), st.floats(-4, 4), st.floats(-6, 2))
@@ -49,11 +50,11 @@ def test_translations_reach_every_offset_and_no_further():
 
 
 def test_cost_leaves_the_auxiliary_heads_out(small, digits):
-    plain = build(small("model.depth=8"), digits)[0].network
-    aided = build(small("model.depth=8", "aux=heads"), digits)[0].network
+    plain = build_classifier(RunSpec.of(small("model.depth=8")), digits)[0].network
+    aided = build_classifier(RunSpec.of(small("model.depth=8", "aux=heads")), digits)[0].network
     image = digits.load().train.images[:1].float()
     assert macs(plain, image) == macs(aided, image) > 0
-    assert parameters(aided) - parameters(aided.auxiliary) == parameters(plain)
+    assert parameter_count(aided) - parameter_count(aided.auxiliary) == parameter_count(plain)
     assert [n for n, _ in weight_layers(aided, image)] == [
         n for n, _ in weight_layers(plain, image)
     ]

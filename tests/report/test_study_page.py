@@ -12,136 +12,148 @@ from screenshot import browser
 from selenium.webdriver.common.by import By
 
 from cnn_anatomy.core.errors import ConfigError
-from cnn_anatomy.report import figures
-from cnn_anatomy.report import site as report
-from cnn_anatomy.report.render import markdown
-from cnn_anatomy.report.study_page import NOTE_LIMIT, publish, standing
+from cnn_anatomy.report.figures import FIGURES, check_figures, draw_figures
+from cnn_anatomy.report.render import to_markdown
+from cnn_anatomy.report.site import write_site
+from cnn_anatomy.report.study_page import NOTE_CHARACTERS, publish_studies, published_tables
 from cnn_anatomy.results.artifacts import Evidence
-from cnn_anatomy.results.runs import read
+from cnn_anatomy.results.runs import read_sweep
 from cnn_anatomy.studies.study import Figure
 
-SECTIONS = ["Set-up", "Results", "Verdicts", "What this does not show", "Again"]
+SECTIONS = ["Set-up", "Results", "Verdicts", "Limitations", "Reproduction"]
 
 
 @pytest.fixture(scope="module")
 def published(tmp_path_factory, new_store):
     """Publish a study with every figure."""
     folder = tmp_path_factory.mktemp("published")
-    asked = store.study()
-    client = store.fill(new_store(folder), asked)
-    (page,) = publish([asked], client, folder / "results")
-    return SimpleNamespace(folder=folder, study=asked, client=client, page=page)
+    study = store.study()
+    client = store.fill(new_store(folder), study)
+    (page,) = publish_studies([study], client, folder / "results")
+    return SimpleNamespace(folder=folder, study=study, client=client, page=page)
 
 
 def test_every_figure_is_drawn_as_png_and_svg(published):
-    drawn = [file for file, _ in published.page.drawn]
+    drawn = [file for file, _ in published.page.figures]
     assert drawn == [*store.FIGURES, "heatmap", "by_size-2", "cam"]
-    assert {figure.name for figure in published.study.figures} == set(figures.FIGURES)
+    assert {figure.name for figure in published.study.figures} == set(FIGURES)
     for file in drawn:
         assert (published.page.folder / f"{file}.png").read_bytes()[:4] == b"\x89PNG"
-        assert "<svg" in (published.page.folder / f"{file}.svg").read_text()
+        assert "<svg" in (published.page.folder / f"{file}.svg").read_text(encoding="utf-8")
 
 
 def test_a_page_reads_like_a_section_of_a_paper(published):
-    text = (published.page.folder / "README.md").read_text()
+    text = (published.page.folder / "README.md").read_text(encoding="utf-8")
     assert re.findall("^## (.*)$", text, re.M) == SECTIONS
-    assert (published.page.folder / "table.md").read_text() in text
+    assert (published.page.folder / "table.md").read_text(encoding="utf-8") in text
     for target in re.findall(r"\]\(([^)#]+)\)", text):
         assert (published.page.folder / target).exists(), target
     assert "24 runs: 4 variants × 6 seeds" in text
     assert "5 epochs; 8 to 20 thousand parameters, 16 to 40 million multiply-adds" in text
     assert "It shows no large images." in text
-    words = [s for s in published.page.sentences if "s1" in s]
+    words = [v.markdown for v in published.page.verdicts if v.verdict.claim.id == "s1"]
     assert re.search(
         r"\*\*Supported\*\*\. s1: .* Test accuracy, .*: [\d.]+ % against [\d.]+ %, "
         r"difference [\d.]+ points \[[\d.]+, [\d.]+\], n = 6, d = [\d.]+, p = 0\.031\.",
         words[0],
     ), words
-    assert "20.0 × 10³ against 8.0 × 10³, difference 12.0 × 10³, decided exactly" in text
+    assert "20.0 × 10³ against 8.0 × 10³, difference 12.0 × 10³, compared exactly" in text
 
 
 def test_the_note_fits_mlflow(published):
     note = published.page.note
-    assert len(note) <= NOTE_LIMIT
+    assert len(note) <= NOTE_CHARACTERS
     assert "heatmap.png" in note
     assert "**Supported**" in note
 
 
+def test_a_note_drops_the_verdicts_that_mlflow_has_no_room_for(published):
+    verdicts = [*published.page.verdicts] * 60
+    note = replace(published.page, verdicts=verdicts).note
+    assert NOTE_CHARACTERS - 500 < len(note) <= NOTE_CHARACTERS
+    assert "heatmap.png" in note
+
+
 def test_every_cell_is_traced(published):
-    runs = json.loads((published.page.folder / "runs.json").read_text())
+    runs = json.loads((published.page.folder / "runs.json").read_text(encoding="utf-8"))
     assert {r["commit"] for r in runs} == {"0123456789"}
     assert len({(r["run_id"], r["key"]) for r in runs}) == 24
 
 
-def test_a_page_stands_until_its_runs_or_tables_change(published, tmp_path):
+def test_published_tables_are_up_to_date_until_runs_or_files_change(published, tmp_path):
     keys = {"skip": {f"k{i}" for i in range(24)}}
     root = shutil.copytree(published.folder / "results", tmp_path / "results")
 
-    def stands(keys):
-        return standing([(published.study, published.page.parent)], keys, published.client, root)
+    def up_to_date(keys):
+        sweeps = [(published.study, published.page.parent)]
+        return published_tables(sweeps, keys, published.client, root)
 
-    (table,) = stands(keys)
-    assert markdown(table) == markdown(published.page.table)
-    assert stands({"skip": keys["skip"] | {"one more"}}) is None
-    (root / "skip" / "table.csv").write_text("another")
-    assert stands(keys) is None
+    (table,) = up_to_date(keys)
+    assert to_markdown(table) == to_markdown(published.page.table)
+    assert up_to_date({"skip": keys["skip"] | {"one more"}}) is None
+    (root / "skip" / "table.csv").write_text("another", encoding="utf-8")
+    assert up_to_date(keys) is None
     (root / "skip" / "table.csv").unlink()
-    assert stands(keys) is None
+    assert up_to_date(keys) is None
 
 
 def test_a_run_without_a_file_is_left_out(published):
-    sweep = read(published.client, "skip")
+    sweep = read_sweep(published.client, "skip")
     evidence = Evidence(published.study, sweep, published.client)
     first, *_, last = sweep.variants
     assert len(evidence.frames(first, "shift.parquet")) == 6
     assert len(evidence.frames(last, "shift.parquet")) == 5
     assert evidence.frames(first, "nothing.parquet") == []
     bare = Evidence(published.study, replace(sweep, runs=sweep.runs.assign(status="FAILED")), None)
-    assert figures.draw(bare, published.folder / "none") == []
+    assert draw_figures(bare, published.folder / "none") == []
 
 
 @pytest.mark.parametrize(
-    ("figure", "said"),
+    ("figure", "mistake"),
     [
-        (Figure("heatmp"), "figures=heatmp is none of accuracy, .*did you mean heatmap"),
-        (Figure("heatmap"), "figure heatmap lacks the setting variants"),
-        (Figure("accuracy", {"x": 1}), "figure accuracy takes nothing, not x"),
-        (Figure("cam", {"variants": ["depth=9"]}), "variant depth=9 is none of depth=8"),
+        (Figure(name="heatmp"), "figures=heatmp is none of accuracy, .*did you mean heatmap"),
+        (Figure(name="heatmap"), "figure heatmap lacks the setting variants"),
+        (Figure(name="accuracy", settings={"x": 1}), "figure accuracy takes nothing, not x"),
+        (
+            Figure(name="cam", settings={"variants": ["depth=9"]}),
+            "variant depth=9 is none of depth=8",
+        ),
     ],
 )
-def test_a_wrong_figure_is_refused(figure, said):
-    with pytest.raises(ConfigError, match=said):
-        figures.check(replace(store.study(), figures=(figure,)))
+def test_a_wrong_figure_is_refused(figure, mistake):
+    with pytest.raises(ConfigError, match=mistake):
+        check_figures(store.study().model_copy(update={"figures": (figure,)}))
 
 
-def test_a_report_of_nothing_is_refused(tmp_path, uri):
+def test_a_site_without_any_sweep_is_refused(tmp_path, uri):
     from mlflow import MlflowClient
 
     with pytest.raises(ConfigError, match="the store has no sweep of skip"):
-        report.write([store.study()], MlflowClient(uri), tmp_path)
+        write_site([store.study()], MlflowClient(uri), tmp_path)
 
 
 @pytest.fixture(scope="module")
 def site(published):
-    return report.write([published.study], published.client, published.folder / "report")
+    return write_site([published.study], published.client, published.folder / "report")
 
 
-def test_the_report_stands_alone(site, published):
+def test_the_site_needs_no_other_host(site, published):
     for file in (site, site.with_name("skip.html")):
-        text = file.read_text()
+        text = file.read_text(encoding="utf-8")
         assert store.EVIL not in text
         assert "<b>norm</b>" not in text
         assert not re.search(r"""(?:src|href)=["'](?!data:|[\w/.]+["'])""", text)
         assert "http" not in re.sub(r"data:[^\"]*", "", text)
         for target in re.findall(r'href="((?!data:)[^"]+)"', text):
             assert (site.parent / target).exists(), target
-    assert site.with_name("skip.html").read_text().count("<figure>") == len(published.page.drawn)
+    study = site.with_name("skip.html").read_text(encoding="utf-8")
+    assert study.count("<figure>") == len(published.page.figures)
 
 
 @pytest.mark.skipif(
     not (shutil.which("chromium") and shutil.which("chromedriver")), reason="no Chromium here"
 )
-def test_the_report_in_a_browser(site):
+def test_the_site_in_a_browser(site):
     with browser() as driver:
         driver.execute_cdp_cmd("Network.enable", {})
         for width in (390, 1280):
@@ -154,10 +166,10 @@ def test_the_report_in_a_browser(site):
                     driver.get(file.as_uri())
                     overflow = "return document.documentElement.scrollWidth - innerWidth"
                     assert driver.execute_script(overflow) <= 0, (file.name, width)
-                    asked = driver.execute_script(
+                    requests = driver.execute_script(
                         "return performance.getEntriesByType('resource').map(e => e.name)"
                     )
-                    assert [a for a in asked if not a.startswith("data:")] == []
+                    assert [r for r in requests if not r.startswith("data:")] == []
                     broken = "return [...document.images].filter(i => !i.naturalWidth).length"
                     assert driver.execute_script(broken) == 0
                     picture = site.with_name(f"{file.stem}-{width}-{dark}.png")

@@ -1,4 +1,4 @@
-"""Statistics, cells and their printing, on numbers known beforehand."""
+"""A study's table and its printed forms, for metrics with known means and intervals."""
 
 import shutil
 import subprocess
@@ -7,16 +7,12 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from scipy import stats
 
 from cnn_anatomy.core.errors import ConfigError
 from cnn_anatomy.report import render
-from cnn_anatomy.report.table import build
+from cnn_anatomy.report.table import build_study_table
 from cnn_anatomy.results.metrics import metric
 from cnn_anatomy.results.runs import Sweep
-from cnn_anatomy.results.statistics import summarise
 from cnn_anatomy.studies.study import Study, Table
 
 ACCURACY = {"max": [0.80, 0.82, 0.84], "avg": [0.70, 0.72, 0.74], "none": [0.5, np.nan, 0.6]}
@@ -48,13 +44,23 @@ def table():
     for row in rows:
         if row["variant"] == "pooling=none" and "metrics.macs" in row:
             row["metrics.macs"] = 43e6
-    columns = Table(("pooling",), ("test/accuracy", "gradient/decay", "macs"), "pooling=avg")
-    study = Study("s", "Is 50 % of A & B #1?", "", columns)
-    return build(study, Sweep("s", "parent", pd.DataFrame(rows)))
+    columns = Table(
+        rows=("pooling",),
+        metrics=("test/accuracy", "gradient/decay", "macs"),
+        baseline="pooling=avg",
+    )
+    study = Study(
+        name="s",
+        question="Is 50 % of A & B #1?",
+        reading="",
+        grid={"pooling": tuple(ACCURACY)},
+        table=columns,
+    )
+    return build_study_table(study, Sweep("s", "parent", pd.DataFrame(rows)))
 
 
 def test_markdown(table):
-    assert render.markdown(table).splitlines()[2:] == [
+    assert render.to_markdown(table).splitlines()[2:] == [
         "| max | **82.0 ± 5.0** | +10.0 ± 0.0 | −0.10 ± 0.25 | **6.50** | 3 |",
         "| avg | 72.0 ± 5.0 | – | −0.10 ± 0.25 | **6.50** | 3 |",
         "| none | <ins>55.0 ± 63.5</ins> | −17.0 ± 38.1 | −0.10 ± 1.27 | 43.00† | 2 of 3 |",
@@ -63,7 +69,12 @@ def test_markdown(table):
     assert table.header == [
         *("pooling", "test accuracy (%)", "Δ", "gradient decay (decades)", "MACs (10⁶)", "n"),
     ]
-    for part in ("best of a column bold", "tied", "difference to pooling=avg", "† a budget"):
+    for part in (
+        "bold: best",
+        "underlined: tied",
+        "Δ: difference from pooling=avg",
+        "†: a budget over 10 %",
+    ):
         assert part in table.note
 
 
@@ -72,8 +83,9 @@ def test_one_seed_is_tied_with_nothing():
         {"variant": v, "seed": 0, "overrides": [], "status": "FINISHED", "metrics.test/accuracy": a}
         for v, a in (("a", 0.5), ("b", 0.6))
     ]
-    study = Study("s", "?", "", Table(("variant",), ("test/accuracy",)))
-    built = build(study, Sweep("s", "parent", pd.DataFrame(rows)))
+    table = Table(rows=("variant",), metrics=("test/accuracy",))
+    study = Study(name="s", question="?", reading="", variants={"a": ("aux=none",)}, table=table)
+    built = build_study_table(study, Sweep("s", "parent", pd.DataFrame(rows)))
     assert [(c.best, c.tied) for row in built.rows for c in row.cells] == [
         (False, False),
         (True, False),
@@ -84,15 +96,15 @@ def test_one_seed_is_tied_with_nothing():
 def test_html_escapes_everything(table):
     evil = "<script>alert(1)</script>"
     row = replace(table.rows[0], labels=(evil,))
-    text = render.html(replace(table, rows=(row,)))
+    text = render.to_html(replace(table, rows=(row,)))
     assert evil not in text
     assert "&lt;script&gt;" in text
     assert "<strong>82.0 ± 5.0</strong>" in text
-    assert "<script" not in render.markdown(replace(table, rows=(row,)))
+    assert "<script" not in render.to_markdown(replace(table, rows=(row,)))
 
 
 def test_comma_separated_values_are_in_the_metrics_own_units(table):
-    header, first, *_, hole = render.comma_separated(table).splitlines()
+    header, first, *_, hole = render.to_csv(table).splitlines()
     values = dict(zip(header.split(","), first.split(","), strict=True))
     assert float(values["test/accuracy mean"]) == pytest.approx(0.82)
     assert float(values["test/accuracy std"]) == pytest.approx(0.02)
@@ -101,7 +113,7 @@ def test_comma_separated_values_are_in_the_metrics_own_units(table):
 
 
 def test_latex_escapes_what_latex_would_not_print(table):
-    text = render.latex(table)
+    text = render.to_latex(table)
     assert r"Is 50 \% of A \& B \#1?" in text
     assert r"\textbf{82.0 $\pm$ 5.0}" in text
     assert r"\underline{55.0 $\pm$ 63.5}" in text
@@ -113,29 +125,12 @@ def test_latex_escapes_what_latex_would_not_print(table):
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="no LaTeX here")
 def test_latex_compiles(table, tmp_path):
     body = r"\documentclass{article}\usepackage{booktabs,graphicx}\begin{document}"
-    (tmp_path / "t.tex").write_text(body + render.latex(table) + r"\end{document}")
+    (tmp_path / "t.tex").write_text(
+        body + render.to_latex(table) + r"\end{document}", encoding="utf-8"
+    )
     command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "t.tex"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-2000:]
-
-
-@given(st.lists(st.floats(-1e3, 1e3), min_size=2, max_size=12))
-def test_summary_is_students(values):
-    summary = summarise([*values, float("nan")])
-    assert summary is not None
-    assert summary.n == len(values)
-    assert summary.mean == pytest.approx(np.mean(values), abs=1e-9)
-    assert summary.std == pytest.approx(np.std(values, ddof=1), abs=1e-9)
-    if summary.std > 1e-6:
-        low, high = stats.t.interval(0.95, len(values) - 1, np.mean(values), stats.sem(values))
-        assert (summary.low, summary.high) == pytest.approx((low, high))
-
-
-def test_one_value_has_no_interval_and_none_no_summary():
-    one = summarise([3.0])
-    assert one is not None
-    assert np.isnan([one.std, one.low, one.high]).all()
-    assert summarise([]) is None
 
 
 def test_an_unknown_metric_is_refused():

@@ -1,4 +1,4 @@
-"""A sweep in a real store, its files as the probes write them, its numbers drawn at random."""
+"""Fills a real store with a sweep of random results, in the files that probes write."""
 
 from __future__ import annotations
 
@@ -24,49 +24,65 @@ FIGURES = (
 
 def study() -> Study:
     """Return a study that asks for every figure."""
-    grid: dict[str, list[object]] = {"model.depth": [8, 20], "norm": ["none", EVIL]}
+    grid = {"model.depth": (8, 20), "norm": ("none", EVIL)}
     shown = ["depth=8 norm=none", f"depth=20 norm={EVIL}"]
     claim = Claim(
-        "s1", "Depth & <b>norm</b> help.", "someone", "test/accuracy", "higher",
-        {"variant": shown[1]}, {"variant": shown[0]}, 0.01,
-    )  # fmt: skip
+        id="s1",
+        statement="Depth & <b>norm</b> help.",
+        source="someone",
+        metric="test/accuracy",
+        better="higher",
+        treatment={"variant": shown[1]},
+        control={"variant": shown[0]},
+        matters=0.01,
+    )
     exact = Claim(
-        "g1", "Deep ones are larger.", "someone", "params/total", "higher",
-        {"variant": shown[1]}, {"variant": shown[0]}, 1,
-    )  # fmt: skip
+        id="g1",
+        statement="Deep ones are larger.",
+        source="someone",
+        metric="params/total",
+        better="higher",
+        treatment={"variant": shown[1]},
+        control={"variant": shown[0]},
+        matters=1,
+    )
     columns = ("test/accuracy", "untrained/gradient/decay", "params/total", "macs")
     return Study(
-        "skip", f"Does {EVIL} help?", "Read it so.",
-        Table(("model.depth", "norm"), columns, shown[0]),
-        grid=grid, claims=(claim, exact), limits="It shows no large images.",
+        name="skip",
+        question=f"Does {EVIL} help?",
+        reading="Read it so.",
+        table=Table(rows=("model.depth", "norm"), metrics=columns, baseline=shown[0]),
+        grid=grid,
+        claims=(claim, exact),
+        limits="It shows no large images.",
         figures=(
-            *map(Figure, FIGURES),
-            Figure("heatmap", {"variants": shown}),
-            Figure("by_size", {"knockouts": True}),
-            Figure("cam", {"variants": shown}),
+            *(Figure(name=name) for name in FIGURES),
+            Figure(name="heatmap", settings={"variants": shown}),
+            Figure(name="by_size", settings={"knockouts": True}),
+            Figure(name="cam", settings={"variants": shown}),
         ),
-    )  # fmt: skip
+    )
 
 
-def fill(uri: str, asked: Study, seeds: int = 6) -> MlflowClient:
-    """Write a sweep of `asked`; the last run of the last variant has no file but gradients."""
+def fill(uri: str, study: Study, seeds: int = 6) -> MlflowClient:
+    """Write a sweep of `study`, whose very last run has no artifact but its gradients."""
     client = MlflowClient(uri)
-    experiment = prepare(uri, asked.name, asked.question)
-    planned = asked.runs(range(seeds))
+    experiment = prepare(uri, study.name, study.question)
+    planned = study.runs(range(seeds))
     plan = [
         {"variant": p.variant, "seed": p.seed, "key": f"k{i}", "overrides": list(p.overrides)}
         for i, p in enumerate(planned)
     ]
-    parent = start_parent(client, experiment, asked.name, plan, preset=True)
+    parent = start_parent(client, experiment, study.name, plan, preset=True)
     rng = np.random.default_rng(0)
     for i, run in enumerate(planned):
-        given = dict(o.split("=", 1) for o in run.overrides)
-        depth = int(given["model.depth"])
-        better = depth / 100 + (given["norm"] != "none") / 10
+        overrides = dict(o.split("=", 1) for o in run.overrides)
+        depth = int(overrides["model.depth"])
+        better = depth / 100 + (overrides["norm"] != "none") / 10
         tags = {"kind": "run", "variant": run.variant, "key": f"k{i}", "mlflow.parentRunId": parent,
                 "mlflow.source.git.commit": "0123456789"}  # fmt: skip
-        made = client.create_run(experiment, run_name=f"{run.variant} s{run.seed}", tags=tags)
-        params = {**given, "model": "resnet", "data": "cluttered_digits", "model.width": 8,
+        info = client.create_run(experiment, run_name=f"{run.variant} s{run.seed}", tags=tags).info
+        params = {**overrides, "model": "resnet", "data": "cluttered_digits", "model.width": 8,
                   "trainer.max_epochs": 5, "seed": run.seed, "freeze.layers": depth}  # fmt: skip
         noise = rng.normal(0, 0.01, 30)
         metrics = [
@@ -83,30 +99,32 @@ def fill(uri: str, asked: Study, seeds: int = 6) -> MlflowClient:
                 for split in ("train", "val")
             ),
         ]
-        client.log_batch(made.info.run_id, metrics, [Param(k, str(v)) for k, v in params.items()])
+        client.log_batch(info.run_id, metrics, [Param(k, str(v)) for k, v in params.items()])
         with tempfile.TemporaryDirectory() as folder:
-            _files(Path(folder), depth, better, rng, whole=i < len(planned) - 1)
-            client.log_artifacts(made.info.run_id, folder)
-        client.set_terminated(made.info.run_id)
+            _files(Path(folder), depth, better, rng, complete=i < len(planned) - 1)
+            client.log_artifacts(info.run_id, folder)
+        client.set_terminated(info.run_id)
     client.set_terminated(parent)
     return client
 
 
-def _files(folder: Path, depth: int, better: float, rng: np.random.Generator, whole: bool) -> None:
+def _files(
+    folder: Path, depth: int, better: float, rng: np.random.Generator, complete: bool
+) -> None:
     grid = [(e, k, k / (depth - 1)) for e in range(-1, 5) for k in range(depth)]
     rms = [10 ** (-(1 - d) * depth / 4 / (e + 2) + rng.normal(0, 0.05)) for e, _, d in grid]
     frame = pd.DataFrame(grid, columns=["epoch", "layer", "depth"]).assign(rms=rms)
     frame.to_parquet(folder / "gradients.parquet")
-    if not whole:
+    if not complete:
         return
     pd.DataFrame(
         [
-            (out, low, low + 6, 100, 0.5 + better + low / 100 - (out != "none") * low / 60)
-            for out in ("none", "3x3", "pool")
+            (branch, low, low + 6, 100, 0.5 + better + low / 100 - (branch != "none") * low / 60)
+            for branch in ("none", "3x3", "pool")
             for low in (8, 14, 20)
         ],
         columns=["knockout", "size_low", "size_high", "n", "accuracy"],
-    ).to_parquet(folder / "sizes.parquet")
+    ).to_parquet(folder / "object_size.parquet")
     steps = np.arange(9)
     pd.DataFrame(
         {

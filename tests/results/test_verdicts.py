@@ -1,22 +1,27 @@
-"""Statistics of paired seeds, and the verdicts they lead to."""
+"""Verdicts on claims, from paired seeds."""
 
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from cnn_anatomy.core.errors import ConfigError
 from cnn_anatomy.results.runs import Sweep
-from cnn_anatomy.results.statistics import holm, paired_difference, sign_flip
-from cnn_anatomy.results.verdicts import correct, judge
-from cnn_anatomy.studies.claim import Claim, parse
-from cnn_anatomy.studies.study import load, names
+from cnn_anatomy.results.verdicts import correct_p_values, judge_claims
+from cnn_anatomy.studies.claim import Claim
+from cnn_anatomy.studies.study import load_study, study_names
 
 
 def claim(better="higher", matters=0.01, metric="test/accuracy", **sides):
     sides = {"treatment": {"skip": "identity"}, "control": {"skip": "none"}, **sides}
-    return Claim("s", "It helps.", "someone", metric, better, matters=matters, **sides)
+    return Claim(
+        id="s",
+        statement="It helps.",
+        source="someone",
+        metric=metric,
+        better=better,
+        matters=matters,
+        **sides,
+    )
 
 
 def sweep(treatment, control, metric="test/accuracy"):
@@ -35,46 +40,10 @@ def sweep(treatment, control, metric="test/accuracy"):
 
 
 def word(treatment, control, **kind):
-    made = claim(**kind)
-    (verdict,) = correct(judge("s", [made], sweep(treatment, control, made.metric)))
+    tested = claim(**kind)
+    runs = sweep(treatment, control, tested.metric)
+    (verdict,) = correct_p_values(judge_claims("s", [tested], runs))
     return verdict.word, verdict.reason
-
-
-def test_sign_flip_counts_signs():
-    assert sign_flip(np.array([1.0, 2.0, 3.0, 4.0, 5.0])) == 2 / 2**5
-    assert sign_flip(np.array([1.0, -1.0])) == 1
-    assert sign_flip(np.array([3.0, -1.0])) == 1  # |±3 ± 1| / 2: all four reach 1
-    assert sign_flip(np.array([0.0, 0.0, 0.0])) == 1
-
-
-@given(st.lists(st.floats(-10, 10), min_size=1, max_size=10))
-def test_sign_flip_is_a_p_value_and_does_not_see_direction(values):
-    x = np.array(values)
-    assert 2 / 2 ** len(x) <= sign_flip(x) <= 1 or len(x) == 1
-    assert sign_flip(x) == sign_flip(-x)
-
-
-def test_holm_on_a_known_example():
-    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
-    assert holm([0.5, 0.9]) == [1, 1]
-
-
-def test_the_interval_holds_the_mean_and_shrinks_with_n():
-    x = np.random.default_rng(1).normal(1, 1, 200)
-    few, many = paired_difference(x[:8]), paired_difference(x)
-    assert few is not None
-    assert many is not None
-    assert few.low < few.mean < few.high
-    assert many.high - many.low < few.high - few.low
-    assert many.mean == pytest.approx(1, abs=0.2)
-    assert many.high - many.low == pytest.approx(2 * 1.96 / np.sqrt(200), rel=0.15)
-
-
-def test_differences_without_spread_have_a_point_for_an_interval():
-    same = paired_difference([2.0, 2.0, 2.0])
-    assert same is not None
-    assert (same.low, same.high, same.effect) == (2, 2, np.inf)
-    assert paired_difference([np.nan]) is None
 
 
 def test_words():
@@ -107,7 +76,7 @@ def test_counts_are_decided_exactly_whatever_n():
 def test_many_claims_are_corrected_together():
     rng = np.random.default_rng(0)
     low, high = rng.normal(0.5, 0.02, 8), rng.normal(0.8, 0.02, 8)
-    several = correct(judge("s", [claim()] * 20, sweep(high, low)))
+    several = correct_p_values(judge_claims("s", [claim()] * 20, sweep(high, low)))
     assert {v.word for v in several} == {"inconclusive"}  # 20 × 2/2⁸ > 0.05
     assert several[0].p == pytest.approx(20 * 2 / 2**8)
 
@@ -125,26 +94,9 @@ def test_a_side_that_picks_several_variants_is_refused():
     runs = sweep([0.5], [0.6])
     runs.runs["params.norm"] = "batch"
     with pytest.raises(ConfigError, match="claim s: treatment picks several variants"):
-        judge("s", [claim(treatment={"norm": "batch"})], runs)
-
-
-@pytest.mark.parametrize(
-    ("change", "said"),
-    [
-        ({"better": "highest"}, "better=highest is none of higher, lower, nearer zero .*higher"),
-        ({"matters": -1}, "matters=-1 is no number"),
-        ({"treatment": "identity"}, "treatment must map params"),
-        ({"metrc": "x"}, "key metrc is none of"),
-    ],
-)
-def test_a_malformed_claim_is_refused(change, said):
-    raw = {**claim().__dict__, **change}
-    with pytest.raises(ConfigError, match=said):
-        parse(raw)
-    with pytest.raises(ConfigError, match="lacks its id"):
-        parse({})
+        judge_claims("s", [claim(treatment={"norm": "batch"})], runs)
 
 
 def test_claims_have_names_of_their_own():
-    ids = [c.id for name in names() for c in load(name).claims]
+    ids = [c.id for name in study_names() for c in load_study(name).claims]
     assert len(ids) == len(set(ids)) >= 20

@@ -1,4 +1,7 @@
-"""Study files: what they plan, and what is said of a malformed one."""
+"""Studies: the runs that they plan, and the files that are in experiments/."""
+
+import subprocess
+import sys
 
 import pytest
 from helpers import SMALL, composed
@@ -7,16 +10,31 @@ from omegaconf import OmegaConf
 
 from cnn_anatomy.core.errors import ConfigError
 from cnn_anatomy.networks import Network
-from cnn_anatomy.report.figures import check
+from cnn_anatomy.report.figures import check_figures
 from cnn_anatomy.results.metrics import metric
-from cnn_anatomy.studies.study import CORE, Study, Table, load, names, parse, select
-from cnn_anatomy.training.build import build
+from cnn_anatomy.studies.study import (
+    CORE,
+    Study,
+    Table,
+    load_study,
+    select_studies,
+    study_names,
+)
+from cnn_anatomy.training.build import build_classifier
+from cnn_anatomy.training.run_spec import RunSpec
+
+
+def study(**keys):
+    table = Table(rows=("variant",), metrics=("macs",))
+    return Study(name="s", question="?", reading="", table=table, **keys)
 
 
 def test_a_grid_is_the_product_and_seeds_are_paired():
-    grid = {"model.depth": [8, 14], "skip": ["none", "identity"]}
-    study = Study("s", "?", "", Table((), ()), ("norm=none",), grid, {"wide": ("model.width=32",)})
-    runs = study.runs()
+    runs = study(
+        overrides=("norm=none",),
+        grid={"model.depth": (8, 14), "skip": ("none", "identity")},
+        variants={"wide": ("model.width=32",)},
+    ).runs()
     assert [r.seed for r in runs] == [0] * 5 + [1] * 5 + [2] * 5
     assert runs[1] == (
         "s",
@@ -25,71 +43,64 @@ def test_a_grid_is_the_product_and_seeds_are_paired():
         ("norm=none", "model.depth=8", "skip=identity"),
     )
     assert runs[4].overrides == ("norm=none", "model.width=32")
-    assert {r[1] for r in study.runs([7])} == {r.variant for r in runs}
+
+
+def test_only_the_asked_seeds_are_planned():
+    planned = study(grid={"skip": ("none", "identity")})
+    assert [(r.variant, r.seed) for r in planned.runs([7])] == [
+        ("skip=none", 7),
+        ("skip=identity", 7),
+    ]
+
+
+def test_a_null_or_a_list_in_a_grid_is_hydras():
+    planned = study(grid={"data.augment": (None,), "data.classes": ([1, 2], [3, None])})
+    assert [r.variant for r in planned.runs([0])] == [
+        "augment=null classes=[1,2]",
+        "augment=null classes=[3,null]",
+    ]
+    config = composed(*planned.runs([0])[0].overrides)
+    assert config.data.augment is None
+    assert config.data.classes == [1, 2]
 
 
 def test_words_for_several_studies():
-    assert [s.name for s in select("core")] == list(CORE)
-    assert [s.name for s in select("all")] == names()
-    assert [s.name for s in select("skip,pooling,skip")] == ["skip", "pooling"]
+    assert [s.name for s in select_studies("core")] == list(CORE)
+    assert [s.name for s in select_studies("all")] == study_names()
+    assert [s.name for s in select_studies("skip,pooling,skip")] == ["skip", "pooling"]
     with pytest.raises(ConfigError, match=r"study=skp is none of .*did you mean skip"):
-        select("skp")
+        select_studies("skp")
 
 
-GOOD = "question: a\nreading: b\ntable: {rows: [skip], metrics: [macs]}\n"
+def test_studies_are_read_without_torch_and_without_hydra():
+    heavy = "torch", "lightning", "mlflow", "hydra"
+    code = (
+        "import sys; from cnn_anatomy.studies.study import select_studies; "
+        "from cnn_anatomy.studies.paper import load_paper; "
+        "select_studies('all'), load_paper('he2015', 'smoke'); "
+        f"print(sorted(set(sys.modules) & set({heavy})))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == ("[]\n", "")
 
 
-@pytest.mark.parametrize(
-    ("text", "said"),
-    [
-        ("", "holds no keys"),
-        ("question: [", "is no YAML"),
-        ("question: a\nreading: b\n", "lacks the key table"),
-        ("qestion: a\n", "key qestion is none of"),
-        (
-            "question: a\nreading: b\ntable: {rows: [skip], metrics: [macs]}\n",
-            "sweeps nothing",
-        ),
-        (GOOD + "grid: {skip: 3}", "grid.skip holds 3, not a list"),
-        (GOOD + "grid: {skip: []}", "grid.skip is empty"),
-        (GOOD + "grid: [skip]", "grid holds .*, not keys with values"),
-        (GOOD + "grid: {skip: [a]}\nseeds: x", "seeds=x is no whole number from 1 up"),
-        (GOOD + "grid: {skip: [a]}\nseeds: 0", "seeds=0 is no whole number from 1 up"),
-        (GOOD + "variants: {a: skip=none}", "variants.a holds 'skip=none', not a list"),
-        (GOOD + "variants: {a: [skip]}", "variants.a holds skip, no override"),
-        (GOOD + "overrides: [3]\nvariants: {a: []}", "overrides holds 3, not a name"),
-        (GOOD + "grid: {skip: [a]}\nfigures: [3]", "figures holds 3, neither a name"),
-        (
-            "question: a\nreading: b\ntable: {rows: [skip], metrics: [macs], baseline: skip=non}\n"
-            "grid: {skip: [none]}\n",
-            "table.baseline=skip=non is none of skip=none .*did you mean",
-        ),
-    ],
-)
-def test_a_malformed_file_is_refused_in_one_sentence(tmp_path, text, said):
-    path = tmp_path / "odd.yaml"
-    path.write_text(text)
-    with pytest.raises(ConfigError, match=said) as error:
-        parse("odd", path)
-    assert "\n" not in str(error.value)
-
-
-@pytest.mark.parametrize("name", names())
+@pytest.mark.parametrize("name", study_names())
 def test_every_variant_of_every_study_builds(name, small):
-    study = load(name)
-    assert study.seeds >= 3
-    check(study)
-    for column in study.table.metrics:
+    loaded = load_study(name)
+    assert loaded.seeds >= 3
+    check_figures(loaded)
+    for column in loaded.table.metrics:
         metric(column)
-    for run in study.runs([0]):
+    for run in loaded.runs([0]):
         sizes = [s for s in SMALL if not s.startswith("model.")]
         cache = small().paths.cache
         config = composed(*run.overrides, *sizes, f"paths.cache={cache}")
         OmegaConf.resolve(config)
-        classifier, _ = build(config, instantiate(config.data, _convert_="all"))
+        data = instantiate(config.data, _convert_="all")
+        classifier, _ = build_classifier(RunSpec.of(config), data)
         assert isinstance(classifier.network, Network)
         shown = {"variant", *(f"{g}.{k}" for g in config for k in _keys(config[g])), *config}
-        assert set(study.table.rows) <= shown | {"freeze.layers"}
+        assert set(loaded.table.rows) <= shown | {"freeze.layers"}
 
 
 def _keys(node):

@@ -7,11 +7,9 @@ from types import SimpleNamespace
 
 import pandas as pd
 import pytest
-from helpers import SMALL, environment
+from helpers import REPOSITORY, SMALL, environment
 from mlflow import MlflowClient
 from omegaconf import OmegaConf
-
-from cnn_anatomy.core.paths import REPOSITORY
 
 PARAMS = {
     *("model", "data", "block", "pooling", "skip", "inception", "aux", "freeze", "head", "norm"),
@@ -30,17 +28,18 @@ ARTIFACTS = {"config.yaml", "gradients.parquet", "gradients.png"}
 
 
 def command(folder, *arguments):
-    """Run the real command with a store of its own."""
-    own = environment(folder, f"sqlite:///{folder}/store/mlflow.db", WORKERS="1")
-    call = [sys.executable, "-m", "cnn_anatomy.train", *arguments]
+    """Run the real command with a store of its own, though the environment names another one."""
+    variables = environment(folder, f"sqlite:///{folder}/unused/mlflow.db", WORKERS="1")
+    uri = f"tracking.uri=sqlite:///{folder}/store/mlflow.db"
+    call = [sys.executable, "-m", "cnn_anatomy.train", *arguments, uri]
     return subprocess.run(
-        call, cwd=folder, env=own, capture_output=True, text=True, check=False, timeout=300
+        call, cwd=folder, env=variables, capture_output=True, text=True, check=False, timeout=300
     )
 
 
 @pytest.fixture(scope="module")
 def sweep(tmp_path_factory, new_store):
-    """Sweep one healthy variant and one that has no meaning, and the healthy one once more."""
+    """Sweep a healthy variant and one that Lightning refuses, then the healthy one again."""
     folder = tmp_path_factory.mktemp("sweep")
     uri = new_store(folder / "store")
     words = ["--multirun", "pooling=max", "model.depth=8", "+trainer.max_steps=-1,-2", *SMALL]
@@ -75,6 +74,10 @@ def test_every_child_carries_the_contract(sweep):
         assert len(set(contexts.values())) == 3
 
 
+def test_the_store_is_handed_on_and_not_read_from_the_environment(sweep):
+    assert not (sweep.folder / "unused").exists()
+
+
 def test_the_gradient_is_logged_untrained_and_after_each_epoch(sweep):
     run = sweep.children[0].info.run_id
     history = sweep.client.get_metric_history(run, "gradient/decay")
@@ -90,7 +93,7 @@ def test_the_gradient_is_logged_untrained_and_after_each_epoch(sweep):
     assert config.trainer.max_epochs == 1
 
 
-def test_a_failure_stops_no_other_and_is_told(sweep):
+def test_a_failure_is_reported_and_stops_no_other(sweep):
     assert sweep.first.returncode == 1
     assert "trainer is refused: `max_steps` must be" in sweep.first.stderr
     assert [p.info.status for p in sweep.parents] == ["FAILED", "FINISHED"]
@@ -120,7 +123,7 @@ def test_the_store_lets_readers_read_while_one_writes(sweep):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (["--multirun", "study=skp"], "study=skp is none of"),
         (["--multirun", "study=skip", "pooling=blurmax"], "did you mean blur_max?"),
@@ -128,10 +131,10 @@ def test_the_store_lets_readers_read_while_one_writes(sweep):
         (["model.depth=9"], "model.depth=9 is not 6n + 2: the nearest that is one is 8"),
     ],
 )
-def test_a_mistake_is_one_sentence(tmp_path, arguments, said):
+def test_a_mistake_is_one_sentence(tmp_path, arguments, message):
     done = command(tmp_path, *arguments, *SMALL)
     assert done.returncode == 2
-    assert said in done.stderr
+    assert message in done.stderr
     assert "Traceback" not in done.stderr
     assert not (tmp_path / "store").exists()  # nothing left behind
 

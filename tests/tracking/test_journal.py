@@ -64,7 +64,7 @@ def test_a_run_that_goes_on_is_not_ended_by_how_it_was_stopped(tmp_path, uri):
 
 @pytest.mark.slow
 def test_a_server_killed_and_restarted_gets_every_metric_once(tmp_path, monkeypatch):
-    monkeypatch.setattr("cnn_anatomy.tracking.journal.PAUSE", 0.0)
+    monkeypatch.setattr("cnn_anatomy.tracking.journal.RETRY_SECONDS", 0.0)
     server = TrackingServer(tmp_path)
     uri = server.uri
     server.start()

@@ -1,4 +1,4 @@
-"""What is kept of finished runs, and what is asked for anew."""
+"""Finished runs are read from the cache, all others from the store."""
 
 import os
 import subprocess
@@ -10,7 +10,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Metric
 
 from cnn_anatomy.tracking import run_cache as module
-from cnn_anatomy.tracking.run_cache import known
+from cnn_anatomy.tracking.run_cache import read_runs
 from cnn_anatomy.tracking.store import prepare
 
 
@@ -18,7 +18,7 @@ from cnn_anatomy.tracking.store import prepare
 def store(uri, tmp_path, monkeypatch):
     """Return a client, an experiment and a function that makes a run."""
     monkeypatch.setenv("CNN_ANATOMY_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(module, "SKEW", -3_600_000)  # as if all had ended long ago
+    monkeypatch.setattr(module, "CLOCK_SKEW_MS", -3_600_000)  # as if all had ended long ago
     experiment, client = prepare(uri, "s"), MlflowClient(uri)
 
     def make(key, status="FINISHED", end=None):
@@ -39,7 +39,7 @@ def test_finished_runs_are_read_once_and_others_again(store, monkeypatch):
     client, experiment, make = store
     make("done")
     going, failed = make("going", "RUNNING"), make("failed", "FAILED")
-    first = known(client, experiment)
+    first = read_runs(client, experiment)
     assert statuses(first) == {"done": "FINISHED", "going": "RUNNING", "failed": "FAILED"}
     assert first.set_index("tags.key").loc["done", "metrics.a"] == 2.0  # the latest
 
@@ -54,7 +54,7 @@ def test_finished_runs_are_read_once_and_others_again(store, monkeypatch):
         return found
 
     monkeypatch.setattr(MlflowClient, "search_runs", spy)
-    second = known(client, experiment)
+    second = read_runs(client, experiment)
     assert statuses(second) == {"done": "FINISHED", "going": "FINISHED"}
     assert second["metrics.a"].tolist() == [2.0, 2.0]
     assert asked == ["failed"]  # among the deleted
@@ -63,45 +63,45 @@ def test_finished_runs_are_read_once_and_others_again(store, monkeypatch):
 def test_a_new_run_is_found_though_another_ended_later(store, monkeypatch):
     client, experiment, make = store
     make("first")
-    assert len(known(client, experiment)) == 1
-    monkeypatch.setattr(module, "SKEW", 300_000)
+    assert len(read_runs(client, experiment)) == 1
+    monkeypatch.setattr(module, "CLOCK_SKEW_MS", 300_000)
     make("second")
-    frame = known(client, experiment)
+    frame = read_runs(client, experiment)
     assert frame["tags.key"].tolist() == ["second", "first"]  # the latest first
     client.restore_run(frame.run_id[0])
     client.delete_run(frame.run_id[0])
-    assert known(client, experiment)["tags.key"].tolist() == ["first"]
+    assert read_runs(client, experiment)["tags.key"].tolist() == ["first"]
     client.restore_run(frame.run_id[0])
-    assert known(client, experiment)["tags.key"].tolist() == ["second", "first"]
+    assert read_runs(client, experiment)["tags.key"].tolist() == ["second", "first"]
 
 
 def test_a_purged_run_is_gone_and_a_restored_one_is_back(store, uri, monkeypatch):
     client, experiment, make = store
     early, late, purged, last = (make(key) for key in ("early", "late", "purged", "last"))
     client.delete_run(early)  # before it was ever read
-    known(client, experiment)
+    read_runs(client, experiment)
     client.delete_run(purged)
-    assert set(statuses(known(client, experiment))) == {"late", "last"}
+    assert set(statuses(read_runs(client, experiment))) == {"late", "last"}
     command = [sys.executable, "-m", "mlflow", "gc", "--backend-store-uri", uri]
     monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
     subprocess.run([*command, "--run-ids", purged], check=True, capture_output=True)
     client.restore_run(early)
-    assert set(statuses(known(client, experiment))) == {"late", "early", "last"}
+    assert set(statuses(read_runs(client, experiment))) == {"late", "early", "last"}
     client.delete_run(late)
     client.delete_run(early)
-    assert set(statuses(known(client, experiment))) == {"last"}
+    assert set(statuses(read_runs(client, experiment))) == {"last"}
     subprocess.run([*command, "--run-ids", f"{early},{late}"], check=True, capture_output=True)
-    assert set(statuses(known(client, experiment))) == {"last"}
+    assert set(statuses(read_runs(client, experiment))) == {"last"}
     client.delete_run(last)  # and nobody looks before it is purged
     subprocess.run([*command, "--run-ids", last], check=True, capture_output=True)
-    assert known(client, experiment).empty
+    assert read_runs(client, experiment).empty
 
 
 def test_a_file_that_another_replaces_meanwhile_hides_no_run(store, monkeypatch):
     client, experiment, make = store
-    monkeypatch.setattr(module, "SKEW", 0)
+    monkeypatch.setattr(module, "CLOCK_SKEW_MS", 0)
     make("first", end=1000)
-    known(client, experiment)
+    read_runs(client, experiment)
     make("second", end=5000)
     make("going", "RUNNING")
     (file,) = (module.cache() / "runs").glob("*.parquet")
@@ -114,6 +114,6 @@ def test_a_file_that_another_replaces_meanwhile_hides_no_run(store, monkeypatch)
         return found
 
     monkeypatch.setattr(module.pd, "read_parquet", overtaken)
-    known(client, experiment)
+    read_runs(client, experiment)
     monkeypatch.setattr(module.pd, "read_parquet", original)
-    assert set(statuses(known(client, experiment))) == {"first", "second", "going"}
+    assert set(statuses(read_runs(client, experiment))) == {"first", "second", "going"}

@@ -8,11 +8,13 @@ import sys
 import time
 
 import pytest
-from helpers import SMALL, environment
+from helpers import SMALL
 from mlflow import MlflowClient
+from processes import TRAIN, ended, start, until
 from writers import BATCHES, make, write
 
-from cnn_anatomy.tracking.orphans import close_orphans, identity, is_gone
+from cnn_anatomy.tracking.orphans import close_orphans, process_is_gone
+from cnn_anatomy.tracking.provenance import process_tags
 from cnn_anatomy.tracking.run import tracked
 from cnn_anatomy.tracking.store import prepare
 
@@ -55,19 +57,19 @@ def test_a_run_whose_process_was_killed_is_closed_and_a_living_one_is_not(uri):
 
 
 def test_only_a_process_of_this_host_can_be_known_to_be_gone():
-    me = identity()
-    assert not is_gone(me)
-    assert is_gone({**me, "process.started": "0"})  # its number was given to another
-    assert is_gone({**me, "pid": "4194303"})
-    assert not is_gone({**me, "host": "elsewhere", "pid": "4194303"})
-    assert not is_gone({})
+    me = process_tags()
+    assert not process_is_gone(me)
+    assert process_is_gone({**me, "process.started": "0"})  # its pid belongs to another now
+    assert process_is_gone({**me, "pid": "4194303"})
+    assert not process_is_gone({**me, "host": "elsewhere", "pid": "4194303"})
+    assert not process_is_gone({})
 
 
 def test_a_run_of_another_host_goes_on_where_its_checkpoints_show_that_it_is_gone(uri, tmp_path):
     experiment = prepare(uri, "s")
     client = MlflowClient(uri)
     tags = {"key": "k", "kind": "run"}
-    elsewhere = {**tags, **identity(), "host": "elsewhere"}
+    elsewhere = {**tags, **process_tags(), "host": "elsewhere"}
     there = client.create_run(experiment, tags=elsewhere).info.run_id
     journals = tmp_path / "cache" / "journal"
     settings = {"name": "x", "tags": tags, "params": {}, "journals": journals}
@@ -80,14 +82,25 @@ def test_a_run_of_another_host_goes_on_where_its_checkpoints_show_that_it_is_gon
     assert client.get_run(there).data.tags["resumed"] == "1"
 
 
+def test_a_run_records_its_sweep_and_its_log(uri):
+    experiment = prepare(uri, "s")
+    settings = {"name": "x", "tags": {"kind": "run"}, "params": {}}
+    with tracked(uri, experiment, **settings, parent="p", log="/logs/1.out") as logger:
+        tags = MlflowClient(uri).get_run(logger.run_id).data.tags
+    assert tags["mlflow.parentRunId"] == "p"
+    assert tags["log"] == "/logs/1.out"
+    with tracked(uri, experiment, **settings) as logger:
+        assert not MlflowClient(uri).get_run(logger.run_id).data.tags.keys() & {"log"}
+
+
 def test_a_sweep_whose_launcher_has_ended_closes_its_runs_of_other_hosts(uri):
     experiment = prepare(uri, "s")
     client = MlflowClient(uri)
-    away = {**identity(), "host": "elsewhere"}
+    away = {**process_tags(), "host": "elsewhere"}
     ours = client.create_run(experiment, tags={**away, "mlflow.parentRunId": "p"})
-    own = client.create_run(experiment, tags={**identity(), "mlflow.parentRunId": "p"})
+    own = client.create_run(experiment, tags={**process_tags(), "mlflow.parentRunId": "p"})
     client.create_run(experiment, tags={**away, "mlflow.parentRunId": "q"})
-    client.create_run(experiment, tags={**identity(), "kind": "sweep"})
+    client.create_run(experiment, tags={**process_tags(), "kind": "sweep"})
     assert close_orphans(client, experiment) == []
     closed = {r.info.run_id for r in close_orphans(client, experiment, sweep="p")}
     assert closed == {ours.info.run_id, own.info.run_id}
@@ -116,28 +129,15 @@ def test_eight_writers_lose_nothing(uri):
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["ctrl-c", "sigterm"])
 def test_a_stopped_sweep_leaves_no_run_running_and_goes_on(tmp_path, uri, number):
     words = ["--multirun", "pooling=max", "model.depth=8", "seed=0", *SMALL]
-    call = [sys.executable, "-m", "cnn_anatomy.train", *words]
-    long = [*call, "trainer.max_epochs=2000"]
-    with subprocess.Popen(
-        long,
-        env=environment(tmp_path),
-        cwd=tmp_path,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    ) as process:
-        client = MlflowClient(uri)
-        for _ in range(480):
-            time.sleep(0.5)
-            if _statuses(client, "run") == ["RUNNING"]:
-                break
-        time.sleep(2)
-        if number == signal.SIGINT:
-            os.killpg(process.pid, number)  # as a terminal does
-        else:
-            process.send_signal(number)
-        _, told = process.communicate(timeout=180)
-    assert process.returncode == 128 + number
+    process = start(tmp_path, *TRAIN, *words, "trainer.max_epochs=2000")
+    client = MlflowClient(uri)
+    until(lambda: _statuses(client, "run") == ["RUNNING"], "run", process=process)
+    time.sleep(2)
+    if number == signal.SIGINT:
+        os.killpg(process.pid, number)  # as a terminal does
+    else:
+        process.send_signal(number)
+    _, told = ended(process, 128 + number, timeout=180)
     assert "the same command goes on" in told
     assert _statuses(client, "run") == ["KILLED"]
     assert _statuses(client, "sweep") == ["KILLED"]

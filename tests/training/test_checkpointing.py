@@ -1,4 +1,4 @@
-"""A run that was stopped or killed goes on to the bits that it would have had."""
+"""A run that was interrupted resumes, and ends with the bits of an uninterrupted one."""
 
 import os
 import signal
@@ -7,104 +7,97 @@ from types import SimpleNamespace
 import pandas as pd
 import pytest
 import torch
+from lightning.pytorch.callbacks import Checkpoint
 from mlflow import MlflowClient
 
 from cnn_anatomy.core.interrupts import Stopped
-from cnn_anatomy.training import run as one_run
-from cnn_anatomy.training.checkpointing import EpochCheckpoint
 from cnn_anatomy.training.run import run
+from cnn_anatomy.training.run_spec import RunSpec
 
-EPOCHS = (
+WORDS = (
     *("model.depth=8", "aux=heads", "pooling=stochastic", "freeze=gradual"),
-    "trainer.max_epochs=4",
+    *("trainer.max_epochs=4", "trainer.precision=32-true"),
+    "+callbacks.interrupt._target_=test_checkpointing.Interrupt",
 )
 
 
+class Interrupt(Checkpoint):  # such callbacks come last, so that the epoch is saved
+    """Keeps which epochs began; sends Ctrl-C after the second, once, if armed."""
+
+    epochs: list[int] = []
+    armed = False
+
+    def on_train_epoch_start(self, trainer, module):
+        self.epochs.append(trainer.current_epoch)
+
+    def on_train_epoch_end(self, trainer, module):
+        if Interrupt.armed and trainer.current_epoch == 1:
+            Interrupt.armed = False
+            os.kill(os.getpid(), signal.SIGINT)
+
+
 @pytest.fixture
-def trained(small, tmp_path, monkeypatch, new_store):
-    """Return a function that trains in a store of its own, and what the store then holds."""
-    weights = {}
-
-    def fit(*arguments, **settings):
-        metrics, state = original(*arguments, **settings)
-        weights.update(state)
-        return metrics, state
-
-    original = one_run.fit
-    monkeypatch.setattr(one_run, "fit", fit)
+def train(small, tmp_path, new_store):
+    """Return a function that trains in a store of its own, and returns what the store then has."""
+    Interrupt.epochs.clear()
+    Interrupt.armed = False
 
     def train(folder, *overrides):
-        there = (tmp_path / folder / "mlflow.db").exists()
-        uri = f"sqlite:///{tmp_path}/{folder}/mlflow.db" if there else new_store(tmp_path / folder)
+        exists = (tmp_path / folder / "mlflow.db").exists()
+        uri = f"sqlite:///{tmp_path}/{folder}/mlflow.db" if exists else new_store(tmp_path / folder)
         cache = tmp_path / folder / "cache"
-        config = small(*EPOCHS, "trainer.precision=32-true", f"tracking.uri={uri}", *overrides)
-        config.paths.cache = str(cache)
-        run(config, {}, progress=False)
+        words = (*WORDS, f"tracking.uri={uri}", f"paths.cache={cache}", *overrides)
+        run(RunSpec.of(small(*words)))
         client = MlflowClient(uri)
-        (found,) = client.search_runs([client.get_experiment_by_name("adhoc").experiment_id])
-        history = {
-            (name, m.step): m.value
-            for name in found.data.metrics
+        (stored,) = client.search_runs([client.get_experiment_by_name("adhoc").experiment_id])
+
+        def artifact(name):
+            return client.download_artifacts(stored.info.run_id, name, str(tmp_path / folder))
+
+        history = [
+            (name, m.step, m.value)
+            for name in stored.data.metrics
             if not name.startswith("speed/")
-            for m in client.get_metric_history(found.info.run_id, name)
-        }
-        count = sum(
-            len(client.get_metric_history(found.info.run_id, name))
-            for name in found.data.metrics
-            if not name.startswith("speed/")
-        )
-        path = client.download_artifacts(found.info.run_id, "gradients.parquet", str(tmp_path))
+            for m in client.get_metric_history(stored.info.run_id, name)
+        ]
         return SimpleNamespace(
-            weights=dict(weights),
+            weights=torch.load(artifact("weights.pt"), weights_only=True),
             history=history,
-            count=count,
-            gradients=pd.read_parquet(path),
-            run=found,
-            left=list((cache / "checkpoints").rglob("*.ckpt")),
+            gradients=pd.read_parquet(artifact("gradients.parquet")),
+            run=stored,
+            checkpoints=list((cache / "checkpoints").rglob("*.ckpt")),
         )
 
     return train
 
 
-def test_a_resumed_run_is_bit_for_bit_the_uninterrupted(trained, monkeypatch):
-    whole = trained("whole")
-
-    def stop(self, trainer, module):
-        saved(self, trainer, module)
-        if trainer.current_epoch == 1:
-            os.kill(os.getpid(), signal.SIGINT)
-
-    saved = EpochCheckpoint.on_train_epoch_end
-    with monkeypatch.context() as patched:
-        patched.setattr(EpochCheckpoint, "on_train_epoch_end", stop)
-        with pytest.raises(Stopped):
-            trained("resumed")
-    epochs = []
-    monkeypatch.setattr(
-        EpochCheckpoint,
-        "on_train_epoch_start",
-        lambda self, trainer, module: epochs.append(trainer.current_epoch),
-    )
-    resumed = trained("resumed")  # one run in the store: the same
-    assert epochs == [2, 3]
+def test_a_resumed_run_is_bit_for_bit_the_uninterrupted(train):
+    whole = train("whole")
+    Interrupt.armed = True
+    with pytest.raises(Stopped):
+        train("resumed")
+    Interrupt.epochs.clear()
+    resumed = train("resumed")  # the store still has one run
+    assert Interrupt.epochs == [2, 3]
     assert resumed.run.info.status == "FINISHED"
     assert "reason" not in resumed.run.data.tags
     assert resumed.weights.keys() == whole.weights.keys()
     assert all(torch.equal(resumed.weights[k], whole.weights[k]) for k in whole.weights)
-    assert resumed.history == whole.history
-    assert resumed.count == len(resumed.history)  # no step twice
+    assert sorted(resumed.history) == sorted(whole.history)  # no step is logged twice
     pd.testing.assert_frame_equal(resumed.gradients, whole.gradients, check_exact=True)
-    assert not whole.left
-    assert not resumed.left
+    assert not whole.checkpoints
+    assert not resumed.checkpoints
 
 
-def test_a_loss_that_is_not_finite_ends_the_run(trained, monkeypatch):
-    epochs = []
-    monkeypatch.setattr(
-        EpochCheckpoint,
-        "on_train_epoch_start",
-        lambda self, trainer, module: epochs.append(trainer.current_epoch),
-    )
-    with pytest.raises(FloatingPointError, match="it diverged"):
-        trained("diverged", "pooling=max", "optimizer.lr=1e30", "trainer.max_epochs=50")
-    assert len(epochs) < 50
+def test_a_loss_that_is_not_finite_ends_the_run(train):
+    words = ("pooling=max", "optimizer.lr=1e30", "trainer.max_epochs=50")
+    with pytest.raises(FloatingPointError, match=r"train/loss is nan after \d+ epochs"):
+        train("diverged", *words)
+    assert len(Interrupt.epochs) < 50
+
+
+def test_without_a_selection_the_last_weights_are_tested(train):
+    epochs = "trainer.max_epochs=2"
+    last = train("last", "~callbacks.selection", epochs)
+    assert last.history == train("again", "~callbacks.selection", epochs).history
+    assert last.run.data.metrics.keys() >= {"test/accuracy", "gap/accuracy"}

@@ -4,52 +4,42 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from hydra.utils import instantiate
-from omegaconf import OmegaConf
 
-from cnn_anatomy.training import fit as training
-from cnn_anatomy.training.build import build
+from cnn_anatomy.training.build import build_classifier, build_data
 from cnn_anatomy.training.fit import fit
-from cnn_anatomy.training.frozen_prefix import RememberPrefix, frozen_stages
+from cnn_anatomy.training.frozen_prefix import frozen_stages
+from cnn_anatomy.training.run_spec import RunSpec
 
 FROZEN = ("freeze=feature_extraction", "data.augment=null", "trainer.max_epochs=2")
 
 
 @pytest.fixture
-def trained(small, tmp_path, monkeypatch):
+def trained(small, tmp_path):
     """Return a function that trains and returns metrics, weights and how often the stem ran."""
 
-    def train(*overrides, remember=True):
-        from lightning.pytorch.loggers import CSVLogger
-
-        limit = 2**30 if remember else 0
-        monkeypatch.setattr(training, "RememberPrefix", lambda: RememberPrefix(limit))
-        monkeypatch.setattr(training, "log_dataset", lambda *_: None)
-        config = small("model.depth=8", "trainer.precision=32-true", *overrides)
-        config.paths.cache = str(tmp_path / f"cache{remember}")
-        OmegaConf.resolve(config)
-        data = instantiate(config.data, _convert_="all")
-        classifier, _ = build(config, data)
-        ran = []
-        classifier.network.stem.register_forward_hook(lambda *_: ran.append(classifier.training))
-        logger = CSVLogger(tmp_path)
-        logger.run_id = "run"
-        logger.log_folder = lambda _: None
-        metrics, weights = fit(config, classifier, data, logger)
-        return SimpleNamespace(metrics=metrics, weights=weights, steps=sum(ran))
+    def train(*overrides):
+        words = ("model.depth=8", "trainer.precision=32-true", f"paths.cache={tmp_path}")
+        spec = RunSpec.of(small(*words, *overrides))
+        data = build_data(spec)
+        classifier, _ = build_classifier(spec, data)
+        calls = []
+        classifier.network.stem.register_forward_hook(lambda *_: calls.append(classifier.training))
+        metrics, weights = fit(spec, classifier, data, logger=None)
+        return SimpleNamespace(metrics=metrics, weights=weights, steps=sum(calls))
 
     return train
 
 
 @pytest.mark.parametrize("freeze", ["freeze=feature_extraction", "freeze=stages"])
-def test_the_results_are_the_same(trained, freeze):
-    once = trained(*FROZEN, freeze)
-    each = trained(*FROZEN, freeze, remember=False)
-    assert once.steps < each.steps
-    for name, value in each.metrics.items():
+@pytest.mark.parametrize("without", ["callbacks.frozen_prefix.limit=0", "~callbacks.frozen_prefix"])
+def test_the_results_are_the_same(trained, freeze, without):
+    cached = trained(*FROZEN, freeze)
+    repeated = trained(*FROZEN, freeze, without)
+    assert cached.steps < repeated.steps
+    for name, value in repeated.metrics.items():
         if not name.startswith("speed/"):
-            assert once.metrics[name] == value, name
-    assert all(torch.equal(once.weights[k], each.weights[k]) for k in each.weights)
+            assert cached.metrics[name] == value, name
+    assert all(torch.equal(cached.weights[k], repeated.weights[k]) for k in repeated.weights)
 
 
 @pytest.mark.parametrize(
@@ -65,12 +55,10 @@ def test_the_results_are_the_same(trained, freeze):
     ],
 )
 def test_where_the_prefix_ends(small, digits, overrides, after):
-    config = small("model.depth=8", *overrides)
-    OmegaConf.resolve(config)
-    classifier, _ = build(config, digits)
+    classifier, _ = build_classifier(RunSpec.of(small("model.depth=8", *overrides)), digits)
     assert frozen_stages(classifier.train().network) == after
 
 
-def test_augmented_images_are_not_remembered(trained):
+def test_activations_of_augmented_images_are_not_cached(trained):
     augmented = trained("freeze=feature_extraction", "trainer.max_epochs=2")
     assert augmented.steps >= 4  # two batches an epoch

@@ -6,21 +6,25 @@ import lightning.pytorch as pl
 import pytest
 import torch
 from hydra.utils import instantiate
-from omegaconf import OmegaConf
 
 from cnn_anatomy.config.run_key import run_key
+from cnn_anatomy.config.source_network import source_config
 from cnn_anatomy.core.errors import ConfigError
-from cnn_anatomy.training.build import build
+from cnn_anatomy.training.build import build_classifier, build_data
 from cnn_anatomy.training.classifier import MeanLoss
 from cnn_anatomy.training.fit import compiled
-from cnn_anatomy.training.transfer import adopt, source_config
+from cnn_anatomy.training.run_spec import RunSpec
+from cnn_anatomy.training.transfer import copy_weights
 
 
 def trained(config, *, probes=True):
-    """Train without a tracking store; return the classifier, its state before, and the probes."""
-    OmegaConf.resolve(config)
-    data = instantiate(config.data, _convert_="all")
-    classifier, numbers = build(config, data)
+    """Train without a tracking store.
+
+    Return the classifier, the network's state before, the probes and the counts.
+    """
+    spec = RunSpec.of(config)
+    config, data = spec.config, build_data(spec)
+    classifier, counts = build_classifier(spec, data)
     before = {k: v.clone() for k, v in classifier.network.state_dict().items()}
     callbacks = dict(instantiate(config.probes)) if probes else {}
     trainer = pl.Trainer(
@@ -34,7 +38,7 @@ def trained(config, *, probes=True):
     )
     pl.seed_everything(config.seed, verbose=False)
     trainer.fit(classifier, datamodule=data)
-    return classifier, before, callbacks, numbers
+    return classifier, before, callbacks, counts
 
 
 @pytest.mark.parametrize(
@@ -48,14 +52,14 @@ def trained(config, *, probes=True):
 )
 def test_frozen_weights_and_statistics_stay_bit_for_bit(small, freeze, layers):
     config = small("model.depth=8", "trainer.max_epochs=2", *freeze)
-    classifier, before, _, numbers = trained(config)
+    classifier, before, _, counts = trained(config)
     after = classifier.network.state_dict()
-    held = {name for m in classifier.frozen for name in _names(classifier.network, m)}
-    assert numbers["freeze.layers"] == layers
-    assert any(name.endswith("running_var") for name in held)
+    frozen = {name for m in classifier.frozen for name in _names(classifier.network, m)}
+    assert counts["freeze.layers"] == layers
+    assert any(name.endswith("running_var") for name in frozen)
     for name, value in after.items():
         same = torch.equal(value, before[name])
-        assert same if name in held else not same, name
+        assert same if name in frozen else not same, name
 
 
 def test_the_loss_is_the_mean_over_images_and_hides_no_divergence():
@@ -84,9 +88,9 @@ def test_probes_change_nothing(small):
 def test_compiled_gradients_are_the_same_up_to_rounding(small):
     config = small("model.depth=8", "compile=true")
     assert run_key(config) != run_key(small("model.depth=8"))
-    OmegaConf.resolve(config)
-    data = instantiate(config.data, _convert_="all")
-    classifier, _ = build(config, data)
+    spec = RunSpec.of(config)
+    data = build_data(spec)
+    classifier, _ = build_classifier(spec, data)
     images, labels = next(iter(data.train_dataloader()))
 
     def gradients():
@@ -133,28 +137,33 @@ def test_same_seed_gives_the_same_weights_and_another_does_not(small):
 
 
 def test_a_source_network_is_the_runs_own_but_for_its_task(small):
-    config = small("transfer=classes", "data.classes=[5,6,7,8,9]", "freeze=layers", "seed=3")
-    OmegaConf.resolve(config)
-    source = source_config(config)
-    assert source.data.classes == [0, 1, 2, 3, 4]
-    assert source.seed == source.data.seed == 0
-    assert source.model == config.model
-    config.freeze.layers = 5
-    assert run_key(source_config(config)) == run_key(source)  # shared, however much is frozen
+    words = ("transfer=classes", "data.classes=[5,6,7,8,9]", "freeze=layers", "seed=3")
+    spec = RunSpec.of(small(*words), {"freeze": "layers", "transfer": "classes", "norm": "batch"})
+    source = spec.source()
+    assert source.config.data.classes == [0, 1, 2, 3, 4]
+    assert source.config.seed == source.config.data.seed == 0
+    assert source.config.model == spec.config.model
+    assert source.choices == {"freeze": "none", "transfer": "none", "norm": "batch"}
+    assert source.tags["kind"] == "source"
+    assert source.key != spec.key
+    more_frozen = RunSpec.of(small(*words, "freeze.layers=5"))
+    assert more_frozen.source().key == source.key  # shared, however much is frozen
     assert source_config(small()) is None
 
 
-def test_only_a_fitting_source_is_adopted(small, digits):
-    network = build(small("model.depth=8"), digits)[0].network
-    other = build(small("model.depth=8", "seed=1"), digits)[0].network
-    adopt(network, other.state_dict())
+def test_only_weights_that_fit_are_copied(small, digits):
+    def network_of(*words):
+        return build_classifier(RunSpec.of(small(*words)), digits)[0].network
+
+    network, other = network_of("model.depth=8"), network_of("model.depth=8", "seed=1")
+    copy_weights(network, other.state_dict())
     assert torch.equal(next(network.stages.parameters()), next(other.stages.parameters()))
     assert not torch.equal(network.head.classifier.weight, other.head.classifier.weight)
-    deeper = build(small("model.depth=14"), digits)[0].network
+    deeper = network_of("model.depth=14")
     with pytest.raises(
         ConfigError, match=r"transfer\.source: the checkpoint does not fit this network: stages"
     ):
-        adopt(network, deeper.state_dict())
+        copy_weights(network, deeper.state_dict())
 
 
 def _names(network, module):

@@ -5,37 +5,36 @@ import shutil
 import lightning.pytorch as pl
 import pytest
 import torch
-from hydra.utils import instantiate
 from mlflow import MlflowClient
-from omegaconf import OmegaConf
 
 from cnn_anatomy.config.run_key import run_key
 from cnn_anatomy.core.errors import ConfigError
-from cnn_anatomy.training.build import build
+from cnn_anatomy.training.build import build_classifier, build_data
 from cnn_anatomy.training.run import run
-from cnn_anatomy.training.transfer import transfer
+from cnn_anatomy.training.run_spec import RunSpec
+from cnn_anatomy.training.transfer import transfer_weights
 
 
 def prepared(config):
     """Return the network that a run of `config` starts with."""
-    OmegaConf.resolve(config)
-    data = instantiate(config.data, _convert_="all")
-    classifier, _ = build(config, data)
-    transfer(config, classifier.network, data, {})
+    spec = RunSpec.of(config)
+    data = build_data(spec)
+    classifier, _ = build_classifier(spec, data)
+    transfer_weights(spec, classifier.network, data)
     return classifier.network
 
 
 def test_a_run_gives_its_weights_to_another_task(small, tmp_path, uri):
     store = f"tracking.uri={uri}"
-    run(small("model.depth=8", store), {}, progress=False)
+    run(RunSpec.of(small("model.depth=8", store)))
     client = MlflowClient(uri)
-    (found,) = client.search_runs([client.get_experiment_by_name("adhoc").experiment_id])
-    path = client.download_artifacts(found.info.run_id, "weights.pt", str(tmp_path))
+    (stored,) = client.search_runs([client.get_experiment_by_name("adhoc").experiment_id])
+    path = client.download_artifacts(stored.info.run_id, "weights.pt", str(tmp_path))
     weights = torch.load(path, weights_only=True)
 
     task = ("model.depth=8", "data.classes=[5,6,7]", store)
     from_run = prepared(
-        small(*task, "transfer=run", f"transfer.source=runs:/{found.info.run_id}")
+        small(*task, "transfer=run", f"transfer.source=runs:/{stored.info.run_id}")
     ).state_dict()
     from_file = prepared(
         small(*task, "transfer=checkpoint", f"transfer.source={path}", "transfer.layers=3")
@@ -82,15 +81,14 @@ class Watch(pl.Callback):
 
 def test_stages_are_thawed_from_the_last_to_the_stem(small):
     words = ("model.depth=8", "freeze=gradual", "freeze.until=0.5", "trainer.max_epochs=4")
-    config = small(*words, "data.augment=null", "optimizer.weight_decay=0.1")
-    OmegaConf.resolve(config)
-    data = instantiate(config.data, _convert_="all")
-    classifier, numbers = build(config, data)
-    assert numbers["freeze.layers"] == 7
+    spec = RunSpec.of(small(*words, "data.augment=null", "optimizer.weight_decay=0.1"))
+    data = build_data(spec)
+    classifier, counts = build_classifier(spec, data)
+    assert counts["freeze.layers"] == 7
     before = {k: v.clone() for k, v in classifier.network.state_dict().items()}
     watch = Watch()
     trainer = pl.Trainer(
-        **config.trainer,
+        **spec.config.trainer,
         logger=False,
         callbacks=[watch],
         enable_checkpointing=False,

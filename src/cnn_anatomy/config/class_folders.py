@@ -50,7 +50,7 @@ class Listing:
     dangling: int = 0
 
     def keys(self, size: int) -> dict[str, Any]:
-        """Return what the arrays decoded to `size` pixels depend on."""
+        """Return everything that the images decoded to `size` pixels depend on."""
         stamps = [(str(f.relative_to(self.folder)), *_stamp(f)) for f in self.files]
         return {"size": size, "files": stamps, "version": DECODER_VERSION}
 

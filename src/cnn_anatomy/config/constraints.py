@@ -1,17 +1,21 @@
-"""Arithmetic of the networks' sizes, told without importing PyTorch."""
+"""What networks, data and training refuse, decided without PyTorch.
+
+The code calls these functions when it builds something, `rules` before anything is imported.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NoReturn
 
 from cnn_anatomy.core.errors import ConfigError
 
 
 def blocks_per_stage(depth: int, convolutions: int = 2) -> int:
-    """Return n of a depth 3 · `convolutions` · n + 2, as a CIFAR ResNet's is (He et al. 2015, 4.2).
+    """Return n, the blocks in each of a CIFAR ResNet's three stages (He et al. 2015, section 4.2).
 
-    `convolutions` is how many a block holds: 2 gives depths 6n + 2, a bottleneck's 3 gives 9n + 2.
+    Its depth is 3 · `convolutions` · n + 2 with so many convolutions in a block: 6n + 2 for 2 of
+    them, 9n + 2 for the 3 of a bottleneck.
 
     Raises:
         ConfigError: if the depth is not of that form.
@@ -28,19 +32,19 @@ def blocks_per_stage(depth: int, convolutions: int = 2) -> int:
 
 
 def require_modules(depth: int) -> None:
-    """Raise a ConfigError where a network of Inception modules has none."""
+    """Raise a ConfigError if a network of Inception modules is given none."""
     if depth < 1:
         raise ConfigError(f"inception.depth={depth} is below 1, the least number of modules")
 
 
 def require_odd(key: str, kernel: int) -> None:
-    """Raise a ConfigError where a kernel has no middle, so that its map is not its input's size."""
+    """Raise a ConfigError if a kernel is even: its output would not have its input's size."""
     if kernel % 2 == 0:
         raise ConfigError(f"{key}={kernel} is even: a kernel must be odd")
 
 
 def refuse_modules(depth: int) -> None:
-    """Raise a ConfigError where a network of other blocks is given Inception modules."""
+    """Raise a ConfigError if a network of other blocks is given Inception modules."""
     if depth:
         raise ConfigError(
             f"inception.depth={depth} has no meaning for a model without Inception "
@@ -49,7 +53,7 @@ def refuse_modules(depth: int) -> None:
 
 
 def require_listed(depth: int, listed: int) -> None:
-    """Raise a ConfigError where a model lists another number of Inception modules."""
+    """Raise a ConfigError if `depth` is not the number of modules that a model lists."""
     if depth != listed:
         raise ConfigError(
             f"inception.depth={depth} is not the number of modules that model.stages lists: set "
@@ -58,26 +62,66 @@ def require_listed(depth: int, listed: int) -> None:
 
 
 def refuse_no_block() -> NoReturn:
-    """Raise the ConfigError of a network without a block."""
+    """Raise the ConfigError for a network that needs a block and has none."""
     raise ConfigError("block=none has no meaning for this model: choose basic, bottleneck, …")
 
 
 def refuse_block(name: str) -> NoReturn:
-    """Raise the ConfigError of a network of Inception modules that is given another block."""
+    """Raise the ConfigError for a network of Inception modules that is given another block."""
     raise ConfigError(
         f"block={name.lower()} has no meaning for a model whose blocks are Inception modules: "
         "leave block=none"
     )
 
 
+# torchvision's networks take none of our parts: every axis must be left at this class or function.
+BACKBONE_PARTS = {
+    "block": "no_block",
+    "pooling": "Unpooled",
+    "skip": "Plain",
+    "norm": "Batch",
+    "activation": "ReLU",
+    "head": "GlobalAverage",
+    "init": "default",
+}
+BACKBONES_WITH_HEADS = ("googlenet", "inception_v3")
+
+
+def refuse_backbone_modules(depth: int) -> None:
+    """Raise a ConfigError if a network of torchvision's is given Inception modules."""
+    if depth:
+        raise ConfigError(
+            f"inception.depth={depth} has no meaning for a network of torchvision's: leave "
+            "inception=none"
+        )
+
+
+def check_backbone_part(axis: str, name: str, settings: Mapping[str, object]) -> None:
+    """Raise a ConfigError if a network of torchvision's is given a part of ours.
+
+    `name` is the name of the part's class or function, `settings` holds its keywords.
+    """
+    if name != BACKBONE_PARTS[axis] or settings:
+        raise ConfigError(
+            f"{axis}={name} has no meaning for a network of torchvision's, which brings its own "
+            f"parts: leave {axis} as model=torchvision sets it"
+        )
+
+
+def require_backbone_heads(name: str) -> None:
+    """Raise a ConfigError if torchvision's network `name` has no auxiliary heads."""
+    if name not in BACKBONES_WITH_HEADS:
+        refuse_own_heads()
+
+
 def check_range(key: str, value: int, last: int, what: str) -> None:
-    """Raise a ConfigError where `value` is not within 0 to `last`, of which the network has."""
+    """Raise a ConfigError if `value` is not from 0 to `last`, the network's number of `what`."""
     if not 0 <= value <= last:
         raise ConfigError(f"{key}={value} is out of range: this network has 0 to {last} {what}")
 
 
 def check_stages(stages: Sequence[int], count: int) -> None:
-    """Raise a ConfigError where an auxiliary head has no stage, or a stage two heads."""
+    """Raise a ConfigError if a number in `stages` is no stage of the network, or occurs twice."""
     for stage in stages:
         if not 1 <= stage <= count:
             raise ConfigError(f"aux.stages={stage} names no stage: this network has 1 to {count}")
@@ -86,7 +130,7 @@ def check_stages(stages: Sequence[int], count: int) -> None:
 
 
 def refuse_own_heads() -> NoReturn:
-    """Raise the ConfigError of a network that is asked for auxiliary heads it does not bring."""
+    """Raise the ConfigError for a network without auxiliary heads that is asked for its own."""
     raise ConfigError(
         "aux=own has no meaning for this model, which brings no auxiliary heads of its own: "
         "choose none or heads"
@@ -94,7 +138,7 @@ def refuse_own_heads() -> NoReturn:
 
 
 def check_canvas(patch: int, smallest: int, largest: int, canvas: int) -> None:
-    """Raise a ConfigError where digits or patches of that size do not fit each other."""
+    """Raise a ConfigError if patches do not fit into digits, or digits into the canvas (pixels)."""
     if not patch <= smallest <= largest <= canvas:
         raise ConfigError(
             f"data.source needs patch ≤ smallest ≤ largest ≤ canvas, not {patch}, {smallest}, "
@@ -103,11 +147,7 @@ def check_canvas(patch: int, smallest: int, largest: int, canvas: int) -> None:
 
 
 def check_shares(batch: int, devices: int) -> None:
-    """Refuse a training batch that several devices can't share equally.
-
-    Raises:
-        ConfigError: if they can't.
-    """
+    """Raise a ConfigError if `devices` can't have equal shares of a training batch."""
     if batch % devices:
         raise ConfigError(
             f"data.batch_size={batch} is not a multiple of {devices}, the number of devices that "

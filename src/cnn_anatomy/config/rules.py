@@ -1,9 +1,13 @@
-"""What keys mean together: rules that no key breaks alone."""
+"""Rules about combinations of keys.
+
+What the networks and the data sets refuse themselves is decided in `constraints`. The rules apply
+it to a configuration before PyTorch is imported, and refuse with the same sentence.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,133 +16,110 @@ from cnn_anatomy.config.class_folders import check_images
 from cnn_anatomy.config.signatures import signature
 from cnn_anatomy.core.errors import ConfigError
 
-Config = dict[str, Any]
+Settings = Mapping[str, Any]
+Rule = Callable[[Settings], None]
+
+NO_BLOCK = "cnn_anatomy.networks.families.no_block"
+OWN_HEADS = "cnn_anatomy.networks.auxiliary.Own"
+BATCH_NORM = "cnn_anatomy.networks.norm.Batch"
+THAWING = "cnn_anatomy.networks.freezing.Gradual"
+# Skips without weight layers: the depth of a ResNet with one of them tells its weight layers.
+WEIGHTLESS_SKIPS = {
+    f"cnn_anatomy.networks.skip.{name}" for name in ("Plain", "Identity", "Scaled", "Dense")
+}
 
 
-def broken(config: Config) -> Iterator[str]:
+def broken_rules(settings: Settings) -> Iterator[str]:
     """Yield the sentence of every rule that a resolved configuration breaks."""
-    family = FAMILIES.get(config["model"].get("_target_"), _any)
-    source = SOURCES.get(config["data"]["source"].get("_target_"), _any)
-    transfer = TRANSFERS.get(config["transfer"].get("_target_"), _any)
-    for rule in (family, source, transfer, _classes, _momentum, _batch, _shares):
+    targets = (settings["model"], settings["data"]["source"], settings["transfer"])
+    special = (TARGET_RULES.get(part.get("_target_")) for part in targets)
+    for rule in (*filter(None, special), *GENERAL_RULES):
         try:
-            rule(config)
+            rule(settings)
         except ConfigError as error:
             yield str(error)
 
 
-def _any(config: Config) -> None:
-    """Have no rule: what is not known here is checked when it is built."""
+def _architecture(*rules: Rule, stages: Callable[[Settings], int]) -> Rule:
+    """Return the rule for a family of networks: `rules`, then what depends on its `stages`."""
+
+    def rule(settings: Settings) -> None:
+        for one in rules:
+            one(settings)
+        count = stages(settings)
+        if settings["aux"]["_target_"] == OWN_HEADS:
+            constraints.refuse_own_heads()
+        constraints.check_stages(settings["aux"]["stages"], count)
+        if "stages" in settings["freeze"]:
+            constraints.check_range("freeze.stages", settings["freeze"]["stages"], count, "stages")
+
+    return rule
 
 
-def _resnet(config: Config) -> None:
-    _blocks(config)
-    made = signature(config["block"]["_target_"])
-    convolutions = made.attributes.get("convolutions", 2) if made else 2
-    assert isinstance(convolutions, int)
-    blocks = constraints.blocks_per_stage(config["model"]["depth"], convolutions)
-    _parts(config, stages=3)
-    if config["skip"]["_target_"] in UNWEIGHTED and "layers" in config["freeze"]:
-        hidden = bool(config["head"].get("hidden"))
-        last = 1 + 3 * blocks * convolutions + hidden
-        what = "weight layers before its classifier"
-        constraints.check_range("freeze.layers", config["freeze"]["layers"], last, what)
+def _three(settings: Settings) -> int:
+    return 3
 
 
-def _imagenet_resnet(config: Config) -> None:
-    _blocks(config)
-    blocks = config["model"]["blocks"]
-    if not blocks:
-        raise ConfigError("model.blocks=[] is empty: a network needs a stage")
-    _parts(config, stages=len(blocks))
+def _listed(key: str) -> Callable[[Settings], int]:
+    """Return a function that counts the stages that a model lists under `key`."""
+    return lambda settings: len(settings["model"][key])
 
 
-def _vgg(config: Config) -> None:
-    _blocks(config)
-    stages = config["model"]["stages"]
-    if not stages or not all(stages):
-        raise ConfigError(f"model.stages={stages} has an empty list: each stage needs a width")
-    _parts(config, stages=len(stages))
-
-
-def _series(config: Config) -> None:
-    _blocks(config)
-    _parts(config, stages=_listed(config))
-
-
-def _all_cnn(config: Config) -> None:
-    _blocks(config)
-    _parts(config, stages=3)
-
-
-def _googlenet(config: Config) -> None:
-    _modules(config)
-    stages = _listed(config)
-    listed = sum(len(stage["widths"]) for stage in config["model"]["stages"])
-    constraints.require_listed(config["inception"]["depth"], listed)
-    _parts(config, stages=stages)
-
-
-def _listed(config: Config) -> int:
-    """Return how many stages a model lists, each a `networks.Stage` with widths."""
-    stages = config["model"]["stages"]
-    if not stages or not all(isinstance(s, dict) and s.get("widths") for s in stages):
-        raise ConfigError(
-            "model.stages must list one or more stages, each with _target_, widths and halve"
-        )
-    return len(stages)
-
-
-def _modules(config: Config) -> None:
-    if config["block"]["_target_"] != "cnn_anatomy.networks.families.no_block":
-        constraints.refuse_block(config["block"]["_target_"].rpartition(".")[2])
-    for branch in ("small", "large"):
-        constraints.require_odd(f"inception.{branch}", config["inception"].get(branch, 1))
-
-
-def _inception(config: Config) -> None:
-    _modules(config)
-    constraints.require_modules(config["inception"]["depth"])
-    if config["model"]["width"] < 8:
-        raise ConfigError(
-            f"model.width={config['model']['width']} is below 8, an eighth of which is the least "
-            "branch of an Inception module"
-        )
-    _parts(config, stages=3)
-
-
-def _blocks(config: Config) -> None:
-    constraints.refuse_modules(config["inception"]["depth"])
-    if config["block"]["_target_"] == "cnn_anatomy.networks.families.no_block":
+def _takes_blocks(settings: Settings) -> None:
+    constraints.refuse_modules(settings["inception"]["depth"])
+    if settings["block"]["_target_"] == NO_BLOCK:
         constraints.refuse_no_block()
 
 
-def _parts(config: Config, stages: int) -> None:
-    if config["aux"]["_target_"] == "cnn_anatomy.networks.auxiliary.Own":
-        constraints.refuse_own_heads()
-    constraints.check_stages(config["aux"]["stages"], stages)
-    if "stages" in config["freeze"]:
-        constraints.check_range("freeze.stages", config["freeze"]["stages"], stages, "stages")
+def _takes_modules(settings: Settings) -> None:
+    if settings["block"]["_target_"] != NO_BLOCK:
+        constraints.refuse_block(_last_name(settings["block"]))
+    for branch in ("small", "large"):
+        constraints.require_odd(f"inception.{branch}", settings["inception"].get(branch, 1))
 
 
-def _canvas(config: Config) -> None:
+def _has_modules(settings: Settings) -> None:
+    constraints.require_modules(settings["inception"]["depth"])
+
+
+def _lists_modules(settings: Settings) -> None:
+    listed = sum(len(stage["widths"]) for stage in settings["model"]["stages"])
+    constraints.require_listed(settings["inception"]["depth"], listed)
+
+
+def _resnet_layers(settings: Settings) -> None:
+    block = signature(settings["block"]["_target_"])
+    convolutions = block.attributes.get("convolutions", 2) if block else 2
+    assert isinstance(convolutions, int)
+    blocks = constraints.blocks_per_stage(settings["model"]["depth"], convolutions)
+    if settings["skip"]["_target_"] in WEIGHTLESS_SKIPS and "layers" in settings["freeze"]:
+        hidden = bool(settings["head"].get("hidden"))
+        last = 1 + 3 * blocks * convolutions + hidden
+        what = "weight layers before its classifier"
+        constraints.check_range("freeze.layers", settings["freeze"]["layers"], last, what)
+
+
+def _backbone(settings: Settings) -> None:
+    constraints.refuse_backbone_modules(settings["inception"]["depth"])
+    for axis in constraints.BACKBONE_PARTS:
+        given = {k: v for k, v in settings[axis].items() if not k.startswith("_")}
+        constraints.check_backbone_part(axis, _last_name(settings[axis]), given)
+    if settings["aux"]["_target_"] == OWN_HEADS:
+        constraints.require_backbone_heads(settings["model"]["name"])
+
+
+def _canvas(settings: Settings) -> None:
     sides = ("patch", "smallest", "largest", "canvas")
-    constraints.check_canvas(*(config["data"]["source"][side] for side in sides))
+    constraints.check_canvas(*(settings["data"]["source"][side] for side in sides))
 
 
-def _folder(config: Config) -> None:
-    source = config["data"]["source"]
+def _class_folders(settings: Settings) -> None:
+    source = settings["data"]["source"]
     check_images(source["root"], source["size"], source["cache"])
 
 
-def _classes(config: Config) -> None:
-    classes = config["data"].get("classes")
-    if classes is not None and len(set(classes)) < max(2, len(classes)):
-        raise ConfigError(f"data.classes={classes} must name two or more labels, each once")
-
-
-def _scratch(config: Config) -> None:
-    layers = config["transfer"].get("layers")
+def _no_source(settings: Settings) -> None:
+    layers = settings["transfer"].get("layers")
     if layers is not None:
         raise ConfigError(
             f"transfer.layers={layers} has no meaning without a source: choose transfer=classes, "
@@ -146,22 +127,28 @@ def _scratch(config: Config) -> None:
         )
 
 
-def _checkpoint(config: Config) -> None:
-    source = config["transfer"]["source"]
+def _checkpoint_file(settings: Settings) -> None:
+    source = settings["transfer"]["source"]
     if not Path(source).is_file():
         raise ConfigError(f"transfer.source={source} is no file: name one that holds a state dict")
 
 
-def _tracked_run(config: Config) -> None:
-    source = config["transfer"]["source"]
+def _run_id(settings: Settings) -> None:
+    source = settings["transfer"]["source"]
     if not re.fullmatch(r"runs:/\w+", source):
         raise ConfigError(
             f"transfer.source={source} is no run: give its id in MLflow, transfer.source=runs:/<id>"
         )
 
 
-def _momentum(config: Config) -> None:
-    optimizer = config["optimizer"]
+def _classes(settings: Settings) -> None:
+    classes = settings["data"].get("classes")
+    if classes is not None and len(set(classes)) < max(2, len(classes)):
+        raise ConfigError(f"data.classes={classes} must name two or more labels, each once")
+
+
+def _momentum(settings: Settings) -> None:
+    optimizer = settings["optimizer"]
     if optimizer.get("nesterov") and not optimizer.get("momentum"):
         raise ConfigError(
             "optimizer.momentum=0 does not go with optimizer.nesterov=true: raise it, or set "
@@ -169,44 +156,70 @@ def _momentum(config: Config) -> None:
         )
 
 
-def _batch(config: Config) -> None:
-    if config["norm"]["_target_"].endswith(".Batch") and config["data"]["batch_size"] == 1:
+def _batch_statistics(settings: Settings) -> None:
+    if settings["norm"]["_target_"] == BATCH_NORM and settings["data"]["batch_size"] == 1:
         raise ConfigError(
             "data.batch_size=1 does not go with norm=batch, which needs two images for a "
             "variance: choose 2 or more, or norm=group"
         )
 
 
-def _shares(config: Config) -> None:
-    trainer = config["trainer"]
-    if isinstance(trainer["devices"], int):
-        count = trainer["devices"] * trainer.get("num_nodes", 1)
-        constraints.check_shares(config["data"]["batch_size"], count)
-        if count > 1 and config["freeze"]["_target_"] in THAWING:
-            raise ConfigError(
-                f"trainer.devices={trainer['devices']} can't go with freeze=gradual: what is "
-                "frozen when several begin is not shared by them later; take trainer.devices=1"
-            )
+def _several_devices(settings: Settings) -> None:
+    trainer = settings["trainer"]
+    if not isinstance(trainer["devices"], int):  # Lightning counts them
+        return
+    count = trainer["devices"] * trainer.get("num_nodes", 1)
+    constraints.check_shares(settings["data"]["batch_size"], count)
+    if count > 1 and settings["freeze"]["_target_"] == THAWING:
+        raise ConfigError(
+            f"trainer.devices={trainer['devices']} does not go with freeze=gradual: devices never "
+            "share the gradients of what was frozen at first; choose trainer.devices=1"
+        )
 
 
-UNWEIGHTED = {f"cnn_anatomy.networks.skip.{s}" for s in ("Plain", "Identity", "Scaled", "Dense")}
-THAWING = {"cnn_anatomy.networks.freezing.Gradual"}
-Rule = Callable[[Config], None]
-FAMILIES: dict[str, Rule] = {
-    "cnn_anatomy.networks.families.resnet": _resnet,
-    "cnn_anatomy.networks.families.imagenet_resnet": _imagenet_resnet,
-    "cnn_anatomy.networks.families.vgg": _vgg,
-    "cnn_anatomy.networks.families.series": _series,
-    "cnn_anatomy.networks.families.all_cnn": _all_cnn,
-    "cnn_anatomy.networks.families.googlenet": _googlenet,
-    "cnn_anatomy.networks.families.inception_network": _inception,
-}
-SOURCES: dict[str, Rule] = {
+def _callbacks(settings: Settings) -> None:
+    for group in ("callbacks", "probes"):
+        for name, value in settings[group].items():
+            if not isinstance(value, dict) or "_target_" not in value:
+                shown = "null" if value is None else value
+                raise ConfigError(
+                    f"{group}.{name}={shown} is no callback: give it a _target_, or leave it out "
+                    f"with ~{group}.{name}"
+                )
+
+
+def _last_name(part: Settings) -> str:
+    return str(part["_target_"]).rpartition(".")[2]
+
+
+GENERAL_RULES: tuple[Rule, ...] = (
+    _classes,
+    _momentum,
+    _batch_statistics,
+    _several_devices,
+    _callbacks,
+)
+# The rule of a model, a data source or a transfer, by its `_target_`.
+TARGET_RULES: dict[str, Rule] = {
+    "cnn_anatomy.networks.families.resnet": _architecture(
+        _takes_blocks, _resnet_layers, stages=_three
+    ),
+    "cnn_anatomy.networks.families.imagenet_resnet": _architecture(
+        _takes_blocks, stages=_listed("blocks")
+    ),
+    "cnn_anatomy.networks.families.vgg": _architecture(_takes_blocks, stages=_listed("stages")),
+    "cnn_anatomy.networks.families.series": _architecture(_takes_blocks, stages=_listed("stages")),
+    "cnn_anatomy.networks.families.all_cnn": _architecture(_takes_blocks, stages=_three),
+    "cnn_anatomy.networks.families.inception_network": _architecture(
+        _takes_modules, _has_modules, stages=_three
+    ),
+    "cnn_anatomy.networks.families.googlenet": _architecture(
+        _takes_modules, _lists_modules, stages=_listed("stages")
+    ),
+    "cnn_anatomy.networks.backbones.backbone": _backbone,
     "cnn_anatomy.data.cluttered_digits.ClutteredDigits": _canvas,
-    "cnn_anatomy.data.image_folder.ImageFolder": _folder,
-}
-TRANSFERS: dict[str, Rule] = {
-    "cnn_anatomy.training.transfer.Nothing": _scratch,
-    "cnn_anatomy.training.transfer.Checkpoint": _checkpoint,
-    "cnn_anatomy.training.transfer.TrackedRun": _tracked_run,
+    "cnn_anatomy.data.image_folder.ImageFolder": _class_folders,
+    "cnn_anatomy.training.transfer.RandomWeights": _no_source,
+    "cnn_anatomy.training.transfer.Checkpoint": _checkpoint_file,
+    "cnn_anatomy.training.transfer.TrackedRun": _run_id,
 }

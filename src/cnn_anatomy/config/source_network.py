@@ -1,29 +1,33 @@
-"""The configuration that trains the source network of a transfer."""
+"""The configuration of a transfer's source network."""
 
 from __future__ import annotations
 
 from omegaconf import DictConfig, OmegaConf
 
-# What a source network is itself trained with.
-SCRATCH = {"_target_": "cnn_anatomy.training.transfer.Nothing", "source": None, "layers": None}
-UNFROZEN = {"_target_": "cnn_anatomy.networks.freezing.Nothing"}
+# The source network itself starts from random weights and trains all of them.
+NO_TRANSFER = {
+    "_target_": "cnn_anatomy.training.transfer.RandomWeights",
+    "source": None,
+    "layers": None,
+}
+NO_FREEZING = {"_target_": "cnn_anatomy.networks.freezing.NoFreezing"}
 
 
 def source_config(config: DictConfig, *, resolve: bool = True) -> DictConfig | None:
-    """Return `config` with the changes of `transfer.source`, from scratch and with nothing frozen.
+    """Return `config` without transfer and freezing, and with the changes in `transfer.source`.
 
-    None if the source is no such changes: there is none, or its weights are there already.
+    None if `transfer.source` is null or names weights that exist already.
 
     Raises:
-        OmegaConfBaseException: if the changes do not go with the configuration.
+        OmegaConfBaseException: if the changes do not fit the configuration.
     """
     changes = config.transfer.get("source")
     if not isinstance(changes, DictConfig):
         return None
-    plain = OmegaConf.create(OmegaConf.to_container(config, resolve=resolve))
-    plain.transfer, plain.freeze = SCRATCH, UNFROZEN
-    merged = OmegaConf.merge(plain, changes)
-    assert isinstance(merged, DictConfig)
-    if resolve:  # what `data.seed` said of this run's seed, it says of the source's
-        merged.data.seed = merged.seed
-    return merged
+    source = OmegaConf.create(OmegaConf.to_container(config, resolve=resolve))
+    source.transfer, source.freeze = NO_TRANSFER, NO_FREEZING
+    source = OmegaConf.merge(source, changes)
+    assert isinstance(source, DictConfig)
+    if resolve:  # resolving has replaced ${seed} by the run's own seed
+        source.data.seed = source.seed
+    return source

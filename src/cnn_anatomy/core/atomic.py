@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all."""
+"""Atomic writes: a file has its old content or its new content, never part of it."""
 
 from __future__ import annotations
 
@@ -10,16 +10,23 @@ from pathlib import Path
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """Yield another path in the folder of `path`, made, and rename it to `path` at the end.
+def atomic_write(path: Path) -> Iterator[Path]:
+    """Yield a temporary path beside `path` to write to; rename it to `path` on success.
 
-    Several processes may do so at once: each has a path of its own. An error leaves `path` as it
-    was and nothing beside it.
+    Creates the folder. Concurrent writers do not disturb each other, since each gets a temporary
+    path of its own; the last rename wins. On an error `path` keeps its old content and the
+    temporary file is deleted.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f"{path.name}.{os.getpid()}-{time.time_ns()}.part")
+    temporary = path.with_name(f"{path.name}.{os.getpid()}-{time.time_ns()}.part")
     try:
-        yield part
-        part.replace(path)
+        yield temporary
+        temporary.replace(path)
     finally:
-        part.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Replace the contents of `path` by `text` in UTF-8, making its folder if needed."""
+    with atomic_write(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")

@@ -1,4 +1,4 @@
-"""What this machine computes fast, told without importing PyTorch."""
+"""What this machine's processor and GPUs are, without importing PyTorch."""
 
 from __future__ import annotations
 
@@ -15,18 +15,25 @@ AMPERE = 8.0  # the first compute capability with bfloat16
 
 @cache
 def native_precision() -> str:
-    """Return Lightning's `bf16-mixed` where GPU or processor has bfloat16, else `32-true`.
+    """Return Lightning's `bf16-mixed` if this machine computes bfloat16 natively, else `32-true`.
 
-    A processor that only emulates it is many times slower with it than without.
+    A processor that only emulates bfloat16 is many times slower with it than without.
     """
-    capability = _compute_capability()
-    native = bool(BFLOAT16 & _processor_flags()) if capability is None else capability >= AMPERE
+    return precision_of(_processor_flags(), _compute_capability())
+
+
+def precision_of(processor_flags: set[str], compute_capability: float | None) -> str:
+    """Return the precision for a processor's flags and a GPU's compute capability, if any."""
+    if compute_capability is not None:
+        native = compute_capability >= AMPERE
+    else:
+        native = bool(BFLOAT16 & processor_flags)
     return "bf16-mixed" if native else "32-true"
 
 
 @cache
 def description() -> str:
-    """Return processor, cores and GPU in words, as in `AMD EPYC, 2 cores, no GPU`."""
+    """Return the processor, its cores and the GPU in words, such as `AMD EPYC, 2 cores, no GPU`."""
     gpus = _nvidia("name")
     names = {v.strip() for k, v in _processor() if k.strip() == "model name"}
     name = ", ".join(sorted(names)) or platform.processor() or platform.machine()
@@ -34,36 +41,36 @@ def description() -> str:
 
 
 def visible_gpus() -> list[str]:
-    """Return this machine's GPUs as CUDA_VISIBLE_DEVICES names them, only those if it is set."""
-    told = os.environ.get("CUDA_VISIBLE_DEVICES")
-    names = _nvidia("index") if told is None else told.split(",")
+    """Return this machine's GPUs, or those in CUDA_VISIBLE_DEVICES if it is set."""
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    names = _nvidia("index") if visible is None else visible.split(",")
     return [name.strip() for name in names if name.strip() not in ("", "-1")]
 
 
 def _compute_capability() -> float | None:
-    """Return that of the first GPU of NVIDIA's, or None."""
-    told = _nvidia("compute_cap")
-    return float(told[0]) if told and told[0].replace(".", "").isdigit() else None
+    """Return the compute capability of the first NVIDIA GPU, or None."""
+    values = _nvidia("compute_cap")
+    return float(values[0]) if values and values[0].replace(".", "").isdigit() else None
 
 
 def _nvidia(field: str) -> list[str]:
-    """Return a field of each GPU of NVIDIA's."""
+    """Return a field of nvidia-smi for each NVIDIA GPU."""
     query = ["nvidia-smi", f"--query-gpu={field}", "--format=csv,noheader"]
     if shutil.which(query[0]) is None:
         return []
-    told = subprocess.run(query, capture_output=True, text=True, check=False)
-    return told.stdout.splitlines() if told.returncode == 0 else []
+    process = subprocess.run(query, capture_output=True, text=True, check=False)
+    return process.stdout.splitlines() if process.returncode == 0 else []
 
 
 def _processor_flags() -> set[str]:
-    """Return the flags that Linux lists of the processor; elsewhere nothing."""
+    """Return the processor's feature flags on Linux, elsewhere nothing."""
     return {f for k, v in _processor() if k.strip() in ("flags", "Features") for f in v.split()}
 
 
 def _processor() -> list[tuple[str, str]]:
-    """Return key and value of each line that Linux has on the processor; elsewhere nothing."""
-    listed = Path("/proc/cpuinfo")
-    if not listed.exists():
+    """Return the keys and values of /proc/cpuinfo on Linux, elsewhere nothing."""
+    file = Path("/proc/cpuinfo")
+    if not file.exists():
         return []
-    lines = (line.partition(":") for line in listed.read_text().splitlines())
+    lines = (line.partition(":") for line in file.read_text().splitlines())
     return [(key, value) for key, _, value in lines]

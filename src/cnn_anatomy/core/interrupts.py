@@ -1,4 +1,4 @@
-"""Ctrl-C, SIGTERM and SIGUSR2: the first ends the work cleanly, the second at once."""
+"""Ctrl-C, SIGTERM and SIGUSR2: the first stops the work cleanly, the second kills at once."""
 
 from __future__ import annotations
 
@@ -13,32 +13,33 @@ from typing import Any
 import psutil
 
 KEPT = "what is done is kept, the same command goes on"
-SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR2)  # the last: walltime is nearly over
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR2)  # Slurm sends the last before walltime
 
 
 class Stopped(BaseException):
-    """Raised where the work was when the signal `number` came.
+    """Raised in the main thread, wherever it is, when the signal `args[0]` arrives.
 
-    No KeyboardInterrupt: Lightning turns that into exit status 1 and ignores Ctrl-C from then on.
+    Not a KeyboardInterrupt, which Lightning turns into exit status 1 before it ignores Ctrl-C.
     """
 
     @property
     def status(self) -> int:
-        """Return the exit status that shells know for the signal, as 130 or 143."""
+        """The exit status that shells expect after the signal, such as 130 or 143."""
         return 128 + int(self.args[0])
 
     @property
     def reason(self) -> str:
-        """Return what is said of a run that ends so."""
+        """Why the run ended, for its tag `reason`."""
         number = signal.Signals(self.args[0])
         return f"stopped by {'Ctrl-C' if number == signal.SIGINT else number.name}"
 
 
 class Stop:
-    """A context in which the first of SIGNALS raises `Stopped`, once.
+    """A context manager in which the first of SIGNALS raises `Stopped`, once.
 
-    Within `held()` it is raised at the end, so that tidying up is never cut short. A second
-    signal kills this process and its children at once. Contexts nest; the outermost counts.
+    Inside `held()` the exception waits for the end of the block, so that no cleanup is cut short.
+    A second signal kills this process and its children at once. Contexts nest; only the outermost
+    installs the handlers and restores the previous ones.
     """
 
     def __init__(self) -> None:
@@ -46,14 +47,14 @@ class Stop:
         self._depth = 0
         self._held = 0
         self._raised = False
-        self._before: dict[int, Any] = {}
+        self._previous_handlers: dict[int, Any] = {}
 
     def __enter__(self) -> Stop:
         if threading.current_thread() is threading.main_thread():
             self._depth += 1
             if self._depth == 1:
                 self.number, self._held, self._raised = None, 0, False
-                self._before = {n: signal.signal(n, self._receive) for n in SIGNALS}
+                self._previous_handlers = {n: signal.signal(n, self._receive) for n in SIGNALS}
         return self
 
     def __exit__(
@@ -65,18 +66,18 @@ class Stop:
         if threading.current_thread() is threading.main_thread():
             self._depth -= 1
             if self._depth == 0:
-                for number, handler in self._before.items():
+                for number, handler in self._previous_handlers.items():
                     signal.signal(number, handler)
 
     def retake(self) -> None:
-        """Handle the signals again that other code has meanwhile put handlers of its own for."""
+        """Install the handlers again after other code has replaced them."""
         if self._depth and threading.current_thread() is threading.main_thread():
             for number in SIGNALS:
                 signal.signal(number, self._receive)
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """Keep a signal that comes meanwhile back until the block is over."""
+        """Delay `Stopped` until the end of the block."""
         self._held += 1
         try:
             yield
@@ -85,7 +86,7 @@ class Stop:
         self.check()
 
     def check(self) -> None:
-        """Raise what was held back."""
+        """Raise `Stopped` if a signal has arrived and nothing delays it."""
         if self.number is not None and not self._held and not self._raised:
             self._raised = True
             raise Stopped(self.number)
@@ -99,4 +100,4 @@ class Stop:
         self.check()
 
 
-STOP = Stop()  # signal handlers are the process's, so this is, too
+STOP = Stop()  # one per process, as signal handlers are

@@ -1,4 +1,9 @@
-"""Where things are."""
+"""Where the program reads its configuration and studies, and where it writes.
+
+Run from a checkout, it reads `conf/` and `experiments/` of the repository and writes into the
+repository. Installed from a wheel, it reads the copies in the package and writes into the folder
+in which the command is given.
+"""
 
 from __future__ import annotations
 
@@ -9,21 +14,34 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-REPOSITORY = Path(__file__).resolve().parents[3]
-RESULTS = REPOSITORY / "experiments" / "results"
+
+def _repository(package: Path) -> Path | None:
+    """Return the checkout that holds `package` in its `src`, None if it is installed elsewhere."""
+    root = package.parents[1]
+    return root if (root / "conf" / "train.yaml").is_file() else None
+
+
+PACKAGE = Path(__file__).resolve().parents[1]
+REPOSITORY = _repository(PACKAGE)
+CONF = (REPOSITORY or PACKAGE) / "conf"
+EXPERIMENTS = (REPOSITORY or PACKAGE) / "experiments"
+HOME = REPOSITORY or Path.cwd()  # holds mlflow.db, .cache and outputs
+OUTPUTS = HOME / "outputs"
+# A study's own sweep writes the committed results, which only a checkout has.
+RESULTS = OUTPUTS / "results" if REPOSITORY is None else EXPERIMENTS / "results"
 
 
 def tracking_uri(uri: str | None = None) -> str:
-    """Return `uri`, or MLFLOW_TRACKING_URI, or SQLite's mlflow.db in the repository."""
-    return uri or os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{REPOSITORY}/mlflow.db"
+    """Return `uri`, or MLFLOW_TRACKING_URI, or the SQLite store mlflow.db in the home folder."""
+    return uri or os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{HOME}/mlflow.db"
 
 
 def cache(folder: str | Path | None = None) -> Path:
-    """Return `folder`, or CNN_ANATOMY_CACHE, or .cache; a relative one is of the repository."""
-    return REPOSITORY / (folder or os.environ.get("CNN_ANATOMY_CACHE") or ".cache")
+    """Return `folder`, or CNN_ANATOMY_CACHE, or .cache; relative ones are in the home folder."""
+    return HOME / (folder or os.environ.get("CNN_ANATOMY_CACHE") or ".cache")
 
 
 def cache_path(folder: str | Path, name: str, keys: Mapping[str, Any]) -> Path:
-    """Return the file of the cache for what is made from `keys`."""
+    """Return the file in the cache for the arrays that are computed from `keys`."""
     digest = hashlib.sha256(json.dumps(keys, sort_keys=True, default=str).encode()).hexdigest()
     return cache(folder) / f"{name}-{digest[:16]}.npz"

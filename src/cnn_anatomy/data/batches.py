@@ -1,4 +1,4 @@
-"""Batches cut from images that stay in memory as uint8, on the device that trains."""
+"""Batches of images that stay in memory as uint8, on the device that trains."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from cnn_anatomy.data.images import ImageSet
 class Batches:
     """Iterates over (images float32 (B, C, H, W), labels int64 (B,)).
 
-    With `shuffle`, order and augmentation of an epoch follow from (seed, epoch) alone, so that an
-    interrupted run finds its place again; the last, shorter batch is dropped then.
+    With `shuffle`, (seed, epoch) alone determine the order and augmentation of an epoch, so that an
+    interrupted run can resume; a shorter last batch is dropped.
 
     Args:
         data: the images.
@@ -52,28 +52,28 @@ class Batches:
     batch_sampler = None
 
     def part(self, rank: int, world: int) -> Self:
-        """Return the same batches, of each the share of one of `world` processes.
+        """Return the share of process `rank` of `world` in every batch.
 
-        Order and draws are those of the whole batch. In training the shares are equal, so that
-        the mean of their gradients is the whole batch's; else the last ones may be smaller by one
-        image, even empty.
+        Order and random draws are those of the whole batch. In training, shares are equal, so that
+        the mean of their gradients is the gradient of the whole batch. In evaluation, the last
+        shares may have one image fewer, or none.
 
         Raises:
             ConfigError: if training batches can't be shared equally.
         """
         if self.shuffle:
             constraints.check_shares(self.size, world)
-        mine = copy(self)
-        mine.rank, mine.world = rank, world
-        return mine
+        share = copy(self)
+        share.rank, share.world = rank, world
+        return share
 
     @property
     def sampler(self) -> Batches:
-        """Itself: Lightning tells a loader's sampler which epoch begins."""
+        """This object, as Lightning calls `set_epoch` of a loader's sampler."""
         return self
 
     def set_epoch(self, epoch: int) -> None:
-        """Say which epoch's order and augmentation come next."""
+        """Set the epoch whose order and augmentation come next."""
         self.epoch = epoch
 
     def __len__(self) -> int:
@@ -96,6 +96,6 @@ class Batches:
         return batch.tensor_split(self.world)[self.rank] if self.world > 1 else batch
 
     def normalise(self, images: Tensor) -> Tensor:
-        """Map uint8 images (N, C, H, W) to float32 of zero mean and unit variance, NHWC strides."""
+        """Map uint8 images (N, C, H, W) to float32 (x − mean) / std, in channels-last order."""
         images = images.to(torch.float32, memory_format=torch.channels_last)
         return (images - self.mean) / self.std

@@ -1,62 +1,65 @@
-"""Handwritten digits of random size and place among clutter and noise.
+"""Handwritten digits of random size and position among clutter and noise.
 
 After the cluttered translated digits of Mnih et al. 2014, section 4.2, made from scikit-learn's
-8×8 digits. Integer arithmetic and a frozen random stream only, so the same keys give the same
-bytes on any machine.
+8×8 digits. Only integer arithmetic and NumPy's frozen random stream are used, so that the same
+settings give the same bytes on any machine.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import torch
+from annotated_types import Ge, Le
 from sklearn.datasets import load_digits
 
 from cnn_anatomy.config.constraints import check_canvas
 from cnn_anatomy.core.errors import ConfigError
+from cnn_anatomy.core.ranges import Count, Fraction, Seed, Size
 from cnn_anatomy.data.cache import cached
 from cnn_anatomy.data.images import ImageSet, Splits, stratified
 
+ImageCount = Annotated[int, Ge(10)]  # one for each class
 Array = np.ndarray[Any, np.dtype[Any]]
 
 
 class ClutteredDigits:
-    """The source: call it to get the splits.
+    """A source: returns the splits when called.
 
-    No source digit is in two splits: 60 % of them make the training canvases, 20 % validation's
-    and 20 % the test's.
+    No handwritten digit is in two splits: 60 % of them are used for training images, 20 % for
+    validation and 20 % for testing.
 
     Args:
         canvas: side of an image in pixels.
         smallest, largest: side of a digit in pixels.
-        clutter: number of patches of other digits on a canvas.
+        clutter: number of patches of other digits in an image.
         patch: side of such a patch in pixels.
-        noise: largest disturbance of a pixel, of 255 (triangular distribution).
-        spread: share of the room in which training and validation place their digits, about the
-            centre: 1 anywhere, 0 in the centre. The test's digits are anywhere.
+        noise: largest change of a pixel value, in units of 0 to 255 (triangular distribution).
+        spread: how far from the centre digits of training and validation images are placed, as a
+            share of the free space: 0 in the centre, 1 anywhere. Test digits are anywhere.
         train, val, test: number of images.
         seed: of the split and of all draws.
-        cache: folder for the finished arrays.
+        cache: folder in which the images are kept.
 
     Raises:
-        ConfigError: if sizes cannot be met.
+        ConfigError: if the sizes contradict each other, or a split is too small.
     """
 
     def __init__(
         self,
-        canvas: int = 24,
-        smallest: int = 10,
-        largest: int = 18,
-        clutter: int = 3,
-        patch: int = 5,
-        noise: int = 40,
-        spread: float = 1.0,
-        train: int = 1500,
-        val: int = 300,
-        test: int = 1000,
-        seed: int = 0,
+        canvas: Annotated[int, Ge(8), Le(1024)] = 24,
+        smallest: Size = 10,
+        largest: Size = 18,
+        clutter: Count = 3,
+        patch: Size = 5,
+        noise: Annotated[int, Ge(0), Le(255)] = 40,
+        spread: Fraction = 1.0,
+        train: ImageCount = 1500,
+        val: ImageCount = 300,
+        test: ImageCount = 1000,
+        seed: Seed = 0,
         cache: str | Path = ".cache",
     ) -> None:
         check_canvas(patch, smallest, largest, canvas)
@@ -97,22 +100,22 @@ class ClutteredDigits:
         rest, test = stratified(torch.from_numpy(labels), 0.2, self.keys["seed"])
         train, val = stratified(torch.from_numpy(labels)[rest], 0.25, self.keys["seed"])
         sources = {"train": rest[train], "val": rest[val], "test": test}
-        made = {}
+        arrays = {}
         for k, (split, source) in enumerate(sources.items()):
             random = np.random.RandomState([self.keys["seed"], k])
             index = source.numpy()
             spread = 1.0 if split == "test" else self.spread
             images, boxes, chosen = self._canvases(digits[index], self.keys[split], spread, random)
-            made[f"{split}_images"] = images[:, None]
-            made[f"{split}_boxes"] = boxes
-            made[f"{split}_source"] = index[chosen]
-            made[f"{split}_labels"] = labels[index][chosen].astype(np.int64)
-        return made
+            arrays[f"{split}_images"] = images[:, None]
+            arrays[f"{split}_boxes"] = boxes
+            arrays[f"{split}_source"] = index[chosen]
+            arrays[f"{split}_labels"] = labels[index][chosen].astype(np.int64)
+        return arrays
 
     def _canvases(
         self, digits: Array, n: int, spread: float, random: np.random.RandomState
     ) -> tuple[Array, Array, Array]:
-        """Return (images uint8 (n, S, S), boxes (n, 4), index of each one's digit (n,))."""
+        """Return images uint8 (n, S, S), boxes (n, 4) and the index of each image's digit (n,)."""
         side, patch = self.keys["canvas"], self.keys["patch"]
         chosen = np.arange(n) % len(digits)
         random.shuffle(chosen)
@@ -142,9 +145,9 @@ class ClutteredDigits:
 
 
 def resize(images: Array, size: int) -> Array:
-    """Resize (N, S, S) to (N, size, size), bilinear with weights in 256ths: exact anywhere."""
+    """Resize (N, S, S) to (N, size, size): bilinear, with integer weights of 1/256."""
     old = images.shape[-1]
-    # Centre of each new pixel in old ones, times 256, kept inside the picture.
+    # Position of each new pixel's centre in old pixels, times 256, clipped to the image.
     centre = ((2 * np.arange(size) + 1) * old * 256 // (2 * size) - 128).clip(0, (old - 1) * 256)
     low, weight = centre // 256, centre % 256
     matrix = np.zeros((size, old), np.int64)
@@ -154,7 +157,7 @@ def resize(images: Array, size: int) -> Array:
 
 
 def _windows(index: Array, corner: Array, side: int) -> tuple[Array, Array, Array]:
-    """Return the fancy index of one square window of each picture at `corner` (2, N)."""
+    """Return the index arrays of a square window in each image, with its corner at (2, N)."""
     span = np.arange(side)
     rows, columns = corner[0][:, None] + span, corner[1][:, None] + span
     return index[:, None, None], rows[:, :, None], columns[:, None, :]

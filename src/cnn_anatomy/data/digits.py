@@ -5,13 +5,14 @@ from __future__ import annotations
 import torch
 from sklearn.datasets import load_digits
 
+from cnn_anatomy.core.ranges import Seed
 from cnn_anatomy.data.images import ImageSet, Splits, hold_out
 
 
 class Digits:
-    """The source: call it to get the splits (60 % / 20 % / 20 %)."""
+    """A source: returns the splits when called (60 % / 20 % / 20 %)."""
 
-    def __init__(self, seed: int = 0) -> None:
+    def __init__(self, seed: Seed = 0) -> None:
         self.seed = seed
 
     def __call__(self) -> Splits:

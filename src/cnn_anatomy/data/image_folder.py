@@ -5,21 +5,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import torch
+from annotated_types import Ge, Le
 from PIL import Image
 
 from cnn_anatomy.config.class_folders import Listing, read_tree
 from cnn_anatomy.config.image_files import read_rgb
 from cnn_anatomy.core.errors import ConfigError
+from cnn_anatomy.core.ranges import ProperFraction, Seed
 from cnn_anatomy.data.cache import cached
 from cnn_anatomy.data.images import ImageSet, Splits, hold_out
 
 
 class ImageFolder:
-    """The source: call it to get the splits.
+    """A source: returns the splits when called.
 
     `root` holds folders `train`, `test` and perhaps `val` with a folder for each class (see
     `read_tree`), or the class folders themselves, of which a fifth of the images then is the test
@@ -34,9 +36,9 @@ class ImageFolder:
     def __init__(
         self,
         root: str | Path,
-        size: int = 32,
-        validation: float = 0.1,
-        seed: int = 0,
+        size: Annotated[int, Ge(1), Le(4096)] = 32,
+        validation: ProperFraction = 0.1,
+        seed: Seed = 0,
         cache: str | Path = ".cache",
     ) -> None:
         self.root = root
@@ -76,13 +78,13 @@ class ImageFolder:
                 )
         return hold_out(images, fraction, self.seed)
 
-    def _read(self, listing: Listing) -> ImageSet:
+    def _read(self, folders: Listing) -> ImageSet:
         def make() -> dict[str, Any]:
             with ThreadPoolExecutor() as pool:
-                images = np.stack(list(pool.map(self._decode, listing.files)))
-            return {"images": images, "labels": np.array(listing.labels, np.int64)}
+                images = np.stack(list(pool.map(self._decode, folders.files)))
+            return {"images": images, "labels": np.array(folders.labels, np.int64)}
 
-        arrays = cached(self.cache, "imagefolder", listing.keys(self.size), make)
+        arrays = cached(self.cache, "imagefolder", folders.keys(self.size), make)
         return ImageSet(*(torch.from_numpy(arrays[a]) for a in ("images", "labels")))
 
     def _decode(self, path: Path) -> np.ndarray[Any, Any]:

@@ -1,4 +1,4 @@
-"""Images in memory: one split of a data set, and the three splits of it."""
+"""Images in memory: one split of a data set, and its three splits together."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from torch import Tensor
 class ImageSet:
     """One split: images uint8 (N, C, H, W), labels int64 (N,), boxes int64 (N, 4) or None.
 
-    A box is x0, y0, x1, y1 in pixels, the last two excluded: where the labelled object is.
+    The box of the labelled object is x0, y0, x1, y1 in pixels; x1 and y1 are excluded.
     """
 
     images: Tensor
@@ -31,21 +31,21 @@ class ImageSet:
         return ImageSet(self.images[indices], self.labels[indices], boxes)
 
     def only_classes(self, classes: Sequence[int]) -> ImageSet:
-        """Keep the images of `classes` and number these from 0 in the order given."""
+        """Return the images of `classes`, relabelled from 0 in the order of `classes`."""
         wanted = torch.tensor(list(classes))
         kept = self.subset(torch.isin(self.labels, wanted).nonzero().squeeze(1))
         renumbered = (kept.labels[:, None] == wanted).int().argmax(1)
         return replace(kept, labels=renumbered)
 
     def first_of_each(self, limit: int, seed: int) -> ImageSet:
-        """Return at most `limit` images, drawn class by class in the classes' proportion."""
+        """Return at most `limit` images, drawn at random in the proportion of the classes."""
         if limit >= len(self):
             return self
-        _, kept = stratified(self.labels, limit / len(self), seed)
-        return self.subset(kept)
+        _, drawn = stratified(self.labels, limit / len(self), seed)
+        return self.subset(drawn)
 
     def digest(self) -> str:
-        """Return a short SHA-256 of images and labels."""
+        """Return 16 hexadecimal digits of the SHA-256 of images and labels."""
         digest = hashlib.sha256(self.images.numpy().tobytes())
         digest.update(self.labels.numpy().tobytes())
         return digest.hexdigest()[:16]
@@ -76,15 +76,15 @@ def stratified(labels: Tensor, fraction: float, seed: int, least: int = 0) -> tu
     On either side a class has `least` images or more, if it has twice as many in all.
     """
     order = np.random.RandomState(seed).permutation(len(labels))
-    rest, held = [], []
+    rest, held_out = [], []
     for label in np.unique(labels.numpy()):
-        mine = order[labels.numpy()[order] == label]
-        cut = round(len(mine) * fraction)
-        if len(mine) >= 2 * least:
-            cut = min(max(cut, least), len(mine) - least)
-        held.append(mine[:cut])
-        rest.append(mine[cut:])
+        members = order[labels.numpy()[order] == label]
+        cut = round(len(members) * fraction)
+        if len(members) >= 2 * least:
+            cut = min(max(cut, least), len(members) - least)
+        held_out.append(members[:cut])
+        rest.append(members[cut:])
     return (
         torch.from_numpy(np.sort(np.concatenate(rest))),
-        torch.from_numpy(np.sort(np.concatenate(held))),
+        torch.from_numpy(np.sort(np.concatenate(held_out))),
     )

@@ -1,4 +1,4 @@
-"""The LightningDataModule of every data set."""
+"""The LightningDataModule for every data set."""
 
 from __future__ import annotations
 
@@ -10,20 +10,21 @@ from torch import Tensor
 
 from cnn_anatomy.core.errors import ConfigError
 from cnn_anatomy.core.notices import notice
+from cnn_anatomy.core.ranges import Count, Seed, Size
 from cnn_anatomy.data.batches import Batches
 from cnn_anatomy.data.images import ImageSet, Splits
 
 
 class ImageData(pl.LightningDataModule):
-    """Loads the splits of a source once and hands out batches of them.
+    """Loads the splits of a source once and returns batches of them.
 
     Args:
-        source: called without arguments, returns the splits.
-        batch_size: of training, shared by all processes that train; evaluation uses
-            `eval_batch_size`.
-        augment: see `Batches`; training only.
-        classes: keep these labels only, numbered anew from 0.
-        train_limit: at most this many training images, in the classes' proportion.
+        source: returns the splits when called.
+        batch_size: of training, shared by all processes.
+        eval_batch_size: of validation and testing.
+        augment: see `Batches`; used in training only.
+        classes: the labels to keep, renumbered from 0 in this order; None for all.
+        train_limit: the largest number of training images, in the proportion of the classes.
         seed: of order and augmentation.
 
     Raises:
@@ -34,12 +35,12 @@ class ImageData(pl.LightningDataModule):
     def __init__(
         self,
         source: Callable[[], Splits],
-        batch_size: int = 128,
-        eval_batch_size: int = 500,
+        batch_size: Size = 128,
+        eval_batch_size: Size = 500,
         augment: Callable[[Tensor, torch.Generator], Tensor] | None = None,
-        classes: Sequence[int] | None = None,
-        train_limit: int | None = None,
-        seed: int = 0,
+        classes: Sequence[Count] | None = None,
+        train_limit: Size | None = None,
+        seed: Seed = 0,
     ) -> None:
         super().__init__()
         self.source = source
@@ -87,12 +88,12 @@ class ImageData(pl.LightningDataModule):
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        """Channels, height and width of an image."""
+        """(C, H, W) of an image."""
         _, channels, height, width = self.load().train.images.shape
         return channels, height, width
 
     def batches(self, data: ImageSet, *, train: bool = False) -> Batches:
-        """Return whole batches of `data`, normalised, on the trainer's device."""
+        """Return normalised batches of `data` on the trainer's device, not shared by processes."""
         self.load()
         return Batches(
             data,
@@ -106,17 +107,17 @@ class ImageData(pl.LightningDataModule):
         )
 
     def train_dataloader(self) -> Batches:
-        """Return shuffled, augmented training batches, this process's share of them."""
+        """Return this process's share of shuffled, augmented training batches."""
         return self._share(
             self.remembered.get("train") or self.batches(self.load().train, train=True)
         )
 
     def val_dataloader(self) -> Batches:
-        """Return the validation batches, this process's share of them."""
+        """Return this process's share of the validation batches."""
         return self._share(self.remembered.get("val") or self.batches(self.load().val))
 
     def test_dataloader(self) -> list[Batches]:
-        """Return the test batches, and the training images as clean ones for the gap."""
+        """Return the test batches, and batches of training images without augmentation."""
         return [self._share(self.batches(s)) for s in (self.load().test, self.load().train)]
 
     def _share(self, batches: Batches) -> Batches:
@@ -141,8 +142,8 @@ def _require_whole(splits: Splits) -> None:
         low, high = int(split.labels.min()), int(split.labels.max())
         if low < 0 or high >= len(splits.classes):
             raise ConfigError(
-                f"data: the {name} split has labels from {low} to {high}, which are not those of "
-                f"its {len(splits.classes)} classes, 0 to {len(splits.classes) - 1}"
+                f"data: the {name} split has labels from {low} to {high}, but its "
+                f"{len(splits.classes)} classes are 0 to {len(splits.classes) - 1}"
             )
         if split.images.min() == split.images.max():
             raise ConfigError(

@@ -1,4 +1,4 @@
-"""torchvision's data sets, read into memory once."""
+"""torchvision's data sets, held in memory."""
 
 from __future__ import annotations
 
@@ -9,24 +9,25 @@ from typing import Any
 import numpy as np
 import torch
 
-from cnn_anatomy.core.errors import ConfigError
-from cnn_anatomy.core.paths import REPOSITORY
+from cnn_anatomy.core.errors import ConfigError, packages
+from cnn_anatomy.core.paths import HOME
+from cnn_anatomy.core.ranges import ProperFraction, Seed
 from cnn_anatomy.data.images import ImageSet, Splits, hold_out
 
 
 class TorchvisionSet:
-    """The source: call it to get the splits, validation held out of train.
+    """A source: returns the splits when called; validation is held out of train.
 
     Args:
         dataset: a class of torchvision.datasets with `data` and `targets` or `labels`.
         train, test: its arguments for the two published splits.
-        root: folder of the files, in the repository if relative; they are downloaded into it when
-            missing.
+        root: folder of the files, in `core.paths.HOME` if relative; they are downloaded into it
+            when missing.
         validation: fraction of train that is held out.
         seed: of the split.
 
     Raises:
-        ConfigError: if the files are not there and cannot be downloaded.
+        ConfigError: if the files are missing and cannot be downloaded.
     """
 
     def __init__(
@@ -35,13 +36,13 @@ class TorchvisionSet:
         train: Mapping[str, Any],
         test: Mapping[str, Any],
         root: str | Path,
-        validation: float = 0.1,
-        seed: int = 0,
+        validation: ProperFraction = 0.1,
+        seed: Seed = 0,
     ) -> None:
         self.dataset = dataset
         self.train = train
         self.test = test
-        self.root = REPOSITORY / root
+        self.root = HOME / root
         self.validation = validation
         self.seed = seed
 
@@ -56,6 +57,8 @@ class TorchvisionSet:
         try:
             data = self.dataset(root=str(self.root), download=True, **arguments)
         except (OSError, RuntimeError) as error:
+            if isinstance(error, RuntimeError) and packages(error)[-1] != "torchvision":
+                raise  # a data set of the user's own has a bug
             raise ConfigError(
                 f"data: the files of {getattr(self.dataset, '__name__', self.dataset)} are not in "
                 f"{self.root} and cannot be downloaded ({error}): put them there, or use a folder "

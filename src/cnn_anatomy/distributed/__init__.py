@@ -1,1 +1,1 @@
-"""Several processes that train one network: how they start, agree and fail."""
+"""The ranks of a run: launching them, their exchanges, and the loss of one."""

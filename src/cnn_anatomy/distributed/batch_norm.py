@@ -1,4 +1,4 @@
-"""Batch normalisation by the statistics of a batch that several processes share."""
+"""Batch normalisation by the statistics of the whole batch, of which every rank has a share."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 
-class SharedNorm(LayerSync):
-    """Lets every batch normalisation in training see all processes' images, on any device.
+class SynchronisedNorm(LayerSync):
+    """Normalises by the images of all ranks while training, on any device.
 
-    With it a run of several processes is that of one up to rounding. PyTorch's own class does the
-    same, but for GPUs alone.
+    With it, several ranks compute what one does, up to rounding. PyTorch's SyncBatchNorm does the
+    same on GPUs only.
     """
 
     def apply(self, model: nn.Module) -> nn.Module:
-        """Replace the forward of every batch normalisation."""
+        """Replace the forward pass of every batch normalisation."""
         for module in _norms(model):
             module.forward = partial(_normalised, module, module.forward)  # type: ignore[method-assign]
         return model
 
     def revert(self, model: nn.Module) -> nn.Module:
-        """Put the class's own forward back."""
+        """Restore the forward passes."""
         for module in _norms(model):
             module.__dict__.pop("forward", None)
         return model
@@ -35,17 +35,18 @@ def _norms(model: nn.Module) -> list[_BatchNorm]:
     return [m for m in model.modules() if isinstance(m, _BatchNorm)]
 
 
-def _normalised(norm: _BatchNorm, alone: Any, x: Tensor) -> Tensor:
-    """Normalise maps (N, C, …) by mean and variance over all processes' equal shares."""
+def _normalised(norm: _BatchNorm, local_forward: Any, x: Tensor) -> Tensor:
+    """Normalise maps (N, C, …) by mean and variance over all ranks' shares, which are equal."""
     if not norm.training:
-        return alone(x)
+        return local_forward(x)
     axes = [0, *range(2, x.dim())]
     shape = [1, -1] + [1] * (x.dim() - 2)
     values = x if x.dtype == torch.float64 else x.float()
-    mean = _Mean.apply(values.mean(axes))
+    mean = _RankMean.apply(values.mean(axes))
     centred = values - mean.view(shape)
-    variance = _Mean.apply(centred.square().mean(axes))
-    _remember(norm, mean, variance, x.numel() // x.shape[1] * torch.distributed.get_world_size())
+    variance = _RankMean.apply(centred.square().mean(axes))
+    count = x.numel() // x.shape[1] * torch.distributed.get_world_size()
+    _update_running_statistics(norm, mean, variance, count)
     normal = centred * (variance + norm.eps).rsqrt().view(shape)
     if norm.affine:
         normal = normal * norm.weight.view(shape) + norm.bias.view(shape)
@@ -53,8 +54,10 @@ def _normalised(norm: _BatchNorm, alone: Any, x: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def _remember(norm: _BatchNorm, mean: Tensor, variance: Tensor, count: int) -> None:
-    """Update the running statistics, the variance's without bias as PyTorch has it."""
+def _update_running_statistics(
+    norm: _BatchNorm, mean: Tensor, variance: Tensor, count: int
+) -> None:
+    """Update the running statistics; the variance is unbiased, as PyTorch keeps it."""
     if norm.running_mean is None or norm.running_var is None:
         return
     assert norm.num_batches_tracked is not None
@@ -64,23 +67,22 @@ def _remember(norm: _BatchNorm, mean: Tensor, variance: Tensor, count: int) -> N
     norm.running_var.lerp_(variance * (count / (count - 1)), momentum)
 
 
-class _Mean(torch.autograd.Function):
-    """The mean over processes of a tensor; so is its gradient.
+class _RankMean(torch.autograd.Function):
+    """The mean of a tensor over the ranks.
 
-    Each process takes the gradient of its own loss: what another's loss owes to this share comes
-    from there.
+    Every rank differentiates its own loss; the all-reduce adds other ranks' terms.
     """
 
     @staticmethod
     def forward(ctx: Any, value: Tensor) -> Tensor:
-        return _mean(value)
+        return _mean_over_ranks(value)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> Tensor:
-        return _mean(gradient)
+        return _mean_over_ranks(gradient)
 
 
-def _mean(value: Tensor) -> Tensor:
+def _mean_over_ranks(value: Tensor) -> Tensor:
     value = value.contiguous().clone()
     torch.distributed.all_reduce(value)
     return value / torch.distributed.get_world_size()

@@ -18,21 +18,22 @@ from omegaconf import DictConfig
 from cnn_anatomy.core.errors import ConfigError
 from cnn_anatomy.core.hardware import visible_gpus
 
-CLAIMED: dict[Path, tuple[int, FileLock]] = {}  # by this process, until it ends
+POLL_SECONDS = 0.1
+# Folder → (share, its lock) of this process, which holds the lock until it ends.
+CLAIMS: dict[Path, tuple[int, FileLock]] = {}
 
 
 class LocalLauncher(JoblibLauncher):
-    """Hydra's launcher on joblib, whose workers share the GPUs evenly.
+    """Hydra's joblib launcher, with the GPUs shared evenly among the workers.
 
     Args:
-        n_jobs: how many runs at once, -1 one for each core; None: `runs_per_gpu` for each GPU, or
-            one for each core where there is none. With fewer than there are GPUs, some or all see
-            several.
-        runs_per_gpu: how many runs share a GPU.
+        n_jobs: number of workers, -1 for one per core. None means `runs_per_gpu` per GPU, or one
+            per core where there is no GPU. With fewer workers than GPUs, some see several GPUs.
+        runs_per_gpu: number of runs that share a GPU.
         joblib: further arguments of `joblib.Parallel`.
 
     Raises:
-        ConfigError: if one of them is no such number.
+        ConfigError: if `n_jobs` or `runs_per_gpu` is out of range.
     """
 
     def __init__(self, *, n_jobs: int | None = None, runs_per_gpu: int = 1, **joblib: Any) -> None:
@@ -52,62 +53,62 @@ class LocalLauncher(JoblibLauncher):
         return effective_n_jobs(self.joblib["n_jobs"])
 
     def setup(self, *, task_function: TaskFunction, **parts: Any) -> None:
-        """Keep what is launched (Hydra's hook), to be called where its GPUs are set."""
+        """Keep the task, to be called with the worker's GPUs alone (Hydra's hook)."""
         task = task_function
         if self.gpus:
             self.claims = tempfile.TemporaryDirectory()  # deleted with the launcher
-            shares = evenly(self.gpus, self.workers)
-            task = partial(on_own_gpus, task_function, shares, Path(self.claims.name))
+            shares = share_gpus(self.gpus, self.workers)
+            task = partial(call_with_gpu_share, task_function, shares, Path(self.claims.name))
         super().setup(task_function=task, **parts)
 
 
-def evenly(gpus: Sequence[str], workers: int) -> list[list[str]]:
-    """Return which of `gpus` each of `workers` sees: some alone, or one with others.
+def share_gpus(gpus: Sequence[str], workers: int) -> list[list[str]]:
+    """Return the GPUs of each worker: one that it may share, or several of its own.
 
-    >>> evenly("ab", 4), evenly("abc", 2)
+    >>> share_gpus("ab", 4), share_gpus("abc", 2)
     ([['a'], ['b'], ['a'], ['b']], [['a', 'c'], ['b']])
     """
-    most = max(workers, len(gpus))
+    places = max(workers, len(gpus))
     return [
-        [gpus[place % len(gpus)] for place in range(worker, most, workers)]
+        [gpus[place % len(gpus)] for place in range(worker, places, workers)]
         for worker in range(workers)
     ]
 
 
-def on_own_gpus(
+def call_with_gpu_share(
     task: TaskFunction, shares: Sequence[Sequence[str]], claims: Path, config: DictConfig
 ) -> Any:
-    """Call `task` where only one of `shares` is seen, always the same in a process.
+    """Call `task` where only one of `shares` is visible, the same for all runs of a process.
 
     Raises:
-        ConfigError: if the run asks for more GPUs than that.
+        ConfigError: if the run asks for more GPUs than the smallest share has.
     """
-    share = shares[_claimed(claims, len(shares))]
-    devices, least = config.trainer.devices, min(map(len, shares))
-    if isinstance(devices, int) and devices > least and config.trainer.accelerator != "cpu":
-        count = len({gpu for each in shares for gpu in each})
+    share = shares[_claim_share(claims, len(shares))]
+    devices, smallest = config.trainer.devices, min(map(len, shares))
+    if isinstance(devices, int) and devices > smallest and config.trainer.accelerator != "cpu":
+        count = len({gpu for gpus in shares for gpu in gpus})
         raise ConfigError(
-            f"trainer.devices={devices} is more than the {least} of {count} GPUs that a run of "
+            f"trainer.devices={devices} is more than the {smallest} of {count} GPUs that a run of "
             f"this sweep sees: choose WORKERS={max(1, count // devices)}, or fewer devices"
         )
     os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(share)
     return task(config)
 
 
-def _claimed(folder: Path, count: int) -> int:
+def _claim_share(folder: Path, count: int) -> int:
     """Return a number below `count` that no other living process has claimed in `folder`."""
-    while folder not in CLAIMED:
-        for number in range(count):
-            lock = FileLock(folder / f"{number}.lock")
+    while folder not in CLAIMS:
+        for share in range(count):
+            lock = FileLock(folder / f"{share}.lock")
             try:
                 lock.acquire(timeout=0)
             except Timeout:
                 continue
-            CLAIMED[folder] = number, lock
+            CLAIMS[folder] = share, lock
             break
         else:
-            time.sleep(0.1)  # until the one that this process stands in for has ended
-    return CLAIMED[folder][0]
+            time.sleep(POLL_SECONDS)  # until the process that this one replaces has ended
+    return CLAIMS[folder][0]
 
 
 def _require_count(key: str, variable: str, value: Any) -> None:

@@ -12,137 +12,154 @@ from typing import Any
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.singleton import Singleton
 from hydra.core.utils import JobReturn, run_job, setup_globals
+from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
-from hydra_plugins.hydra_ray_launcher import ray_launcher
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from cnn_anatomy.core.errors import ConfigError
 from cnn_anatomy.core.hardware import visible_gpus
 from cnn_anatomy.core.interrupts import STOP, Stopped
-from cnn_anatomy.launchers.lost_job import died
+from cnn_anatomy.launchers.launcher import failed_job, one_line
+
+CONNECT_TIMEOUT_SECONDS = 5.0
+CANCEL_SECONDS = 60.0  # for cancelled tasks to end
+POLL_SECONDS = 0.5  # for which a signal waits
 
 
-class RayLauncher(ray_launcher.RayLauncher):
-    """Hydra's launcher on Ray, with three differences.
+class RayLauncher(Launcher):
+    """A launcher on Ray: each run is a task, composed by its worker.
 
-    A run whose task failed for good is its own failure: the others go on. A sweep that is stopped
-    cancels its tasks. What all runs share is sent once, and each is composed by its worker.
+    hydra-ray-launcher would compose every run here and send its whole configuration, and one task
+    that fails would end the sweep. Here a run that fails leaves the others alone, and a sweep that
+    is stopped cancels its tasks.
 
-    Ray keeps idle workers, so that one imports PyTorch once and trains many runs; it begins the
-    runs of a node that is lost again elsewhere, `ray.remote.max_retries` times.
+    Ray keeps idle workers, so that one imports PyTorch once and trains many runs. Runs of a node
+    that is lost begin again on another, at most `ray.remote.max_retries` times.
+
+    Args:
+        ray: `init`, the arguments of `ray.init`, and `remote`, what each run requires.
     """
+
+    def __init__(self, *, ray: DictConfig) -> None:
+        self.ray_config = ray
+
+    def setup(
+        self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
+    ) -> None:
+        """Keep the task and what all runs share (Hydra's hook)."""
+        self.hydra_context = hydra_context
+        self.task_function = task_function
+        self.config = config
 
     @property
     def workers(self) -> int:
-        """Return how many runs there is room for at once, if only when the cluster has begun."""
+        """Return how many runs are trained at once; a cluster elsewhere is asked for its size."""
         if self._address != "local":
-            self._start()
-            return max(1, self._room(_nodes()))
-        cpus, gpus = self.ray_cfg.init.num_cpus, self.ray_cfg.init.num_gpus
-        here = {
+            self._connect()
+            return max(1, self._capacity(_living_nodes()))
+        cpus, gpus = self.ray_config.init.num_cpus, self.ray_config.init.num_gpus
+        machine = {
             "CPU": float((os.cpu_count() or 1) if cpus is None else cpus),
             "GPU": float(len(visible_gpus()) if gpus is None else gpus),
         }
-        return max(1, self._room([here]))
+        return max(1, self._capacity([machine]))
 
     def launch(
         self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int
     ) -> Sequence[JobReturn]:
-        """Run all jobs as tasks, and return what became of each.
+        """Train a run per task, and return the outcome of each.
 
         Raises:
-            ConfigError: if the cluster does not answer, or one of this machine is too small.
+            ConfigError: if the cluster does not answer, or one started here is too small.
         """
         import ray
 
-        self._start()
-        self._require_room()
-        options = OmegaConf.to_container(self.ray_cfg.remote, resolve=True)
+        self._connect()
+        self._require_capacity()
+        options = OmegaConf.to_container(self.ray_config.remote, resolve=True)
         assert isinstance(options, dict)
-        task: Any = ray.remote(**{str(k): v for k, v in options.items()})(train_one)
-        shared = [
-            ray.put(part)
-            for part in (
-                self.hydra_context,
-                self.config,
-                self.task_function,
-                Singleton.get_state(),
-            )
-        ]
-        results = [
+        task: Any = ray.remote(**{str(k): v for k, v in options.items()})(train_on_worker)
+        parts = (self.hydra_context, self.config, self.task_function, Singleton.get_state())
+        shared = [ray.put(part) for part in parts]
+        tasks = [
             task.remote(*shared, list(words), number)
             for number, words in enumerate(job_overrides, initial_job_idx)
         ]
         try:
-            _wait(results)
-            return [_returned(result) for result in results]
+            _wait(tasks)
+            return [_outcome(task) for task in tasks]
         except BaseException:
-            for result in results:
-                ray.cancel(result)
-            ray.wait(results, num_returns=len(results), timeout=60)
+            for task in tasks:
+                ray.cancel(task)
+            ray.wait(tasks, num_returns=len(tasks), timeout=CANCEL_SECONDS)
             raise
 
     @property
     def _address(self) -> str:
-        """Return where the cluster is, `local` for one that is started here."""
-        return self.ray_cfg.init.address or os.environ.get("RAY_ADDRESS") or "local"
+        """Return the cluster's address, `local` for one that is started here."""
+        return self.ray_config.init.address or os.environ.get("RAY_ADDRESS") or "local"
 
-    def _room(self, nodes: Sequence[Mapping[str, float]]) -> int:
-        """Return how many runs `nodes` hold, given what each has."""
-        asked = {"CPU": self.ray_cfg.remote.num_cpus, "GPU": self.ray_cfg.remote.num_gpus}
-        wanted = {kind: share for kind, share in asked.items() if share}
+    def _capacity(self, nodes: Sequence[Mapping[str, float]]) -> int:
+        """Return how many runs fit on `nodes` at once, given the resources of each."""
+        remote = self.ray_config.remote
+        required = {"CPU": remote.num_cpus, "GPU": remote.num_gpus}
+        required = {resource: amount for resource, amount in required.items() if amount}
         return sum(
-            min((int(node.get(kind, 0) / share) for kind, share in wanted.items()), default=1)
+            min((int(node.get(name, 0) / amount) for name, amount in required.items()), default=1)
             for node in nodes
         )
 
-    def _require_room(self) -> None:
-        """Tell of a cluster where no run can begin: Ray says nothing, and waits.
+    def _require_capacity(self) -> None:
+        """Refuse a cluster started here on which no run fits: Ray would wait for ever, silently.
 
-        Nodes may join a cluster that was there before; one of this machine stays as it is.
+        Nodes may still join a cluster that exists already, so for that one it prints a warning.
         """
-        nodes = _nodes()
-        if self._room(nodes):
+        nodes = _living_nodes()
+        if self._capacity(nodes):
             return
-        remote = self.ray_cfg.remote
+        remote = self.ray_config.remote
         largest = {kind: max(int(n.get(kind, 0)) for n in nodes) for kind in ("CPU", "GPU")}
-        said = (
+        problem = (
             f"hydra/launcher=ray: a run takes hydra.launcher.ray.remote.num_cpus={remote.num_cpus} "
             f"and num_gpus={remote.num_gpus}, but no node has more than {largest['CPU']} and "
             f"{largest['GPU']}"
         )
         if self._address == "local":
-            raise ConfigError(said)
-        print(f"{said}: the sweep waits for one that joins", file=sys.stderr, flush=True)
+            raise ConfigError(problem)
+        print(f"{problem}: the sweep waits for one that joins", file=sys.stderr, flush=True)
 
-    def _start(self) -> None:
-        """Connect to the cluster, or start one here."""
+    def _connect(self) -> None:
+        """Connect to the cluster, or start one here.
+
+        Raises:
+            ConfigError: if Ray can't.
+        """
         import ray
 
         if ray.is_initialized():
             return
-        settings = OmegaConf.to_container(self.ray_cfg.init, resolve=True)
+        settings = OmegaConf.to_container(self.ray_config.init, resolve=True)
         assert isinstance(settings, dict)
         settings["address"] = self._address
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-        _require_cluster(self._address)
+        _require_listener(self._address)
         handler = signal.getsignal(signal.SIGTERM)
         try:
             ray.init(**{str(k): v for k, v in settings.items()})
         except (ConnectionError, ValueError, RuntimeError) as error:
             raise _unusable(self._address, error) from error
         finally:
-            signal.signal(signal.SIGTERM, handler)  # Ray's would end the sweep without tidying up
+            signal.signal(signal.SIGTERM, handler)  # Ray's would end the sweep without clean-up
 
 
-def _nodes() -> list[dict[str, float]]:
-    """Return what each living node of the cluster has."""
+def _living_nodes() -> list[dict[str, float]]:
+    """Return the resources of each living node of the cluster."""
     import ray
 
     return [node["Resources"] for node in ray.nodes() if node["Alive"]]
 
 
-def train_one(
+def train_on_worker(
     context: HydraContext,
     config: DictConfig,
     task_function: TaskFunction,
@@ -150,7 +167,7 @@ def train_one(
     words: list[str],
     number: int,
 ) -> JobReturn:
-    """Train one run in a worker of Ray's."""
+    """Compose and train run `number` of a sweep, in a worker of Ray's."""
     setup_globals()
     Singleton.set_state(singletons)
     composed = context.config_loader.load_sweep_config(config, words)
@@ -169,48 +186,46 @@ def train_one(
             )
     except Stopped as stop:
         if stop.args[0] != signal.SIGINT:
-            os._exit(stop.status)  # the node shuts down: a worker that is lost is begun again
-        raise KeyboardInterrupt from stop  # as Ray knows a task that was cancelled
+            os._exit(stop.status)  # the node shuts down: Ray begins a lost worker's run again
+        raise KeyboardInterrupt from stop  # which Ray reads as a cancelled task
 
 
-def _require_cluster(address: str) -> None:
-    """Refuse an address host:port where nobody listens: Ray would try for minutes."""
+def _require_listener(address: str) -> None:
+    """Refuse an address host:port where nothing listens: Ray would retry for minutes."""
     host, _, port = address.removeprefix("ray://").rpartition(":")
     if not (host and port.isdigit()):
         return
     try:
-        socket.create_connection((host, int(port)), timeout=5).close()
+        socket.create_connection((host, int(port)), timeout=CONNECT_TIMEOUT_SECONDS).close()
     except (OSError, OverflowError) as error:
         raise _unusable(address, error) from error
 
 
-def _unusable(where: str, error: Exception) -> ConfigError:
-    said = " ".join(str(error).split())
+def _unusable(address: str, error: Exception) -> ConfigError:
     return ConfigError(
-        f"hydra/launcher=ray can't use {where} (hydra.launcher.ray.init.address or RAY_ADDRESS): "
-        f"{said}"
+        f"hydra/launcher=ray can't use {address} (hydra.launcher.ray.init.address or "
+        f"RAY_ADDRESS): {one_line(error)}"
     )
 
 
-def _wait(results: list[Any]) -> None:
+def _wait(tasks: list[Any]) -> None:
     """Wait until all tasks have ended.
 
-    A signal is held back while Ray has the floor: what our handler raised there would come out as
-    an error of Ray's.
+    Signals are held while Ray's code runs: it would turn the exception of our handler into one of
+    its own.
     """
     import ray
 
-    left = results
-    while left:
+    waiting = tasks
+    while waiting:
         with STOP.held():
-            _, left = ray.wait(left, num_returns=len(left), timeout=0.5)
+            _, waiting = ray.wait(waiting, num_returns=len(waiting), timeout=POLL_SECONDS)
 
 
-def _returned(result: Any) -> JobReturn:
+def _outcome(task: Any) -> JobReturn:
     import ray
 
     try:
-        return ray.get(result)
+        return ray.get(task)
     except ray.exceptions.RayError as error:
-        said = " ".join(str(error).split())
-        return died(f"Ray's task failed: {type(error).__name__}: {said[:300]}")
+        return failed_job(f"Ray's task failed: {type(error).__name__}: {one_line(error)[:300]}")

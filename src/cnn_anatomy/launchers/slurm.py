@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 import shutil
 import signal
 import subprocess
@@ -12,6 +11,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
+from hydra.core.override_parser.types import Quote, QuotedString
 from hydra.core.singleton import Singleton
 from hydra.core.utils import JobReturn
 from hydra_plugins.hydra_submitit_launcher import submitit_launcher
@@ -19,20 +19,21 @@ from hydra_plugins.hydra_submitit_launcher.config import BaseQueueConf
 
 from cnn_anatomy.core.errors import ConfigError
 from cnn_anatomy.core.interrupts import STOP, Stopped
-from cnn_anatomy.launchers.lost_job import died
+from cnn_anatomy.launchers.launcher import failed_job, one_line
 
-PAUSE = 3.0  # seconds between two looks at the queue
-LATE = 15.0  # seconds that a shared folder may take to show the result of a job that has ended
+POLL_SECONDS = 3.0  # between two queries of the queue
+RESULT_DELAY_SECONDS = 15.0  # until a shared folder shows the result of a job that has ended
+CANCEL_SECONDS = 60.0  # for cancelled jobs to leave the queue
 
 
 class SlurmLauncher(submitit_launcher.SlurmLauncher):
-    """Hydra's launcher on submitit, with three differences.
+    """Hydra's submitit launcher, with three differences.
 
-    A job that dies is its own failure: the others of the array go on. Ended is what Slurm's queue
-    no longer lists, which needs no accounting. A sweep that is stopped cancels its array.
+    A job that dies fails alone: the others of the array go on. A job has ended when Slurm's queue
+    no longer lists it, which needs no accounting. A sweep that is stopped cancels its array.
 
-    A job that is told to end (preempted, requeued, cancelled: SIGTERM; its walltime is near:
-    SIGUSR2) leaves its run interrupted; begun again, it goes on from the checkpoint.
+    A job that receives SIGTERM (preempted, requeued, cancelled) or SIGUSR2 (its walltime is nearly
+    over) leaves its run interrupted. Requeued, it resumes from the checkpoint.
     """
 
     @property
@@ -41,10 +42,10 @@ class SlurmLauncher(submitit_launcher.SlurmLauncher):
         return int(self.params["array_parallelism"])
 
     def setup(self, **parts: Any) -> None:
-        """Keep what is launched (Hydra's hook).
+        """Keep the task (Hydra's hook).
 
         Raises:
-            ConfigError: if this is no machine that submits jobs.
+            ConfigError: if this machine can't submit jobs.
         """
         super().setup(**parts)
         for program in ("sbatch", "squeue", "srun"):
@@ -54,37 +55,38 @@ class SlurmLauncher(submitit_launcher.SlurmLauncher):
                     "are submitted, or take hydra/launcher=local"
                 )
 
-    def __call__(self, *job: Any) -> JobReturn:
-        """Train one run, as a job of the array."""
+    def __call__(self, overrides: Sequence[str], *job: Any) -> JobReturn:
+        """Train one run in a job of the array; its run records where the job's log is."""
         import submitit
 
-        os.environ["CNN_ANATOMY_LOG"] = str(submitit.JobEnvironment().paths.stdout)
+        log = QuotedString(str(submitit.JobEnvironment().paths.stdout), Quote.single)
+        words = [*overrides, f"tracking.log={log.with_quotes()}"]
         try:
             with STOP:
-                return super().__call__(*job)
+                return super().__call__(words, *job)
         except Stopped as stop:
             if stop.args[0] == signal.SIGUSR2:
-                signal.raise_signal(signal.SIGUSR2)  # now it is submitit's, which requeues the job
+                signal.raise_signal(signal.SIGUSR2)  # submitit's handler now: it requeues the job
             raise
 
     def launch(
         self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int
     ) -> Sequence[JobReturn]:
-        """Submit an array, wait until it has ended, and return what became of each job.
+        """Submit an array, wait until it has ended, and return the outcome of each job.
 
         Raises:
-            ConfigError: if Slurm does not take it.
+            ConfigError: if Slurm refuses the array.
         """
         jobs = self._submit(job_overrides, initial_job_idx)
-        number = jobs[0].job_id.partition("_")[0]
-        print(f"Slurm job {number}, logs in {jobs[0].paths.folder}", file=sys.stderr, flush=True)
+        array = jobs[0].job_id.partition("_")[0]
+        print(f"Slurm job {array}, logs in {jobs[0].paths.folder}", file=sys.stderr, flush=True)
         try:
             _wait(jobs)
-            latest = time.monotonic() + LATE
-            return [_returned(job, latest) for job in jobs]
+            deadline = time.monotonic() + RESULT_DELAY_SECONDS
+            return [_outcome(job, deadline) for job in jobs]
         except BaseException:
-            subprocess.run(["scancel", number], check=False)
-            _wait(jobs, patience=60)
+            subprocess.run(["scancel", array], check=False)
+            _wait(jobs, timeout_seconds=CANCEL_SECONDS)
             raise
 
     def _submit(self, job_overrides: Sequence[Sequence[str]], first: int) -> Sequence[Any]:
@@ -97,54 +99,60 @@ class SlurmLauncher(submitit_launcher.SlurmLauncher):
             cluster="slurm",
             slurm_max_num_timeout=params.pop("max_num_timeout"),
         )
-        state = Singleton.get_state()
+        singletons = Singleton.get_state()
         calls = [
-            (list(words), "hydra.sweep.dir", number, f"job_id_for_{number}", state)
+            (list(words), "hydra.sweep.dir", number, f"job_id_for_{number}", singletons)
             for number, words in enumerate(job_overrides, first)
         ]
         try:
             executor.update_parameters(
                 **{k if k in general else f"slurm_{k}": v for k, v in params.items()}
             )
+        except (ValueError, TypeError) as error:  # submitit's for a setting it does not accept
+            raise _refused(error) from error
+        try:
             return executor.map_array(self, *zip(*calls, strict=True))
-        except (submitit.core.utils.FailedJobError, ValueError, TypeError) as error:
-            said = " ".join(str(error).split())
-            raise ConfigError(f"hydra/launcher=slurm: the jobs are refused: {said}") from error
+        except submitit.core.utils.FailedJobError as error:  # what sbatch answered
+            raise _refused(error) from error
 
 
-def _wait(jobs: Sequence[Any], patience: float = float("inf")) -> None:
-    """Wait until every job has a result or is out of Slurm's queue, at most `patience` seconds."""
-    end = time.monotonic() + patience
-    left = list(jobs)
-    while left and time.monotonic() < end:
-        queue = _queue()
-        left = [
+def _refused(error: Exception) -> ConfigError:
+    return ConfigError(f"hydra/launcher=slurm: the jobs are refused: {one_line(error)}")
+
+
+def _wait(jobs: Sequence[Any], timeout_seconds: float = float("inf")) -> None:
+    """Wait until every job has a result or has left Slurm's queue."""
+    end = time.monotonic() + timeout_seconds
+    waiting = list(jobs)
+    while waiting and time.monotonic() < end:
+        queued = _queued_jobs()
+        waiting = [
             job
-            for job in left
-            if not job.paths.result_pickle.exists() and (queue is None or job.job_id in queue)
+            for job in waiting
+            if not job.paths.result_pickle.exists() and (queued is None or job.job_id in queued)
         ]
-        if left:
-            time.sleep(PAUSE)
+        if waiting:
+            time.sleep(POLL_SECONDS)
 
 
-def _queue() -> set[str] | None:
-    """Return the ids of one's jobs that wait or run, or None if Slurm does not answer."""
+def _queued_jobs() -> set[str] | None:
+    """Return the ids of this user's jobs that wait or run, or None if Slurm does not answer."""
     command = ["squeue", "--me", "--noheader", "--array", "--format=%i"]
-    told = subprocess.run(command, capture_output=True, text=True, check=False)
-    return set(told.stdout.split()) if told.returncode == 0 else None
+    squeue = subprocess.run(command, capture_output=True, text=True, check=False)
+    return set(squeue.stdout.split()) if squeue.returncode == 0 else None
 
 
-def _returned(job: Any, latest: float) -> JobReturn:
-    """Return what a job that has ended returned, waiting for it until `latest`."""
+def _outcome(job: Any, deadline: float) -> JobReturn:
+    """Return the result of a job that has ended, waiting until `deadline` for its file."""
     from submitit.core.utils import UncompletedJobError
 
     while not job.paths.result_pickle.exists():
-        if time.monotonic() > latest:
-            return died(f"Slurm job {job.job_id} ended without a result [{job.paths.stdout}]")
+        if time.monotonic() > deadline:
+            return failed_job(f"Slurm job {job.job_id} ended without a result [{job.paths.stdout}]")
         time.sleep(1)
     try:
         return job.results()[0]
     except UncompletedJobError as error:
         lines = [line for line in str(error).splitlines() if "Error: " in line]
-        why = lines[-1].rpartition("Error: ")[2] if lines else "it could not be read"
-        return died(f"Slurm job {job.job_id}: {why} [{job.paths.stdout}]")
+        why = lines[-1].rpartition("Error: ")[2] if lines else "its result is unreadable"
+        return failed_job(f"Slurm job {job.job_id}: {why} [{job.paths.stdout}]")

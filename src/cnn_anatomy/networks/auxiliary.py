@@ -1,4 +1,4 @@
-"""Auxiliary classifiers: side heads that training adds to the loss and testing drops."""
+"""Auxiliary classifiers: heads after a stage whose loss is added in training only."""
 
 from __future__ import annotations
 
@@ -8,15 +8,17 @@ from typing import Any, NoReturn
 from torch import Tensor, nn
 
 from cnn_anatomy.config.constraints import check_stages, refuse_own_heads
+from cnn_anatomy.core.ranges import Count, Fraction, NonNegative, Share, Size
 from cnn_anatomy.networks.layers import ConvNormAct, Factory
 
 
 class AuxiliaryHead(nn.Sequential):
     """Average pool, 1×1 convolution, hidden layer, dropout, classifier (Szegedy et al. 2014, 5).
 
-    Maps (N, C, H, W) to (N, classes), `size` being (H, W). The average pool is adaptive to
-    `pool`×`pool`, or with `window` one of that size every `stride` pixels: GoogLeNet's 5×5 every
-    3 makes 4×4 of 14×14. A window larger than the map shrinks to the map.
+    Maps (N, C, H, W) to (N, classes); `size` is (H, W). The average pool is adaptive with an output
+    of `pool`×`pool`. If `window` is above 0, it has windows of this size and a stride of `stride`
+    pixels instead: GoogLeNet's window 5 and stride 3 reduce 14×14 to 4×4. A window larger than the
+    map is reduced to the map's size.
     """
 
     def __init__(
@@ -27,12 +29,12 @@ class AuxiliaryHead(nn.Sequential):
         *,
         norm: Factory,
         activation: Factory,
-        width: int = 128,
-        hidden: int = 1024,
-        dropout: float = 0.7,
-        pool: int = 4,
-        window: int = 0,
-        stride: int = 3,
+        width: Size = 128,
+        hidden: Size = 1024,
+        dropout: Share = 0.7,
+        pool: Size = 4,
+        window: Count = 0,
+        stride: Size = 3,
     ) -> None:
         average: nn.Module = nn.AdaptiveAvgPool2d(pool)
         pixels = pool * pool
@@ -56,14 +58,18 @@ class AuxiliaryHead(nn.Sequential):
 
 
 class Auxiliary:
-    """Which stages carry an auxiliary head, what it weighs, and how the weight decays.
+    """Which stages have an auxiliary head, and the weight of its loss.
 
-    The weight at progress t in [0, 1] of training is weight · (1 − decay · t): constant for
-    decay 0, linearly down to nothing for decay 1.
+    After a share t in [0, 1] of training the weight is weight · (1 − decay · t): constant with
+    decay 0, linear to zero with decay 1. `head` holds settings of `AuxiliaryHead`.
     """
 
     def __init__(
-        self, stages: Sequence[int] = (), weight: float = 0.0, decay: float = 0.0, **head: float
+        self,
+        stages: Sequence[Size] = (),
+        weight: NonNegative = 0.0,
+        decay: Fraction = 0.0,
+        **head: float,
     ) -> None:
         self.stages = tuple(stages)
         self.weight = weight
@@ -71,7 +77,7 @@ class Auxiliary:
         self.head = head
 
     def weight_at(self, progress: float) -> float:
-        """Return the weight of each auxiliary loss at `progress` in [0, 1]."""
+        """Return the weight of an auxiliary loss after the share `progress` of training."""
         return self.weight * (1 - self.decay * progress)
 
     def build(
@@ -82,10 +88,12 @@ class Auxiliary:
         norm: Factory,
         activation: Factory,
     ) -> nn.ModuleDict:
-        """Return the heads by stage (counted from 1); `shapes` (C, H, W) are of every stage's map.
+        """Return the heads by the number (from 1) of their stage.
+
+        `shapes` holds (C, H, W) of the map after each stage.
 
         Raises:
-            ConfigError: if a stage is not there, or named twice.
+            ConfigError: if a stage doesn't exist or is named twice.
         """
         check_stages(self.stages, len(shapes))
         return nn.ModuleDict(
@@ -104,13 +112,13 @@ class Auxiliary:
 
 
 class Own(Auxiliary):
-    """The auxiliary heads that a ready-made network brings along; the weight as in `Auxiliary`."""
+    """The auxiliary heads of a torchvision network; their weight is as in `Auxiliary`."""
 
-    def __init__(self, weight: float = 0.3, decay: float = 0.0) -> None:
+    def __init__(self, weight: NonNegative = 0.3, decay: Fraction = 0.0) -> None:
         super().__init__((), weight, decay)
 
     def build(self, *_: Any, **__: Any) -> NoReturn:
-        """Refuse: this network has none.
+        """Refuse, as a network built from parts has no heads of its own.
 
         Raises:
             ConfigError: always.

@@ -1,129 +1,54 @@
-"""torchvision's networks with the interface of our own: stem, stages, head, auxiliary heads.
+"""torchvision's networks behind the interface of `Network`: stem, stages, head, auxiliary heads.
 
-A backbone is torchvision's model taken apart, none of its modules rebuilt: the same weights, the
-same outputs. Its stages are named here so that freezing, gradients and heads find them.
+A backbone consists of the modules of torchvision's model, so that weights and outputs are the same.
+They are only grouped into stages, which freezing, probes and auxiliary heads refer to.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 from urllib.error import URLError
 
 import torch
 import torchvision.models
+from annotated_types import Ge, Le
 from torch import Tensor, nn
 from torch.hub import load_state_dict_from_url
 
-from cnn_anatomy.config.constraints import refuse_own_heads
+from cnn_anatomy.config import constraints
 from cnn_anatomy.core.errors import ConfigError, did_you_mean
 from cnn_anatomy.networks.auxiliary import Auxiliary, Own
-from cnn_anatomy.networks.checkpoints import read, require_fit
-from cnn_anatomy.networks.families import no_block
-from cnn_anatomy.networks.heads import GlobalAverage
+from cnn_anatomy.networks.backbone_parts import (
+    BackboneHead,
+    Parts,
+    densenet_parts,
+    googlenet_parts,
+    inception_v3_parts,
+    resnet_parts,
+    vgg_parts,
+)
+from cnn_anatomy.networks.checkpoints import read_checkpoint, require_fit
 from cnn_anatomy.networks.inception import Modules
-from cnn_anatomy.networks.init import default
 from cnn_anatomy.networks.layers import Factory, made
-from cnn_anatomy.networks.network import Network, map_shapes
+from cnn_anatomy.networks.network import Network, run_or_refuse, shapes_after
 from cnn_anatomy.networks.norm import Batch
-from cnn_anatomy.networks.pooling import Unpooled
-from cnn_anatomy.networks.skip import Plain
 from cnn_anatomy.networks.stems import Rescale
-
-
-class Head(nn.Module):
-    """A backbone's own head: what comes before its last layer, then `classifier`."""
-
-    def __init__(self, before: Sequence[nn.Module], classifier: nn.Linear) -> None:
-        super().__init__()
-        self.before = nn.Sequential(*before)
-        self.classifier = classifier
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Map (N, C, H, W) to (N, classes)."""
-        return self.classifier(self.before(x))
-
-
-@dataclass(frozen=True)
-class Parts:
-    """A torchvision model taken apart; `auxiliary` by the number (from 1) of its stage."""
-
-    stem: list[nn.Module]
-    stages: list[list[nn.Module]]
-    before: list[nn.Module]
-    classifier: nn.Linear
-    auxiliary: dict[int, nn.Module]
-
-
-def _average(*more: nn.Module) -> list[nn.Module]:
-    return [nn.AdaptiveAvgPool2d(1), nn.Flatten(), *more]
-
-
-def resnet(m: Any) -> Parts:
-    """Four stages of residual blocks (He et al. 2015)."""
-    stages = [[m.layer1], [m.layer2], [m.layer3], [m.layer4]]
-    return Parts([m.conv1, m.bn1, m.relu, m.maxpool], stages, _average(), m.fc, {})
-
-
-def googlenet(m: Any) -> Parts:
-    """Five stages that end after 3b, 4a, 4d, 4e and 5b (Szegedy et al. 2014)."""
-    stages = [
-        [m.inception3a, m.inception3b],
-        [m.maxpool3, m.inception4a],
-        [m.inception4b, m.inception4c, m.inception4d],
-        [m.inception4e],
-        [m.maxpool4, m.inception5a, m.inception5b],
-    ]
-    stem = [m.conv1, m.maxpool1, m.conv2, m.conv3, m.maxpool2]
-    auxiliary = {2: m.aux1, 3: m.aux2} if m.aux_logits else {}
-    return Parts(stem, stages, _average(m.dropout), m.fc, auxiliary)
-
-
-def inception_v3(m: Any) -> Parts:
-    """Three stages by resolution (Szegedy et al. 2015)."""
-    stem = [m.Conv2d_1a_3x3, m.Conv2d_2a_3x3, m.Conv2d_2b_3x3, m.maxpool1]
-    stem += [m.Conv2d_3b_1x1, m.Conv2d_4a_3x3, m.maxpool2]
-    stages = [
-        [m.Mixed_5b, m.Mixed_5c, m.Mixed_5d],
-        [m.Mixed_6a, m.Mixed_6b, m.Mixed_6c, m.Mixed_6d, m.Mixed_6e],
-        [m.Mixed_7a, m.Mixed_7b, m.Mixed_7c],
-    ]
-    auxiliary = {2: m.AuxLogits} if m.aux_logits else {}
-    return Parts(stem, stages, _average(m.dropout), m.fc, auxiliary)
-
-
-def vgg(m: Any) -> Parts:
-    """A stage up to each max pooling (Simonyan & Zisserman 2014)."""
-    stages: list[list[nn.Module]] = [[]]
-    for layer in m.features:
-        stages[-1].append(layer)
-        if isinstance(layer, nn.MaxPool2d):
-            stages.append([])
-    before = [m.avgpool, nn.Flatten(), *m.classifier[:-1]]
-    return Parts([], stages[:-1], before, m.classifier[-1], {})
-
-
-def densenet(m: Any) -> Parts:
-    """A stage for each dense block and the transition after it (Huang et al. 2017)."""
-    f = m.features
-    stages = [
-        [f.denseblock1, f.transition1],
-        [f.denseblock2, f.transition2],
-        [f.denseblock3, f.transition3],
-        [f.denseblock4, f.norm5, nn.ReLU()],
-    ]
-    return Parts([f.conv0, f.norm0, f.relu0, f.pool0], stages, _average(), m.classifier, {})
 
 
 @dataclass(frozen=True)
 class Kind:
-    """How a backbone is taken apart, and what its constructor and its own heads want.
+    """A family of torchvision's models.
 
-    `sides` are the final layers of its auxiliary heads, in the state dict's words; `pixels` is the
-    side of the images it was made for.
+    Args:
+        parts: groups the modules of a model.
+        classifier: name of the last layer in the state dict.
+        inception: whether the constructor takes `aux_logits` and `init_weights`.
+        sides: names of the last layers of its auxiliary heads.
+        pixels: side of the images it was designed for.
     """
 
     parts: Callable[[Any], Parts]
@@ -133,33 +58,33 @@ class Kind:
     pixels: int = 224
 
 
+BackboneName = Literal[
+    "resnet18",
+    "resnet34",
+    "resnet50",
+    "googlenet",
+    "inception_v3",
+    "vgg16",
+    "vgg16_bn",
+    "densenet121",
+]
 BACKBONES = {
-    "resnet18": Kind(resnet, "fc"),
-    "resnet34": Kind(resnet, "fc"),
-    "resnet50": Kind(resnet, "fc"),
-    "googlenet": Kind(googlenet, "fc", True, ("aux1.fc2", "aux2.fc2")),
-    "inception_v3": Kind(inception_v3, "fc", True, ("AuxLogits.fc",), 299),
-    "vgg16": Kind(vgg, "classifier.6"),
-    "vgg16_bn": Kind(vgg, "classifier.6"),
-    "densenet121": Kind(densenet, "classifier"),
-}
-# What the axes must be left at: a backbone has parts of its own, and takes none from us.
-LEFT = {
-    "block": no_block,
-    "pooling": Unpooled,
-    "skip": Plain,
-    "norm": Batch,
-    "activation": nn.ReLU,
-    "head": GlobalAverage,
-    "init": default,
+    "resnet18": Kind(resnet_parts, "fc"),
+    "resnet34": Kind(resnet_parts, "fc"),
+    "resnet50": Kind(resnet_parts, "fc"),
+    "googlenet": Kind(googlenet_parts, "fc", True, ("aux1.fc2", "aux2.fc2")),
+    "inception_v3": Kind(inception_v3_parts, "fc", True, ("AuxLogits.fc",), 299),
+    "vgg16": Kind(vgg_parts, "classifier.6"),
+    "vgg16_bn": Kind(vgg_parts, "classifier.6"),
+    "densenet121": Kind(densenet_parts, "classifier"),
 }
 
 
 def backbone(
     *,
-    name: str,
+    name: BackboneName,
     weights: str | None,
-    resize: int | None,
+    resize: Annotated[int, Ge(1), Le(4096)] | None,
     inception: Modules,
     auxiliary: Auxiliary,
     channels: int,
@@ -169,90 +94,109 @@ def backbone(
 ) -> Network:
     """Build torchvision's model `name` with `classes` logits, for images of any channels.
 
-    `weights` is None for torchvision's initialisation, the name of weights that torchvision
-    downloads (IMAGENET1K_V1), or a file of a state dict. A classifier of another number of classes
-    is initialised anew; the first convolution's filters are summed over RGB and shared among the
-    images' channels if these are not three. Images are scaled to `resize` pixels first, bilinearly,
-    unless it is None. Of `auxiliary`, `Own` means the backbone's own heads, all else ours after
-    its stages; our other parts (`inception`, `axes`) are refused, as torchvision's are its own.
+    A classifier with another number of classes is initialised anew. If images don't have three
+    channels, the filters of the first convolution are summed over RGB and shared among them.
+
+    Args:
+        name: one of BACKBONES.
+        weights: None for torchvision's initialisation, the name of weights that torchvision
+            downloads (IMAGENET1K_V1), or a file with a state dict.
+        resize: side in pixels to which images are scaled first, bilinearly; None to leave them.
+        inception: must have depth 0.
+        auxiliary: `Own` for torchvision's auxiliary heads, otherwise ours after its stages.
+        channels: of the images.
+        size: (H, W) of the images in pixels.
+        classes: number of logits.
+        axes: must be config.constraints.BACKBONE_PARTS.
 
     Raises:
         ConfigError: if the name or the weights are unknown, the download fails, the images are
-            too small, or a part is asked for that a backbone doesn't take.
+            too small, or another part is asked for.
     """
     if name not in BACKBONES:
-        known = ", ".join(BACKBONES)
-        raise ConfigError(f"model.name={name} is none of {known}{did_you_mean(name, BACKBONES)}")
-    _refuse(inception, axes)
+        names = ", ".join(BACKBONES)
+        raise ConfigError(f"name={name} is none of {names}{did_you_mean(name, BACKBONES)}")
+    _refuse_parts(inception, axes)
     kind = BACKBONES[name]
-    own = isinstance(auxiliary, Own)
-    if own and not kind.sides:
-        refuse_own_heads()
+    own_heads = isinstance(auxiliary, Own)
+    if own_heads:
+        constraints.require_backbone_heads(name)
     state = None if weights is None else _state(name, weights)
-    trained = classes if state is None else _classes(state, kind)
-    options: dict[str, Any] = {"num_classes": trained}
+    parts = kind.parts(_model(name, kind, state, channels, classes, own_heads))
+    rescale = kind.inception and state is not None and channels == 3
+    entrance = [Rescale(channels)] if rescale else []  # torchvision's transform_input
+    stages = [nn.Sequential(*stage) for stage in parts.stages]
+    shapes = run_or_refuse(
+        lambda x: _shapes(nn.Sequential(*entrance, *parts.stem), stages, parts.auxiliary, x),
+        torch.zeros(1, channels, *((resize, resize) if resize else size)),
+        f"images of {size[0]}×{size[1]} pixels are too small for {name}: have them scaled, "
+        f"resize={kind.pixels}",
+    )
+    scale = [nn.Upsample((resize, resize), mode="bilinear")] if resize else []
+    stem = nn.Sequential(*scale, *entrance, *parts.stem)
+    if own_heads:
+        heads = nn.ModuleDict({str(k): side for k, side in parts.auxiliary.items()})
+    else:
+        heads = auxiliary.build(shapes, classes, norm=Batch, activation=nn.ReLU)
+    return Network(stem, stages, BackboneHead(parts.before, parts.classifier), heads)
+
+
+def _model(
+    name: str,
+    kind: Kind,
+    state: dict[str, Tensor] | None,
+    channels: int,
+    classes: int,
+    own_heads: bool,
+) -> nn.Module:
+    """Return torchvision's model with the weights `state`, for these channels and classes."""
+    trained_classes = classes if state is None else _classes(state, kind)
+    options: dict[str, Any] = {"num_classes": trained_classes}
     if kind.inception:
-        options |= {"aux_logits": own, "init_weights": state is None}
+        options |= {"aux_logits": own_heads, "init_weights": state is None}
     model = torchvision.models.get_model(name, weights=None, **options)
     if state is not None:
-        _load(model, state, kind, own)
-    if trained != classes:
-        for layer in (kind.classifier, *(kind.sides if own else ())):
+        _load(model, state, kind, own_heads)
+    if trained_classes != classes:
+        for layer in (kind.classifier, *(kind.sides if own_heads else ())):
             old = model.get_submodule(layer)
             model.set_submodule(layer, nn.Linear(old.in_features, classes))
     if channels != 3:
         _adapt(model, channels, pretrained=state is not None)
-    parts = kind.parts(model)
-    first: list[nn.Module] = []
-    if resize:
-        first.append(nn.Upsample((resize, resize), mode="bilinear"))
-    if kind.inception and state is not None and channels == 3:
-        first.append(Rescale(channels))  # what torchvision calls transform_input
-    stem = nn.Sequential(*first, *parts.stem)
-    stages = [nn.Sequential(*stage) for stage in parts.stages]
-    image = torch.zeros(1, channels, *size)
-    try:
-        shapes = map_shapes(stem, stages, image)
-        for k, side in parts.auxiliary.items():
-            with torch.no_grad():
-                side.eval()(torch.zeros(1, *shapes[k - 1]))
-            side.train()
-    except (ConfigError, RuntimeError) as error:
-        raise ConfigError(
-            f"images of {size[0]}×{size[1]} pixels are too small for {name}: have them scaled, "
-            f"model.resize={kind.pixels}"
-        ) from error
-    if own:
-        heads = nn.ModuleDict({str(k): side for k, side in parts.auxiliary.items()})
-    else:
-        heads = auxiliary.build(shapes, classes, norm=Batch, activation=nn.ReLU)
-    return Network(stem, stages, Head(parts.before, parts.classifier), heads)
+    return model
 
 
-def _refuse(inception: Modules, axes: dict[str, Factory]) -> None:
-    if inception.depth:
-        raise ConfigError(
-            f"inception.depth={inception.depth} has no meaning for a network of torchvision's: "
-            "leave inception=none"
-        )
+def _refuse_parts(inception: Modules, axes: dict[str, Factory]) -> None:
+    constraints.refuse_backbone_modules(inception.depth)
     for axis, factory in axes.items():
-        if made(factory) is not LEFT[axis] or getattr(factory, "keywords", None):
-            raise ConfigError(
-                f"{axis}={getattr(made(factory), '__name__', factory)} has no meaning for a "
-                f"network of torchvision's, whose parts are its own: leave {axis} as "
-                "model=torchvision sets it"
-            )
+        name = getattr(made(factory), "__name__", str(factory))
+        constraints.check_backbone_part(axis, name, getattr(factory, "keywords", {}))
+
+
+def _shapes(
+    stem: nn.Module,
+    stages: Sequence[nn.Module],
+    auxiliary: Mapping[int, nn.Module],
+    image: Tensor,
+) -> list[tuple[int, int, int]]:
+    """Return the map shapes after each stage, once the auxiliary heads have run on theirs."""
+    shapes = shapes_after(stem, stages, image)
+    for k, side in auxiliary.items():
+        with torch.no_grad():
+            side.eval()(torch.zeros(1, *shapes[k - 1]))
+        side.train()
+    return shapes
 
 
 def _state(name: str, weights: str) -> dict[str, Tensor]:
-    """Return a state dict from a file, or from where torchvision keeps it."""
+    """Return the state dict of a file or of weights that torchvision downloads."""
     published = torchvision.models.get_model_weights(name).__members__
     if weights not in published:
         if not Path(weights).is_file():
             raise ConfigError(
-                f"model.weights={weights} is neither a file nor one of {', '.join(published)}"
+                f"weights={weights} is neither a file nor one of {', '.join(published)}"
             )
-        return read(weights)
+        return read_checkpoint(weights)
     url = published[weights].url
     try:
         return load_state_dict_from_url(
@@ -260,21 +204,21 @@ def _state(name: str, weights: str) -> dict[str, Tensor]:
         )
     except (URLError, OSError, RuntimeError) as error:
         raise ConfigError(
-            f"model.weights={weights} could not be downloaded ({error}): fetch {url} elsewhere and "
-            "set model.weights=FILE"
+            f"weights={weights} could not be downloaded ({error}): fetch {url} elsewhere and "
+            "set weights=FILE"
         ) from error
 
 
 def _classes(state: dict[str, Tensor], kind: Kind) -> int:
     key = f"{kind.classifier}.weight"
     if key not in state:
-        raise ConfigError(f"model.weights fits no such backbone: {key} is absent in the file")
+        raise ConfigError(f"the weights fit no such backbone: {key} is absent in the file")
     return len(state[key])
 
 
-def _load(model: nn.Module, state: dict[str, Tensor], kind: Kind, own: bool) -> None:
-    dropped = () if own else tuple(f"{side.split('.')[0]}." for side in kind.sides)
-    # Files of densenets from before 2017 number layers `norm.1` where they are `norm1` now.
+def _load(model: nn.Module, state: dict[str, Tensor], kind: Kind, own_heads: bool) -> None:
+    dropped = () if own_heads else tuple(f"{side.split('.')[0]}." for side in kind.sides)
+    # DenseNet files from before 2017 have `norm.1` and `conv.1` for `norm1` and `conv1`.
     offered = {
         re.sub(r"(denselayer\d+\.(?:norm|conv))\.(\d)", r"\1\2", key): value
         for key, value in state.items()
@@ -286,7 +230,7 @@ def _load(model: nn.Module, state: dict[str, Tensor], kind: Kind, own: bool) -> 
 
 
 def _adapt(model: nn.Module, channels: int, *, pretrained: bool) -> None:
-    """Let the first convolution see `channels`: filters summed over RGB, or drawn alike."""
+    """Give the first convolution `channels` inputs: filters summed over RGB, or drawn anew."""
     conv = next(m for m in model.modules() if isinstance(m, nn.Conv2d))
     old = conv.weight.detach()
     out, _, *kernel = old.shape

@@ -1,9 +1,10 @@
-"""Blocks: what a stage repeats.
+"""Blocks: the unit that a stage repeats.
 
-Every class is built with (channels, width) and the injected pooling, skip, norm and activation,
-maps (N, channels, H, W) to (N, out_channels, H', W'), and puts the pooling after the activation of
-the convolution that would have carried the stride. `width` is a number, or (number, kernel) where
-the spatial convolutions are not 3×3. `convolutions` counts a block's own.
+A block is built with (channels, width) and the injected pooling, skip, norm and activation. It maps
+(N, channels, H, W) to (N, out_channels, H', W'). The pooling comes after the activation of the
+convolution that has the stride in the published network. `width` is a number of channels, or
+(channels, kernel size) if the spatial convolutions are not 3×3. `convolutions` is the number of
+convolutions in a block, shortcut excluded.
 """
 
 from __future__ import annotations
@@ -12,13 +13,15 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
+from cnn_anatomy.core.ranges import Size
 from cnn_anatomy.networks.layers import ConvNormAct, Factory, convolution, sized
+from cnn_anatomy.networks.pooling import conv_stride
 
-Width = int | Sequence[int]
+Width = Size | Sequence[Size]
 
 
 class Block(nn.Module):
-    """Base of all blocks: after(skip(x, F(x))), where F is `residual`."""
+    """Base of all blocks: computes after(skip(x, F(x))), where F is `residual`."""
 
     convolutions = 2
 
@@ -35,7 +38,7 @@ class Block(nn.Module):
 
     @staticmethod
     def closing(channels: int, *, norm: Factory, activation: Factory) -> nn.Module | None:
-        """Return what must follow a network's last block, None for nothing."""
+        """Return the layers after a network's last block, None if there are none."""
         return None
 
 
@@ -57,7 +60,7 @@ class Single(Block):
         width, kernel = sized(width)
         pool, normal = pooling(width), norm(width)
         residual = nn.Sequential(
-            convolution(channels, width, kernel, normal, pool.conv_stride), normal, pool
+            convolution(channels, width, kernel, normal, conv_stride(pool)), normal, pool
         )
         joined = skip(channels, width, pooling=pooling, norm=norm)
         super().__init__(residual, joined, activation())
@@ -101,7 +104,7 @@ class Bottleneck(Block):
         skip: Factory,
         norm: Factory,
         activation: Factory,
-        expansion: int = 4,
+        expansion: Size = 4,
     ) -> None:
         width, kernel = sized(width)
         out = width * expansion
@@ -117,7 +120,7 @@ class Bottleneck(Block):
 
 
 class NormAfterAddition(Block):
-    """As Basic, the second normalisation after the addition (He et al. 2016, figure 4b)."""
+    """Basic with the second normalisation after the addition (He et al. 2016, figure 4b)."""
 
     def __init__(
         self,
@@ -140,7 +143,7 @@ class NormAfterAddition(Block):
 
 
 class ActivationBeforeAddition(Block):
-    """As Basic, the second activation before the addition: F(x) ≥ 0 (He et al. 2016, figure 4c)."""
+    """Basic with the second activation before the addition, F(x) ≥ 0 (He et al. 2016, fig. 4c)."""
 
     def __init__(
         self,
@@ -165,7 +168,7 @@ class ActivationBeforeAddition(Block):
 class ActivationFirst(Block):
     """Activation, convolution, norm, twice: "ReLU-only pre-activation" (He et al. 2016, fig. 4d).
 
-    A network's last block is followed by one more activation (their section 4.1).
+    An activation also follows a network's last block (their section 4.1).
     """
 
     def __init__(
@@ -198,8 +201,8 @@ class ActivationFirst(Block):
 class PreActivation(Block):
     """Normalisation and activation before each convolution (He et al. 2016, figure 4e).
 
-    A network's last block is followed by one more of both (their section 4.1). The first block
-    has its own after the stem's, while theirs shares the stem's with the shortcut.
+    Both also follow a network's last block (their section 4.1). The first block here normalises the
+    stem's output again; in the paper it shares the stem's normalisation with the shortcut.
     """
 
     def __init__(
@@ -217,7 +220,7 @@ class PreActivation(Block):
         residual = nn.Sequential(
             norm(channels),
             activation(),
-            convolution(channels, width, kernel, normal, pool.conv_stride),
+            convolution(channels, width, kernel, normal, conv_stride(pool)),
             normal,
             activation(),
             pool,

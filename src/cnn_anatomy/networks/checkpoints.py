@@ -1,17 +1,17 @@
-"""Public checkpoints: other people's state dicts, loaded into networks made of our parts.
+"""Checkpoints: state dicts, ours or public ones, loaded into networks built from our parts.
 
-Known are the CIFAR ResNets by the names that most repositories share (conv1, bn1,
-layer1.0.conv1, …, linear or fc) and torchvision's ResNets, GoogLeNet and VGGs. Each layout says
-what the leaves of a network of ours are called there; a network whose parts are others, or of
-another size, shows as a key that differs. Logits are the same to the last bit where the sums are
-taken in the same order, as torchvision does; an average pooling written otherwise rounds otherwise.
+The public layouts are those of the CIFAR ResNets, by the names that most repositories share (conv1,
+bn1, layer1.0.conv1, …, linear or fc), and of torchvision's ResNets, GoogLeNet and VGGs. A layout
+maps the names of our modules to names in the file. A network with other parts or of another size
+shows as a key that differs. Logits are equal to the last bit if sums are taken in the same order,
+as torchvision takes them; an average pooling that is written differently may round differently.
 """
 
 from __future__ import annotations
 
 import pickle
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,14 +23,16 @@ from cnn_anatomy.networks.layers import Transition
 from cnn_anatomy.networks.network import Network
 
 GOOGLENET_MODULES = ("3a", "3b", "4a", "4b", "4c", "4d", "4e", "5a", "5b")
-COUNTER = "num_batches_tracked"  # of batch normalisation: old files lack it, nothing reads it
+COUNTER = "num_batches_tracked"  # of batch normalisation; old files lack it, and it is never read
 
 
-def read(path: str | Path) -> dict[str, Tensor]:
-    """Return the state dict in a file: plain, or under `state_dict`; `module.` prefixes dropped.
+def read_checkpoint(path: str | Path) -> dict[str, Tensor]:
+    """Return the state dict in a file, at its top level or under `state_dict`.
+
+    The prefix `module.` of DataParallel is removed.
 
     Raises:
-        ConfigError: if there is no such file, it holds code, or no state dict.
+        ConfigError: if there is no such file, or it holds code or no state dict.
     """
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
@@ -54,66 +56,77 @@ def read(path: str | Path) -> dict[str, Tensor]:
     return {str(key).removeprefix("module."): value for key, value in content.items()}
 
 
-def load(network: Network, path: str | Path) -> None:
-    """Load the public checkpoint at `path` into `network`, strictly.
+def load_weights(
+    network: Network,
+    weights: Mapping[str, Tensor],
+    *,
+    without: tuple[str, ...] = (),
+    modules: Collection[nn.Module] | None = None,
+) -> None:
+    """Copy a state dict into `network`, strictly: every key and shape must match.
 
-    Auxiliary heads of the file are left out if the network has none.
+    Auxiliary heads in `weights` are left out if the network has none.
+
+    Args:
+        network: changed in place.
+        weights: by our names, by those of a Lightning checkpoint of ours, or by a public layout's.
+        without: prefixes of our names that are neither checked nor copied.
+        modules: the only modules to which weights are copied, if not None.
 
     Raises:
-        ConfigError: if the file cannot be read, or a key or shape differs.
+        ConfigError: if the layout is unknown, or a key or shape differs; nothing is copied then.
     """
-    adopt(network, read(path))
-
-
-def adopt(network: Network, weights: Mapping[str, Tensor]) -> None:
-    """Copy a public state dict into `network`, strictly.
-
-    Raises:
-        ConfigError: if its layout is unknown, or a key or shape differs.
-    """
-    names = _layout(weights)(network, weights)
+    weights = _of_network(weights)
     own = network.state_dict()
-    theirs = {_public(key, names): key for key in own}
-    offered = {k: v for k, v in weights.items() if network.auxiliary or not k.startswith("aux")}
-    require_fit({there: own[key] for there, key in theirs.items()}, offered)
-    network.load_state_dict({**own, **{theirs[key]: value for key, value in offered.items()}})
+    file_names = _file_names(network, weights)
+    own_names = {name: key for key, name in file_names.items()}
+    wanted = {file_names[key]: own[key] for key in own if not key.startswith(without)}
+    offered = {
+        name: value
+        for name, value in weights.items()
+        if (network.auxiliary or not name.startswith("aux"))
+        and not own_names.get(name, name).startswith(without)
+    }
+    require_fit(wanted, offered)
+    copied = {own_names[name]: value for name, value in offered.items()}
+    if modules is not None:
+        chosen = {name for name, module in network.named_modules() if module in modules}
+        copied = {key: value for key, value in copied.items() if key.rpartition(".")[0] in chosen}
+    network.load_state_dict({**own, **copied})
 
 
-def named(network: Network, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return a state dict by the names of `network`, whichever of the two it goes by.
+def _of_network(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return the part of a Lightning checkpoint that is the network's, or all of another file."""
+    network = {k: v for k, v in weights.items() if k.startswith("network.")}
+    return {k.removeprefix("network."): v for k, v in (network or weights).items()}
 
-    Of a checkpoint that Lightning wrote of a run of ours only the network is taken.
 
-    Raises:
-        ConfigError: if the names are neither ours nor of a known layout.
-    """
-    ours = {k: v for k, v in weights.items() if k.startswith("network.")}
-    weights = {k.removeprefix("network."): v for k, v in (ours or weights).items()}
-    if weights.keys() & network.state_dict().keys():
-        return weights
+def _file_names(network: Network, weights: Mapping[str, Tensor]) -> dict[str, str]:
+    """Return the name in the file for every key of the network's state dict."""
+    own = network.state_dict()
+    if weights.keys() & own.keys():
+        return {key: key for key in own}
     names = _layout(weights)(network, weights)
-    keys = {_public(key, names): key for key in network.state_dict()}
-    offered = {k: v for k, v in weights.items() if network.auxiliary or not k.startswith("aux")}
-    return {keys.get(key, key): value for key, value in offered.items()}
+    return {key: _public(key, names) for key in own}
 
 
-def require_fit(own: Mapping[str, Tensor], offered: Mapping[str, Tensor]) -> None:
-    """Hold a file's tensors against a network's, by the file's names.
+def require_fit(wanted: Mapping[str, Tensor], offered: Mapping[str, Tensor]) -> None:
+    """Compare the shapes of a network's tensors with those of a file, both by the file's names.
 
     Raises:
-        ConfigError: that names the first key which differs and both shapes.
+        ConfigError: with the first key that differs and both shapes.
     """
-    for key in dict.fromkeys([*own, *offered]):
-        ours, given = (tuple(d[key].shape) if key in d else None for d in (own, offered))
-        if ours != given and not (given is None and key.endswith(COUNTER)):
+    for key in dict.fromkeys([*wanted, *offered]):
+        ours, theirs = (tuple(d[key].shape) if key in d else None for d in (wanted, offered))
+        if ours != theirs and not (theirs is None and key.endswith(COUNTER)):
             raise ConfigError(
-                f"the checkpoint does not fit this network: {key} is {_shape(given)} in the file "
+                f"the checkpoint does not fit this network: {key} is {_shape(theirs)} in the file "
                 f"and {_shape(ours)} in the network"
             )
 
 
 def resnet_names(network: Network, weights: Mapping[str, Tensor]) -> dict[str, str]:
-    """Return what the leaves are called in a ResNet's checkpoint."""
+    """Return the names of our modules with weights in a ResNet's checkpoint."""
     shortcut = "shortcut" if any(".shortcut." in key for key in weights) else "downsample"
     names = _numbered(network.stem, "stem", "")
     for k, stage in enumerate(network.stages):
@@ -130,7 +143,7 @@ def resnet_names(network: Network, weights: Mapping[str, Tensor]) -> dict[str, s
 
 
 def googlenet_names(network: Network, weights: Mapping[str, Tensor]) -> dict[str, str]:
-    """Return what the leaves are called in torchvision's GoogLeNet."""
+    """Return the names of our modules with weights in torchvision's GoogLeNet."""
     branches = {"branch1": "branch1", "branch3": "branch2", "branch5": "branch3", "pool": "branch4"}
     names: dict[str, str] = {}
     for name, _ in _leaves(network.stem, "stem"):
@@ -153,14 +166,14 @@ def googlenet_names(network: Network, weights: Mapping[str, Tensor]) -> dict[str
 
 
 def vgg_names(network: Network, weights: Mapping[str, Tensor]) -> dict[str, str]:
-    """Return what the leaves are called in torchvision's VGGs, which number every layer."""
+    """Return the names of our modules with weights in torchvision's VGGs, which number layers."""
     names: dict[str, str] = {}
     place = 0
     for k, stage in enumerate(network.stages):
         for i, block in enumerate(stage.children()):
             leaves = [name for name, _ in _leaves(block, f"stages.{k}.{i}")]
             names |= {name: f"features.{place + n}" for n, name in enumerate(leaves)}
-            place += len(leaves) + 1  # and the activation, or for a transition the pooling
+            place += len(leaves) + 1  # one for the activation, or in a transition for the pooling
     hidden = [name for name, _ in _leaves(network.head, "head")]
     return {**names, **{name: f"classifier.{3 * n}" for n, name in enumerate(hidden)}}
 
@@ -179,20 +192,20 @@ def _layout(weights: Mapping[str, Tensor]) -> Layout:
             return layout
     first = next(iter(weights), "nothing")
     raise ConfigError(
-        f"a checkpoint that begins with {first} is of no known layout: those of CIFAR ResNets, "
-        "and of torchvision's resnet, googlenet and vgg"
+        f"the checkpoint begins with {first}, which is in no known layout: those of CIFAR "
+        "ResNets and of torchvision's resnet, googlenet and vgg"
     )
 
 
 def _leaves(module: nn.Module, prefix: str) -> Iterator[tuple[str, nn.Module]]:
-    """Yield (name, module) of the leaves with weights, in the order of their making."""
+    """Yield (name, module) of the modules with weights themselves, in the order of creation."""
     for name, leaf in module.named_modules(prefix=prefix):
         if next(leaf.parameters(recurse=False), None) is not None:
             yield name, leaf
 
 
 def _numbered(module: nn.Module, prefix: str, there: str) -> dict[str, str]:
-    """Name the convolutions and norms of a chain: conv1, bn1, conv2, bn2 and so on."""
+    """Number the convolutions and norms of a module in series: conv1, bn1, conv2, bn2."""
     names, counts = {}, {"conv": 0, "bn": 0}
     for name, leaf in _leaves(module, prefix):
         kind = "conv" if isinstance(leaf, nn.Conv2d) else "bn"
@@ -202,7 +215,7 @@ def _numbered(module: nn.Module, prefix: str, there: str) -> dict[str, str]:
 
 
 def _public(key: str, names: Mapping[str, str]) -> str:
-    """Return the public name of a key of ours; what no layout has keeps its own."""
+    """Return the public name of one of our keys, or the key itself if the layout lacks it."""
     leaf, _, what = key.rpartition(".")
     return f"{names[leaf]}.{what}" if leaf in names else key
 

@@ -1,17 +1,22 @@
-"""Families of networks whose size is a few numbers, made of the same parts."""
+"""Families of networks: a few numbers give the stages, `compose` builds them from parts."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any, Literal, NoReturn
+from typing import Annotated, Any, Literal, NoReturn
+
+from annotated_types import Ge, MinLen
 
 from cnn_anatomy.config import constraints
+from cnn_anatomy.core.ranges import Size, Sizes
 from cnn_anatomy.networks.inception import Modules
 from cnn_anatomy.networks.layers import Factory, made
 from cnn_anatomy.networks.network import Network, Stage, compose
 from cnn_anatomy.networks.stems import Bare, Convolution
+
+StageList = Annotated[Sequence[Stage], MinLen(1)]
 
 
 def cifar_resnet(depth: int, width: int = 16, convolutions: int = 2) -> list[Stage]:
@@ -26,14 +31,14 @@ def cifar_resnet(depth: int, width: int = 16, convolutions: int = 2) -> list[Sta
 
 
 def doubling(blocks: Sequence[int], width: int) -> list[Stage]:
-    """Stages of so many blocks, each twice as wide and half as large as the one before."""
+    """A stage for each number of `blocks`, each twice as wide and half as high as the last."""
     return [
         Stage([width * 2**k] * count, "first" if k else "never") for k, count in enumerate(blocks)
     ]
 
 
 def inception_stages(depth: int, width: int = 64) -> list[Stage]:
-    """`depth` Inception modules in three stages, each halved before and wider by half.
+    """`depth` Inception modules in three stages, of widths 1 : 1.5 : 2, each halved before.
 
     Raises:
         ConfigError: if depth is below 1.
@@ -44,8 +49,9 @@ def inception_stages(depth: int, width: int = 64) -> list[Stage]:
     return [Stage([w] * n, "before") for w, n in zip(widths, counts, strict=True)]
 
 
+Base = Literal["a", "b", "c"]
 # The convolutions of the first two stages, (width, kernel): Springenberg et al. 2014, table 1.
-ALL_CNN = {
+ALL_CNN: dict[Base, tuple[list[tuple[int, int]], list[tuple[int, int]]]] = {
     "a": ([(96, 5)], [(192, 5)]),
     "b": ([(96, 5), (96, 1)], [(192, 5), (192, 1)]),
     "c": ([(96, 3), (96, 3)], [(192, 3), (192, 3)]),
@@ -53,7 +59,7 @@ ALL_CNN = {
 
 
 def all_cnn_stages(
-    base: str, halve: Literal["after", "last"], extra: bool, width: int = 96
+    base: Base, halve: Literal["after", "last"], extra: bool, width: Size = 96
 ) -> list[Stage]:
     """Three stages of base network `base` (Springenberg et al. 2014, tables 1 and 2)."""
     stages = []
@@ -65,16 +71,18 @@ def all_cnn_stages(
 
 
 def no_block(*_: Any, **__: Any) -> NoReturn:
-    """Stand for the block of a model whose blocks are Inception modules.
+    """Stand in for the block of a model whose blocks are Inception modules.
 
     Raises:
-        ConfigError: when a model asks for a block after all.
+        ConfigError: always, as only a model that needs a block calls it.
     """
     constraints.refuse_no_block()
 
 
-def resnet(*, depth: int, width: int, block: Factory, inception: Modules, **parts: Any) -> Network:
-    """Build a residual (or, with skip=none, plain) network of 32×32 images' form."""
+def resnet(
+    *, depth: Size, width: Size, block: Factory, inception: Modules, **parts: Any
+) -> Network:
+    """Build a ResNet for small images (He et al. 2015, section 4.2); without skips, a plain net."""
     constraints.refuse_modules(inception.depth)
     convolutions = getattr(made(block), "convolutions", 2)
     stages = cifar_resnet(depth, width, convolutions)
@@ -83,23 +91,27 @@ def resnet(*, depth: int, width: int, block: Factory, inception: Modules, **part
 
 def imagenet_resnet(
     *,
-    blocks: Sequence[int],
-    width: int,
+    blocks: Sizes,
+    width: Size,
     stem: Factory,
     block: Factory,
     inception: Modules,
     **parts: Any,
 ) -> Network:
-    """Build a residual network of ImageNet's form: a stage of each of `blocks` blocks."""
+    """Build a ResNet for ImageNet (He et al. 2015, table 1); `blocks` is their number by stage."""
     constraints.refuse_modules(inception.depth)
     stages = doubling(blocks, width)
     return compose(stages, stem=partial(stem, width=width), block=block, **parts)
 
 
 def vgg(
-    *, stages: Sequence[Sequence[int]], block: Factory, inception: Modules, **parts: Any
+    *,
+    stages: Annotated[Sequence[Sizes], MinLen(1)],
+    block: Factory,
+    inception: Modules,
+    **parts: Any,
 ) -> Network:
-    """Build a network of convolutions in series; `stages` lists the widths of each stage."""
+    """Build a VGG (Simonyan & Zisserman 2014); `stages` lists the widths of each stage."""
     return series(
         stages=[Stage(widths, "after") for widths in stages],
         stem=Bare,
@@ -110,31 +122,33 @@ def vgg(
 
 
 def series(
-    *, stages: Sequence[Stage], stem: Factory, block: Factory, inception: Modules, **parts: Any
+    *, stages: StageList, stem: Factory, block: Factory, inception: Modules, **parts: Any
 ) -> Network:
-    """Build a network of the stages listed."""
+    """Build a network with the stages listed."""
     constraints.refuse_modules(inception.depth)
     return compose(stages, stem=stem, block=block, **parts)
 
 
 def all_cnn(
     *,
-    base: str,
+    base: Base,
     halve: Literal["after", "last"],
     extra: bool,
-    width: int,
+    width: Size,
     stem: Factory,
     block: Factory,
     inception: Modules,
     **parts: Any,
 ) -> Network:
-    """Build a network of convolutions alone, or one of those it is compared with."""
+    """Build an All-CNN or a base network that it is compared with (Springenberg et al. 2014)."""
     constraints.refuse_modules(inception.depth)
     return compose(all_cnn_stages(base, halve, extra, width), stem=stem, block=block, **parts)
 
 
-def inception_network(*, width: int, block: Factory, inception: Modules, **parts: Any) -> Network:
-    """Build a GoogLeNet for small images: a 3×3 stem and three pooled stages of modules.
+def inception_network(
+    *, width: Annotated[int, Ge(8)], block: Factory, inception: Modules, **parts: Any
+) -> Network:
+    """Build a GoogLeNet for small images: a 3×3 convolution and three stages of modules.
 
     Raises:
         ConfigError: if another block is asked for, or no module.
@@ -147,23 +161,24 @@ def inception_network(*, width: int, block: Factory, inception: Modules, **parts
 
 def googlenet(
     *,
-    stages: Sequence[Stage],
+    stages: StageList,
     stem: Factory,
     last_pooling: Factory | None,
     block: Factory,
     inception: Modules,
     **parts: Any,
 ) -> Network:
-    """Build a network whose stages list the six widths of each Inception module.
+    """Build a GoogLeNet (Szegedy et al. 2014); stages list the six widths of each module.
 
-    `last_pooling` stands in for the pooling before the last stage.
+    `last_pooling` replaces the pooling before the last stage, if not None.
 
     Raises:
-        ConfigError: if another block is asked for, or `inception.depth` is not what is listed.
+        ConfigError: if another block is asked for, or `inception.depth` is not the number of
+            modules listed.
     """
     _only_modules(block)
-    listed = sum(len(stage.widths) for stage in stages)
-    constraints.require_listed(inception.depth, listed)
+    modules = sum(len(stage.widths) for stage in stages)
+    constraints.require_listed(inception.depth, modules)
     stages = [*stages[:-1], replace(stages[-1], pooling=last_pooling)]
     return compose(stages, stem=stem, block=inception.block, **parts)
 

@@ -1,33 +1,35 @@
 """Freezing: which leading part of a network is not trained.
 
-Every class is called with a network and an image (1, C, H, W) and returns the modules to freeze;
-weights and running statistics of a frozen module both stay what they were, for good or until
-`thaws` has them trained.
+A freezing is called with a network and an image (1, C, H, W) and returns the modules to freeze. A
+frozen module keeps its weights and its running statistics until it is thawed, if it ever is.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from typing import Annotated
 
+from annotated_types import Gt, Le
 from torch import Tensor, nn
 
 from cnn_anatomy.config.constraints import check_range
+from cnn_anatomy.core.ranges import Count
 from cnn_anatomy.networks.network import Network, forward_order, weight_layers
 
 
 class Freezing(ABC):
-    """What is frozen, and when it is trained after all."""
+    """Base of all freezings: what is frozen, and when it thaws."""
 
     @abstractmethod
     def __call__(self, network: Network, image: Tensor) -> list[nn.Module]:
         """Return the modules that are frozen when training begins."""
 
     def thaws(self, network: Network) -> list[tuple[float, nn.Module]]:
-        """Return from which share of training on (0 to 1) which module is trained."""
+        """Return (share of training, module) for each module that thaws then; 0 ≤ share ≤ 1."""
         return []
 
 
-class Nothing(Freezing):
+class NoFreezing(Freezing):
     """Train everything."""
 
     def __call__(self, network: Network, image: Tensor) -> list[nn.Module]:
@@ -39,14 +41,14 @@ class Layers(Freezing):
     """Freeze the first `layers` weight layers in forward order and the norms that follow them.
 
     Raises:
-        ConfigError: if the network has fewer layers than that before its classifier.
+        ConfigError: if the network has fewer weight layers before its classifier.
     """
 
-    def __init__(self, layers: int) -> None:
+    def __init__(self, layers: Count) -> None:
         self.layers = layers
 
     def __call__(self, network: Network, image: Tensor) -> list[nn.Module]:
-        """Return the leaves that run before weight layer number `layers` + 1."""
+        """Return the modules that run before weight layer number `layers` + 1."""
         return leading(network, image, self.layers, key="freeze.layers")
 
 
@@ -57,7 +59,7 @@ class Stages(Freezing):
         ConfigError: if the network has fewer stages.
     """
 
-    def __init__(self, stages: int) -> None:
+    def __init__(self, stages: Count) -> None:
         self.stages = stages
 
     def __call__(self, network: Network, image: Tensor) -> list[nn.Module]:
@@ -70,18 +72,18 @@ class FeatureExtraction(Freezing):
     """Freeze all but the classifier."""
 
     def __call__(self, network: Network, image: Tensor) -> list[nn.Module]:
-        """Return every leaf but the classifier."""
+        """Return every module with weights but the classifier."""
         return [m for _, m in forward_order(network, image) if m is not network.head.classifier]
 
 
 class Gradual(Freezing):
-    """Train the head alone at first, then one stage after another, the last stage first.
+    """Train only the head at first, then thaw one stage after another, from last to first.
 
-    They follow at equal distances, the stem at the share `until` of training (the gradual
-    unfreezing of Howard & Ruder 2018, section 3.3, which does so by epochs).
+    Stages thaw at equal intervals; the stem thaws last, at the share `until` of training. Howard &
+    Ruder 2018, section 3.3, thaw one layer per epoch.
     """
 
-    def __init__(self, until: float) -> None:
+    def __init__(self, until: Annotated[float, Gt(0), Le(1)]) -> None:
         self.until = until
 
     def __call__(self, network: Network, image: Tensor) -> list[nn.Module]:
@@ -104,23 +106,23 @@ def leading(network: Network, image: Tensor, layers: int, *, key: str) -> list[n
     check_range(key, layers, last, "weight layers before its classifier")
     if layers == 0:
         return []
-    seen, found = 0, []
+    count, modules = 0, []
     for _, module in forward_order(network, image):
-        seen += isinstance(module, nn.Conv2d | nn.Linear)
-        if seen > layers:
+        count += isinstance(module, nn.Conv2d | nn.Linear)
+        if count > layers:
             break
-        found.append(module)
-    return found
+        modules.append(module)
+    return modules
 
 
 def freeze(modules: list[nn.Module]) -> None:
-    """Hold weights (no gradient) and running statistics (evaluation mode) of `modules`."""
+    """Freeze the weights (no gradient) and running statistics (evaluation mode) of `modules`."""
     for module in modules:
         module.eval()
         module.requires_grad_(False)
 
 
 def thaw(module: nn.Module) -> None:
-    """Have `module` trained, statistics included."""
+    """Train `module` again, its running statistics included."""
     module.train()
     module.requires_grad_(True)

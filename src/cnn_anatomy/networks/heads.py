@@ -1,6 +1,7 @@
-"""Heads: from the last feature map (N, C, H, W) to the logits (N, classes).
+"""Heads: map the last feature map (N, C, H, W) to logits (N, classes).
 
-Every class is built with (channels, size, classes), `size` being (H, W).
+A head is built with (channels, size, classes), where `size` is (H, W). Its last layer with weights
+is `classifier`.
 """
 
 from __future__ import annotations
@@ -10,12 +11,14 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from cnn_anatomy.core.ranges import Count, Share, Size
+
 
 class GlobalAverage(nn.Module):
-    """Mean over space, dropout, then a linear classifier (Lin et al. 2013, section 3.2)."""
+    """Global average pooling, dropout, linear classifier (Lin et al. 2013, section 3.2)."""
 
     def __init__(
-        self, channels: int, size: tuple[int, int], classes: int, dropout: float = 0.0
+        self, channels: int, size: tuple[int, int], classes: int, dropout: Share = 0.0
     ) -> None:
         super().__init__()
         self.dropout = nn.Dropout(dropout) if dropout else nn.Identity()
@@ -26,15 +29,16 @@ class GlobalAverage(nn.Module):
         return self.classifier(self.dropout(x.mean((2, 3))))
 
     def class_activation(self, x: Tensor, classes: Tensor) -> Tensor:
-        """Return what each position of x (N, C, H, W) says for `classes` (N,): maps (N, H, W).
+        """Return the class-activation maps (N, H, W) of x (N, C, H, W) for `classes` (N,).
 
-        The classifier's weights of the class, times the features (Zhou et al. 2016, equation 2).
+        A map is the sum of the channels, weighted by the classifier's weights for the class (Zhou
+        et al. 2016, equation 2).
         """
         return torch.einsum("nchw,nc->nhw", x, self.classifier.weight[classes].to(x.dtype))
 
 
 class GlobalMax(GlobalAverage):
-    """Maximum over space, then a linear classifier (Oquab et al. 2015)."""
+    """Global max pooling, then a linear classifier (Oquab et al. 2015)."""
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (N, C, H, W) to (N, classes)."""
@@ -42,9 +46,9 @@ class GlobalMax(GlobalAverage):
 
 
 class ClassMaps(nn.Module):
-    """One map for each class by a 1×1 convolution, averaged over space (Lin et al. 2013, 3.2).
+    """1×1 convolution to one map per class, then global average (Lin et al. 2013, section 3.2).
 
-    The maps pass a ReLU, as in NIN and All-CNN.
+    A ReLU comes before the average, as in NIN and All-CNN.
     """
 
     def __init__(self, channels: int, size: tuple[int, int], classes: int) -> None:
@@ -58,10 +62,10 @@ class ClassMaps(nn.Module):
 
 
 class ConnectedMaps(nn.Module):
-    """The maps of ClassMaps, flattened and fully connected (Lin et al. 2013, section 4.6)."""
+    """Class maps as in `ClassMaps`, then a linear classifier (Lin et al. 2013, section 4.6)."""
 
     def __init__(
-        self, channels: int, size: tuple[int, int], classes: int, dropout: float = 0.0
+        self, channels: int, size: tuple[int, int], classes: int, dropout: Share = 0.0
     ) -> None:
         super().__init__()
         self.maps = nn.Sequential(
@@ -75,9 +79,9 @@ class ConnectedMaps(nn.Module):
 
 
 class Flatten(nn.Module):
-    """Fully connected: all positions flattened, `hidden` layers with dropout, the classifier.
+    """Flattening, hidden layers with ReLU and dropout, then a linear classifier.
 
-    `hidden` is the width of the one hidden layer, 0 for none, or the widths of several.
+    `hidden` is the width of one hidden layer (0 for none), or a list of widths.
     """
 
     def __init__(
@@ -85,8 +89,8 @@ class Flatten(nn.Module):
         channels: int,
         size: tuple[int, int],
         classes: int,
-        hidden: int | Sequence[int] = 0,
-        dropout: float = 0.0,
+        hidden: Count | Sequence[Size] = 0,
+        dropout: Share = 0.0,
     ) -> None:
         super().__init__()
         features = channels * size[0] * size[1]

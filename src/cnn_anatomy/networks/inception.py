@@ -5,17 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from functools import partial
+from typing import Annotated
 
 import torch
+from annotated_types import Ge, Le
 from torch import Tensor, nn
 
+from cnn_anatomy.core.ranges import Count, Size
 from cnn_anatomy.networks.layers import ConvNormAct, Factory
 
+Kernel = Annotated[int, Ge(1), Le(7)]
 BRANCHES = ("branch1", "branch3", "branch5", "pool")
 
 
 def branch_widths(width: int) -> tuple[int, int, int, int, int, int]:
-    """Split `width` output channels as GoogLeNet's module 3a (256) does.
+    """Divide `width` output channels among the branches in the ratio of GoogLeNet's module 3a.
 
     Returns (1×1, 3×3 reduction, 3×3, 5×5 reduction, 5×5, pool projection).
     """
@@ -26,27 +30,29 @@ def branch_widths(width: int) -> tuple[int, int, int, int, int, int]:
 class Inception(nn.Module):
     """1×1, 3×3, 5×5 and max-pool branches, concatenated; then the skip.
 
-    `width` is the number of output channels (see `branch_widths`) or the six numbers themselves;
-    without `reductions` the 3×3 and 5×5 convolutions see all input channels, while the projection
-    after the pool stays, as without it channels would only grow (their section 4).
-
-    `small` and `large` are the kernels of the branches of 1×1 and 5×5 convolutions: with 3 and 3
-    all branches see alike. Without `max_pool` the pool branch is its projection alone, of equal
-    cost. Without `nonlinear` no activation follows the 1×1 reductions.
+    Args:
+        channels: number of input channels.
+        width: number of output channels (see `branch_widths`), or the six widths themselves.
+        pooling, skip, norm, activation: factories of the injected layers.
+        reductions: whether 1×1 convolutions reduce the input of the 3×3 and 5×5 branches. The pool
+            branch keeps its projection either way, or channels could only grow (their section 4).
+        small, large: kernel sizes of the 1×1 and the 5×5 branch.
+        max_pool: whether the pool branch pools; without, it is a 1×1 convolution of equal cost.
+        nonlinear: whether an activation follows the 1×1 reductions.
     """
 
     def __init__(
         self,
         channels: int,
-        width: int | Sequence[int],
+        width: Size | Sequence[Size],
         *,
         pooling: Factory,
         skip: Factory,
         norm: Factory,
         activation: Factory,
         reductions: bool = True,
-        small: int = 1,
-        large: int = 5,
+        small: Kernel = 1,
+        large: Kernel = 5,
         max_pool: bool = True,
         nonlinear: bool = True,
     ) -> None:
@@ -86,23 +92,23 @@ class Inception(nn.Module):
 
     @staticmethod
     def closing(channels: int, *, norm: Factory, activation: Factory) -> nn.Module | None:
-        """Return None: nothing need follow the last module."""
+        """Return None: no layer follows the last module."""
         return None
 
 
 @dataclass(frozen=True)
 class Modules:
-    """How many Inception modules a network has, and what each is like (see `Inception`)."""
+    """The number of a network's Inception modules and their settings (see `Inception`)."""
 
-    depth: int
+    depth: Count
     reductions: bool
-    small: int = 1
-    large: int = 5
+    small: Kernel = 1
+    large: Kernel = 5
     max_pool: bool = True
     nonlinear: bool = True
 
     @property
     def block(self) -> Factory:
-        """The module as a block."""
+        """Factory of the module, with the interface of a block."""
         settings = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "depth"}
         return partial(Inception, **settings)

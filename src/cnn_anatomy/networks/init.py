@@ -1,8 +1,10 @@
-"""Initialisations: functions of one module, called for every module of a network."""
+"""Weight initialisation: a function that is called with each module of a network."""
 
 from __future__ import annotations
 
 from torch import nn
+
+from cnn_anatomy.core.ranges import NonNegative
 
 
 def he(module: nn.Module) -> None:
@@ -19,8 +21,8 @@ def xavier(module: nn.Module) -> None:
     _finish(module)
 
 
-def small(module: nn.Module, std: float = 0.01) -> None:
-    """Normal with a fixed standard deviation, as before 2010 (Krizhevsky et al. 2012)."""
+def small(module: nn.Module, std: NonNegative = 0.01) -> None:
+    """Normal with a fixed standard deviation `std` (Krizhevsky et al. 2012)."""
     if isinstance(module, nn.Conv2d | nn.Linear):
         nn.init.normal_(module.weight, std=std)
     _finish(module)
@@ -32,4 +34,4 @@ def _finish(module: nn.Module) -> None:
 
 
 def default(module: nn.Module) -> None:
-    """Leave PyTorch's own: uniform within ±1/√fan-in (of the form of LeCun et al. 1998)."""
+    """Keep PyTorch's initialisation: uniform within ±1/√fan-in (cf. LeCun et al. 1998)."""

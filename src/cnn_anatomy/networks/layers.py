@@ -1,4 +1,4 @@
-"""The convolution all blocks are made of, and the kinds of factory that are injected."""
+"""The convolution that all blocks are built from, and the transition between stages."""
 
 from __future__ import annotations
 
@@ -8,16 +8,18 @@ from typing import Any
 
 from torch import nn
 
+from cnn_anatomy.networks.pooling import conv_stride, needs_conv
+
 Factory = Callable[..., Any]
 
 
 def made(factory: Factory) -> Any:
-    """Return the class or function that a partial calls."""
+    """Return the class or function that a factory calls: that of a partial, or itself."""
     return getattr(factory, "func", factory)
 
 
 def sized(width: int | Sequence[int]) -> tuple[int, int]:
-    """Return (width, kernel) of a stage's entry: a width alone means 3×3 convolutions."""
+    """Return (width, kernel size) of a block; a width alone means 3×3 convolutions."""
     if isinstance(width, int):
         return width, 3
     width, kernel = width
@@ -27,7 +29,7 @@ def sized(width: int | Sequence[int]) -> tuple[int, int]:
 def convolution(
     channels: int, width: int, kernel: int, norm: nn.Module, stride: int = 1
 ) -> nn.Conv2d:
-    """Return a same-padded convolution, with a bias only if the `norm` after it wants one."""
+    """Return a same-padded convolution, with a bias only if the `norm` after it asks for one."""
     bias = bool(getattr(norm, "bias_before", False))
     return nn.Conv2d(channels, width, kernel, stride, kernel // 2, bias=bias)
 
@@ -45,9 +47,9 @@ class ConvNormAct(nn.Sequential):
         activation: Factory,
         pooling: Factory | None = None,
     ) -> None:
-        pool = pooling(width) if pooling else None
+        pool = pooling(width) if pooling is not None else None
         normal = norm(width)
-        stride = pool.conv_stride if pool else 1
+        stride = conv_stride(pool) if pool is not None else 1
         parts: OrderedDict[str, nn.Module] = OrderedDict(
             conv=convolution(channels, width, kernel, normal, stride),
             norm=normal,
@@ -60,7 +62,7 @@ class ConvNormAct(nn.Sequential):
 
 
 class Transition(nn.Sequential):
-    """Halves the resolution where no block does: the pooling, after a convolution if it needs one.
+    """Pooling between two blocks, with a 3×3 convolution before it if the pooling needs one.
 
     Maps (N, C, H, W) to (N, C, H // 2, W // 2).
     """
@@ -69,7 +71,7 @@ class Transition(nn.Sequential):
         self, channels: int, *, pooling: Factory, norm: Factory, activation: Factory
     ) -> None:
         pool = pooling(channels)
-        if pool.needs_conv:
+        if needs_conv(pool):
             pool = ConvNormAct(
                 channels, channels, 3, norm=norm, activation=activation, pooling=pooling
             )

@@ -1,50 +1,60 @@
-"""The network every architecture is: stem, stages of blocks, head, auxiliary heads."""
+"""The network of every architecture: a stem, stages of blocks, a head and auxiliary heads."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple, TypeVar
 
 import torch
+from annotated_types import MinLen
 from torch import Tensor, nn
 
 from cnn_anatomy.core.errors import ConfigError
+from cnn_anatomy.core.ranges import Share, Size
 from cnn_anatomy.networks.auxiliary import Auxiliary
 from cnn_anatomy.networks.layers import Factory, Transition
 from cnn_anatomy.networks.pooling import Unpooled
-from cnn_anatomy.networks.skip import Gated
+from cnn_anatomy.networks.skip import GatedSkip
+
+T = TypeVar("T")
+# Sides of images, in pixels, that any network of ours takes. Halved again and again, the first
+# stays odd and the second even, so that these images differ from a smaller one in size alone.
+LARGER_SIDES = (511, 512)
 
 
 @dataclass(frozen=True)
 class Stage:
-    """The widths of a stage's blocks, and where its resolution halves.
+    """The widths of a stage's blocks, and where it halves the resolution.
 
-    `halve`: "never", "before" or "after" the blocks, or inside the "first" or the "last" of them.
-    `pooling` stands in for the network's own; `dropout` is that of the stage's output.
+    Args:
+        widths: of each block, as the block takes them.
+        halve: "never", "before" or "after" the blocks, or in the "first" or the "last" block.
+        dropout: probability of dropout after the stage.
+        pooling: replaces the network's pooling in this stage.
     """
 
-    widths: Sequence[int | Sequence[int]]
+    widths: Annotated[Sequence[Size | Sequence[Size]], MinLen(1)]
     halve: Literal["never", "before", "first", "last", "after"] = "never"
-    dropout: float = 0.0
+    dropout: Share = 0.0
     pooling: Factory | None = None
 
 
 class Output(NamedTuple):
-    """Logits (N, classes) and, in training only, those of each auxiliary head."""
+    """Logits (N, classes), and in training mode the logits of each auxiliary head."""
 
     logits: Tensor
     auxiliary: tuple[Tensor, ...] = ()
 
 
 class Network(nn.Module):
-    """Stem → stages → head, with auxiliary heads tapped after chosen stages.
+    """Stem → stages → head, with auxiliary heads after chosen stages.
 
     Args:
-        stem: maps images to the first stage's input.
-        stages: each maps feature maps to feature maps.
+        stem: maps images to the input of the first stage.
+        stages: map feature maps to feature maps.
         head: maps the last feature map to logits; its last layer is `head.classifier`.
-        auxiliary: side heads by the number (from 1) of the stage they follow.
+        auxiliary: heads by the number (from 1) of the stage whose output they take.
     """
 
     def __init__(
@@ -57,7 +67,7 @@ class Network(nn.Module):
         super().__init__()
         self.stem = stem
         self.stages = nn.ModuleList(stages)
-        self.head: Any = head  # of which kind, the injected class says
+        self.head: Any = head  # its attributes differ by class
         self.auxiliary = auxiliary
 
     def features(self, x: Tensor) -> Tensor:
@@ -68,9 +78,9 @@ class Network(nn.Module):
         return x
 
     def forward(self, x: Tensor, after: int | None = None) -> Output:
-        """Map images (N, C, H, W) to logits; auxiliary heads answer in training only.
+        """Map images (N, C, H, W) to logits; auxiliary heads run in training mode only.
 
-        With `after`, x is what `prefix` makes of the images.
+        With `after`, x is the output of `prefix(images, after)` instead of images.
         """
         if after is None:
             x, after = self.stem(x), 0
@@ -82,7 +92,7 @@ class Network(nn.Module):
         return Output(self.head(x), tuple(side))
 
     def prefix(self, x: Tensor, after: int) -> Tensor:
-        """Map images (N, C, H, W) to the map after stage number `after`, 0 being the stem."""
+        """Map images (N, C, H, W) to the feature map after stage `after`, 0 for the stem."""
         x = self.stem(x)
         for stage in self.stages[:after]:
             x = stage(x)
@@ -108,16 +118,16 @@ def compose(
     """Build a network from parts.
 
     Args:
-        stages: what each stage holds.
-        stem: what stands before them.
+        stages: the widths of each stage and where it halves the resolution.
+        stem: what comes before the stages.
         block: what the stages repeat.
-        pooling: how resolution halves.
+        pooling: how the resolution is halved.
         skip: how a block's input joins its output.
-        norm: after each convolution.
-        activation: after each norm.
-        head: from the last feature map to logits.
-        auxiliary: which stages carry an auxiliary head.
-        init: initialises one module's weights.
+        norm: what follows each convolution.
+        activation: what follows each norm.
+        head: maps the last feature map to logits.
+        auxiliary: which stages have an auxiliary head.
+        init: initialises the weights of one module.
         channels: of the images.
         size: (H, W) of the images in pixels.
         classes: number of logits.
@@ -126,41 +136,57 @@ def compose(
         ConfigError: if images are too small for the poolings, or an auxiliary head has no stage.
     """
     shared = {"norm": norm, "activation": activation}
-    image = torch.zeros(1, channels, *size)
     entrance = stem(channels, pooling=pooling, **shared)
-    channels = entrance.out_channels
+    width = entrance.out_channels
     built = []
     for k, stage in enumerate(stages, 1):
-        pool = stage.pooling or pooling
-        parts: list[nn.Module] = []
-        if stage.halve == "before":
-            parts.append(Transition(channels, pooling=pool, **shared))
-        halved = {"first": 0, "last": len(stage.widths) - 1}.get(stage.halve)
-        for i, width in enumerate(stage.widths):
-            inside = pool if i == halved else Unpooled
-            parts.append(block(channels, width, pooling=inside, skip=skip, **shared))
-            channels = parts[-1].out_channels  # type: ignore[assignment]
-        if k == len(stages) and stage.widths:
-            closing = parts[-1].closing(channels, **shared)  # type: ignore[operator]
-            parts += [closing] if closing is not None else []
-        if stage.halve == "after":
-            parts.append(Transition(channels, pooling=pool, **shared))
-        if stage.dropout:
-            parts.append(nn.Dropout(stage.dropout))
-        built.append(nn.Sequential(*parts))
-    shapes = map_shapes(entrance, built, image)
+        modules, width = _stage_modules(
+            stage, width, k == len(stages), block=block, pooling=pooling, skip=skip, **shared
+        )
+        built.append(nn.Sequential(*modules))
+    shapes = map_shapes(entrance, built, torch.zeros(1, channels, *size))
     network = Network(
         entrance,
         built,
-        head(channels, shapes[-1][1:], classes),
+        head(width, shapes[-1][1:], classes),
         auxiliary.build(shapes, classes, **shared),
     )
     for module in network.modules():
         init(module)
     for module in network.modules():
-        if isinstance(module, Gated):
+        if isinstance(module, GatedSkip):
             module.reset()
     return network
+
+
+def _stage_modules(
+    stage: Stage,
+    channels: int,
+    is_last: bool,
+    *,
+    block: Factory,
+    pooling: Factory,
+    skip: Factory,
+    **shared: Factory,
+) -> tuple[list[nn.Module], int]:
+    """Return the modules of a stage with `channels` input channels, and its output channels."""
+    pool = stage.pooling or pooling
+    modules: list[nn.Module] = []
+    if stage.halve == "before":
+        modules.append(Transition(channels, pooling=pool, **shared))
+    halving_block = {"first": 0, "last": len(stage.widths) - 1}.get(stage.halve)
+    for i, width in enumerate(stage.widths):
+        block_pool = pool if i == halving_block else Unpooled
+        modules.append(block(channels, width, pooling=block_pool, skip=skip, **shared))
+        channels = modules[-1].out_channels  # type: ignore[assignment]
+    if is_last and stage.widths:
+        closing = modules[-1].closing(channels, **shared)  # type: ignore[operator]
+        modules += [closing] if closing is not None else []
+    if stage.halve == "after":
+        modules.append(Transition(channels, pooling=pool, **shared))
+    if stage.dropout:
+        modules.append(nn.Dropout(stage.dropout))
+    return modules, channels
 
 
 def map_shapes(
@@ -171,28 +197,65 @@ def map_shapes(
     Raises:
         ConfigError: if the image is too small for the poolings.
     """
+    height, width = image.shape[-2:]
+    return run_or_refuse(
+        lambda x: shapes_after(stem, stages, x),
+        image,
+        f"images of {height}×{width} pixels are too small for the poolings of {len(stages)} "
+        "stages: choose larger images, fewer stages or pooling=none",
+    )
+
+
+def shapes_after(
+    stem: nn.Module, stages: Sequence[nn.Module], image: Tensor
+) -> list[tuple[int, int, int]]:
+    """Return (C, H, W) after each stage, run on `image` (1, C, H, W) in evaluation mode.
+
+    Raises:
+        ValueError: if a feature map has no pixels.
+    """
     shapes: list[tuple[int, int, int]] = []
-    try:
-        with torch.no_grad():
-            x = stem.eval()(image)
-            for stage in stages:
-                x = stage.eval()(x)
-                _, channels, height, width = x.shape
-                shapes.append((channels, height, width))
-    except (RuntimeError, ValueError) as error:  # a norm of single values is a ValueError
-        raise ConfigError(
-            f"images of {image.shape[-2]}×{image.shape[-1]} pixels are too small for the poolings "
-            f"of {len(stages)} stages: choose larger images, fewer stages or pooling=none"
-        ) from error
+    with torch.no_grad():
+        x = stem.eval()(image)
+        for stage in stages:
+            x = stage.eval()(x)
+            _, channels, height, width = x.shape
+            if not height or not width:
+                raise ValueError(f"the feature map after stage {len(shapes) + 1} has no pixels")
+            shapes.append((channels, height, width))
     for module in (stem, *stages):
         module.train()
     return shapes
 
 
-def weight_layers(network: Network, image: Tensor) -> list[tuple[str, nn.Module]]:
-    """Return (name, module) of every convolution and linear layer in the order it is run.
+def run_or_refuse(run: Callable[[Tensor], T], image: Tensor, refusal: str) -> T:
+    """Return `run(image)` for `image` of shape (1, C, H, W).
 
-    Auxiliary heads, which the evaluated network lacks, are not among them. `image`: (1, C, H, W).
+    Raises:
+        ConfigError: with the message `refusal`, if only larger images run.
+        Exception: what `run` raised, if larger images fail as well: it has a bug.
+    """
+    try:
+        return run(image)
+    except (RuntimeError, ValueError) as error:  # GroupNorm of single values is a ValueError
+        if not _larger_images_run(run, image):
+            raise
+        raise ConfigError(refusal) from error
+
+
+def _larger_images_run(run: Callable[[Tensor], object], image: Tensor) -> bool:
+    try:
+        for side in LARGER_SIDES:
+            run(image.new_zeros(*image.shape[:2], side, side))
+    except Exception:  # the caller raises the one of the smaller image
+        return False
+    return True
+
+
+def weight_layers(network: Network, image: Tensor) -> list[tuple[str, nn.Module]]:
+    """Return (name, module) of every convolution and linear layer, in forward order.
+
+    Auxiliary heads are left out, as they don't run in evaluation mode. `image`: (1, C, H, W).
     """
     return [
         (name, module)
@@ -202,12 +265,12 @@ def weight_layers(network: Network, image: Tensor) -> list[tuple[str, nn.Module]
 
 
 def forward_order(network: Network, image: Tensor) -> list[tuple[str, nn.Module]]:
-    """Return (name, module) of each leaf with parameters or buffers, in the order they are run."""
+    """Return (name, module) of each module with parameters or buffers itself, in forward order."""
     order: dict[nn.Module, str] = {}
     hooks = []
     for name, module in network.named_modules():
-        owned = list(module.parameters(recurse=False)) + list(module.buffers(recurse=False))
-        if owned:
+        tensors = list(module.parameters(recurse=False)) + list(module.buffers(recurse=False))
+        if tensors:
             hooks.append(module.register_forward_pre_hook(_recorder(order, name)))
     training = network.training
     try:

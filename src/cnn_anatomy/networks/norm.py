@@ -1,5 +1,7 @@
-"""Normalisation: every class takes the number of channels; `bias` says if the convolution before
-it keeps a bias of its own."""  # noqa: D205, D209
+"""Normalisation layers, each built with the number of channels.
+
+`bias_before` is true if the convolution before the layer has a bias.
+"""
 
 from __future__ import annotations
 
@@ -7,26 +9,28 @@ import math
 
 from torch import nn
 
+from cnn_anatomy.core.ranges import Positive, Size
+
 
 class Batch(nn.BatchNorm2d):
     """Batch normalisation (Ioffe & Szegedy 2015)."""
 
-    def __init__(self, channels: int, eps: float = 1e-5, bias_before: bool = False) -> None:
+    def __init__(self, channels: int, eps: Positive = 1e-5, bias_before: bool = False) -> None:
         super().__init__(channels, eps)
         self.bias_before = bias_before
 
 
 class Group(nn.GroupNorm):
-    """Group normalisation (Wu & He 2018); fewer groups where the channels do not divide."""
+    """Group normalisation (Wu & He 2018) with gcd(groups, channels) groups."""
 
     bias_before = False
 
-    def __init__(self, channels: int, groups: int = 8) -> None:
+    def __init__(self, channels: int, groups: Size = 8) -> None:
         super().__init__(math.gcd(groups, channels), channels)
 
 
 class Unnormalised(nn.Identity):
-    """No normalisation: the convolution before it keeps its bias."""
+    """No normalisation: the convolution before it has a bias."""
 
     bias_before = True
 

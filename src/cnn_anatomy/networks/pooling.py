@@ -1,20 +1,37 @@
 """Pooling: how a network halves its resolution.
 
-Every class takes the number of channels and maps (N, C, H, W) to (N, C, H // 2, W // 2) together
-with the convolution before it. `conv_stride` is the stride which that convolution takes over;
-`needs_conv` says that the pooling is no pooling without one, so that where a network has none
-(between two stages) a 3×3 convolution is put before it (Springenberg et al. 2014, All-CNN).
+A pooling is any module built with the number of channels C. Together with the convolution before
+it, it maps (N, C, H, W) to (N, C, H // 2, W // 2). Two attributes are optional:
+
+- `conv_stride` (default 1) is the stride of the convolution before the pooling.
+- `needs_conv` (default False) marks a pooling that does nothing without that convolution. Where a
+  network has none, between two stages, a 3×3 convolution is added (Springenberg et al. 2014).
 """
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import torch
 import torch.nn.functional as F
+from annotated_types import Ge, Le
 from torch import Tensor, nn
+
+from cnn_anatomy.core.ranges import Positive
+
+
+def conv_stride(pooling: nn.Module) -> int:
+    """Return the stride of the convolution before `pooling`."""
+    return int(getattr(pooling, "conv_stride", 1))
+
+
+def needs_conv(pooling: nn.Module) -> bool:
+    """Return whether `pooling` does nothing without a convolution before it."""
+    return bool(getattr(pooling, "needs_conv", False))
 
 
 class Pooling(nn.Module):
-    """Base of all poolings; by itself it keeps its input."""
+    """Base of the poolings in this module; on its own it returns its input."""
 
     conv_stride = 1
     needs_conv = False
@@ -24,16 +41,16 @@ class Pooling(nn.Module):
         self.channels = channels
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return the input of shape (N, C, H, W) as it is."""
+        """Return the input (N, C, H, W) unchanged."""
         return x
 
 
 class Unpooled(Pooling):
-    """No pooling: the resolution stays what it was."""
+    """No pooling: the resolution stays the same."""
 
 
 class Strided(Pooling):
-    """The convolution before it takes stride 2 and nothing is pooled (He et al. 2015)."""
+    """No pooling: the convolution before it has stride 2 (He et al. 2015)."""
 
     conv_stride = 2
     needs_conv = True
@@ -42,11 +59,13 @@ class Strided(Pooling):
 class Max(Pooling):
     """Maximum of each window.
 
-    Windows of `kernel` > 2 overlap; those at the edge are padded, or with `ceil` begin at the
-    first pixel and hang over at the last.
+    Windows with `kernel` > 2 overlap. The edges are padded; with `ceil`, windows start at the first
+    pixel instead and may extend past the last.
     """
 
-    def __init__(self, channels: int, kernel: int = 2, ceil: bool = False) -> None:
+    def __init__(
+        self, channels: int, kernel: Annotated[int, Ge(2), Le(3)] = 2, ceil: bool = False
+    ) -> None:
         super().__init__(channels)
         padding = 0 if ceil else (kernel - 1) // 2
         self.pool = nn.MaxPool2d(kernel, 2, padding, ceil_mode=ceil)
@@ -67,7 +86,9 @@ class Average(Pooling):
 class Lp(Pooling):
     """Lp norm of each 2×2 window, as a mean: (mean |x|^p)^(1/p) (Sermanet et al. 2012)."""
 
-    def __init__(self, channels: int, p: float = 2.0, eps: float = 1e-6) -> None:
+    def __init__(
+        self, channels: int, p: Annotated[float, Ge(1), Le(100)] = 2.0, eps: Positive = 1e-6
+    ) -> None:
         super().__init__(channels)
         self.p = p
         self.eps = eps
@@ -79,10 +100,10 @@ class Lp(Pooling):
 
 
 class Stochastic(Pooling):
-    """One activation of each window, drawn in proportion to its size (Zeiler & Fergus 2013).
+    """One activation of each window, drawn with probability ∝ its value (Zeiler & Fergus 2013).
 
-    In evaluation the probabilities weight the window instead (their section 3.2). Negative
-    activations count as zero when probabilities are made; a window of zeros draws uniformly.
+    In evaluation mode the output is the mean under these probabilities (their section 3.2).
+    Negative activations have probability zero; a window of zeros is drawn from uniformly.
     """
 
     def forward(self, x: Tensor) -> Tensor:
@@ -100,7 +121,7 @@ class Stochastic(Pooling):
 
 
 class Mixed(Pooling):
-    """a·max + (1 − a)·average with one learned a = σ(logit) (Lee et al. 2015, section 3.1)."""
+    """a·max + (1 − a)·average with a learned a = σ(logit) (Lee et al. 2015, section 3.1)."""
 
     def __init__(self, channels: int) -> None:
         super().__init__(channels)
@@ -111,8 +132,8 @@ class Mixed(Pooling):
         return torch.lerp(F.avg_pool2d(x, 2), F.max_pool2d(x, 2), self.logit.sigmoid().to(x.dtype))
 
 
-class Gated(Pooling):
-    """σ(w·x)·max + (1 − σ(w·x))·average, one 2×2 mask w a channel (Lee et al. 2015, 3.2)."""
+class GatedPooling(Pooling):
+    """σ(w·x)·max + (1 − σ(w·x))·average, a 2×2 mask w per channel (Lee et al. 2015, 3.2)."""
 
     def __init__(self, channels: int) -> None:
         super().__init__(channels)
@@ -126,15 +147,15 @@ class Gated(Pooling):
 
 
 class Blur(Pooling):
-    """Low-pass filter, then every second pixel; no parameters (Zhang 2019, section 3.1).
+    """Low-pass filter, then subsampling by two; no parameters (Zhang 2019, section 3.1).
 
-    The kernel is the outer product of a row of Pascal's triangle, normalised: 2 → [1 1],
+    The kernel is the normalised outer product of a row of Pascal's triangle with itself: 2 → [1 1],
     3 → [1 2 1], 4 → [1 3 3 1], 5 → [1 4 6 4 1]. Edges are reflected.
     """
 
     kernel: Tensor
 
-    def __init__(self, channels: int, size: int = 3) -> None:
+    def __init__(self, channels: int, size: Annotated[int, Ge(2), Le(7)] = 3) -> None:
         super().__init__(channels)
         row = torch.ones(1)
         for _ in range(size - 1):

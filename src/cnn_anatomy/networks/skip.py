@@ -1,21 +1,26 @@
 """Skip connections: how a block's input x joins its output F(x).
 
-Every class is built with (channels, width, pooling, norm), where `channels` and `width` are those
-of x and F(x) and `pooling` halves x as the block halved it. `forward(x, fx)` returns the joined
-map, of `out_channels` channels.
+A skip is built with (channels, width, pooling, norm): x has `channels` channels, F(x) has `width`,
+and `pooling` reduces the resolution of x as the block does. `forward(x, fx)` returns the joined
+map, which has `out_channels` channels.
 """
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import torch
 import torch.nn.functional as F
+from annotated_types import Ge, Le
 from torch import Tensor, nn
 
+from cnn_anatomy.core.ranges import Fraction, Share
 from cnn_anatomy.networks.layers import Factory
+from cnn_anatomy.networks.pooling import conv_stride
 
 
 class Skip(nn.Module):
-    """Base of all skips: x is pooled as the block pooled, and zero channels fill the difference."""
+    """Base of all skips: x is pooled as in the block, and padded with zero channels to `width`."""
 
     def __init__(self, channels: int, width: int, *, pooling: Factory, norm: Factory) -> None:
         super().__init__()
@@ -25,8 +30,8 @@ class Skip(nn.Module):
         self.out_channels = width
 
     def pooled(self, x: Tensor) -> Tensor:
-        """Halve x (N, channels, H, W) as the block halved it."""
-        stride = self.pool.conv_stride
+        """Reduce the resolution of x (N, channels, H, W) as the block does."""
+        stride = conv_stride(self.pool)
         return self.pool(x)[:, :, ::stride, ::stride]
 
     def shortcut(self, x: Tensor) -> Tensor:
@@ -50,7 +55,7 @@ class Plain(nn.Module):
 
 
 class Identity(Skip):
-    """x + F(x), zero-padded where channels grow (He et al. 2015, option A)."""
+    """x + F(x), where x is zero-padded if F(x) has more channels (He et al. 2015, option A)."""
 
     def forward(self, x: Tensor, fx: Tensor) -> Tensor:
         """Return the sum of shape (N, width, H, W)."""
@@ -60,11 +65,11 @@ class Identity(Skip):
 class Projection(Skip):
     """x + F(x), with a 1×1 convolution where the shape changes (He et al. 2015, option B).
 
-    `always`: on every shortcut (option C; He et al. 2016, figure 2e).
+    With `always`, every shortcut has one (option C; He et al. 2016, figure 2e).
 
-    The convolution sees every second pixel instead of striding over all, which is the same: on
-    processors with AVX2 alone PyTorch 2.15 writes past its memory in the backward pass of strided
-    1×1 convolutions of fewer than 8 channels in channels-last order.
+    The input is subsampled before a convolution of stride 1, which equals a strided convolution. On
+    processors with AVX2 but not AVX-512, PyTorch 2.15 writes out of bounds in the backward pass of
+    strided 1×1 convolutions with fewer than 8 channels in channels-last order.
     """
 
     def __init__(
@@ -73,7 +78,7 @@ class Projection(Skip):
         super().__init__(channels, width, pooling=pooling, norm=norm)
         normal = norm(width)
         bias = bool(getattr(normal, "bias_before", False))
-        changes = always or channels != width or self.pool.conv_stride > 1
+        changes = always or channels != width or conv_stride(self.pool) > 1
         self.project = (
             nn.Sequential(nn.Conv2d(channels, width, 1, bias=bias), normal)
             if changes
@@ -89,7 +94,7 @@ class Scaled(Skip):
     """λ·x + (1 − λ)·F(x) (He et al. 2016, constant scaling)."""
 
     def __init__(
-        self, channels: int, width: int, *, pooling: Factory, norm: Factory, scale: float = 0.5
+        self, channels: int, width: int, *, pooling: Factory, norm: Factory, scale: Fraction = 0.5
     ) -> None:
         super().__init__(channels, width, pooling=pooling, norm=norm)
         self.scale = scale
@@ -99,18 +104,24 @@ class Scaled(Skip):
         return self.scale * self.shortcut(x) + (1 - self.scale) * fx
 
 
-class Gated(Skip):
+class GatedSkip(Skip):
     """g·F(x) + (1 − g)·x with g = σ(W·x + b), W a 1×1 convolution (Srivastava et al. 2015)."""
 
     def __init__(
-        self, channels: int, width: int, *, pooling: Factory, norm: Factory, bias: float = -1.0
+        self,
+        channels: int,
+        width: int,
+        *,
+        pooling: Factory,
+        norm: Factory,
+        bias: Annotated[float, Ge(-100), Le(100)] = -1.0,
     ) -> None:
         super().__init__(channels, width, pooling=pooling, norm=norm)
         self.gate = nn.Conv2d(width, width, 1)
         self.bias = bias
 
     def reset(self) -> None:
-        """Set the gate's bias, after the weights were initialised: closed gates carry x."""
+        """Set the gate's bias, after weights are initialised: negative, it favours x."""
         nn.init.constant_(self.gate.bias, self.bias)  # type: ignore[arg-type]
 
     def forward(self, x: Tensor, fx: Tensor) -> Tensor:
@@ -120,8 +131,8 @@ class Gated(Skip):
         return gate * fx + (1 - gate) * x
 
 
-class GatedShortcut(Gated):
-    """F(x) + (1 − g)·x: the gate is on the shortcut alone (He et al. 2016, figure 2d)."""
+class GatedShortcut(GatedSkip):
+    """F(x) + (1 − g)·x: the gate acts on the shortcut alone (He et al. 2016, figure 2d)."""
 
     def forward(self, x: Tensor, fx: Tensor) -> Tensor:
         """Return the sum of shape (N, width, H, W)."""
@@ -133,7 +144,7 @@ class Dropout(Skip):
     """dropout(x) + F(x) (He et al. 2016, figure 2f)."""
 
     def __init__(
-        self, channels: int, width: int, *, pooling: Factory, norm: Factory, dropout: float = 0.5
+        self, channels: int, width: int, *, pooling: Factory, norm: Factory, dropout: Share = 0.5
     ) -> None:
         super().__init__(channels, width, pooling=pooling, norm=norm)
         self.dropout = nn.Dropout(dropout)

@@ -1,24 +1,27 @@
-"""Stems: what stands before the first stage.
+"""Stems: the layers before the first stage.
 
-Every class is built with (channels) of the images and the injected pooling, norm and activation,
-and maps (N, channels, H, W) to (N, out_channels, H', W').
+A stem is built with the images' number of channels and the injected pooling, norm and activation.
+It maps (N, channels, H, W) to (N, out_channels, H', W').
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
 from functools import partial
+from typing import Annotated
 
 import torch
+from annotated_types import Ge, Le
 from torch import Tensor, nn
 
 from cnn_anatomy.core.errors import ConfigError
+from cnn_anatomy.core.ranges import Count, Share, Size
 from cnn_anatomy.networks.layers import ConvNormAct, Factory, Transition
 from cnn_anatomy.networks.pooling import BlurMax, Max, Strided
 
 
 class Bare(nn.Identity):
-    """No stem: the first stage sees the images (VGG)."""
+    """No stem: the images go to the first stage (VGG)."""
 
     def __init__(
         self, channels: int, *, pooling: Factory, norm: Factory, activation: Factory
@@ -28,7 +31,7 @@ class Bare(nn.Identity):
 
 
 class InputDropout(nn.Dropout):
-    """Dropout of the images' values alone (Springenberg et al. 2014)."""
+    """Dropout of the images' values, no layer (Springenberg et al. 2014)."""
 
     def __init__(
         self,
@@ -37,7 +40,7 @@ class InputDropout(nn.Dropout):
         pooling: Factory,
         norm: Factory,
         activation: Factory,
-        dropout: float = 0.2,
+        dropout: Share = 0.2,
     ) -> None:
         super().__init__(dropout)
         self.out_channels = channels
@@ -47,7 +50,7 @@ class Convolution(ConvNormAct):
     """One 3×3 convolution (He et al. 2015, section 4.2)."""
 
     def __init__(
-        self, channels: int, *, width: int, pooling: Factory, norm: Factory, activation: Factory
+        self, channels: int, *, width: Size, pooling: Factory, norm: Factory, activation: Factory
     ) -> None:
         super().__init__(channels, width, 3, norm=norm, activation=activation)
 
@@ -55,18 +58,18 @@ class Convolution(ConvNormAct):
 class Residual(nn.Sequential):
     """7×7 convolution of stride 2 and 3×3 max pooling of stride 2 (He et al. 2015, table 1).
 
-    `blur` ≥ 2 is the size of the filter of an anti-aliased pooling instead (Zhang 2019).
+    With `blur` ≥ 2 the pooling is anti-aliased by a filter of this size (Zhang 2019).
     """
 
     def __init__(
         self,
         channels: int,
         *,
-        width: int,
+        width: Size,
         pooling: Factory,
         norm: Factory,
         activation: Factory,
-        blur: int = 0,
+        blur: Annotated[int, Ge(0), Le(7)] = 0,
     ) -> None:
         pool = partial(BlurMax, size=blur) if blur else partial(Max, kernel=3)
         conv = ConvNormAct(channels, width, 7, norm=norm, activation=activation, pooling=Strided)
@@ -77,9 +80,9 @@ class Residual(nn.Sequential):
 class GoogLeNet(nn.Sequential):
     """7×7 of stride 2, pooling, 1×1 and 3×3 convolutions (Szegedy et al. 2014, table 1).
 
-    The pooling after the last of them is that before the first stage. `response_norm` is the
-    window of the local response normalisations, 0 for none; `rescale` takes images normalised by
-    ImageNet's mean and deviation to the range −1 to 1, as torchvision's weights want them.
+    The first stage must begin with a pooling, which follows the last convolution. `response_norm`
+    is the window of the local response normalisations, 0 for none. `rescale` maps images that are
+    normalised by ImageNet's mean and deviation to [−1, 1], the input of torchvision's weights.
     """
 
     def __init__(
@@ -89,9 +92,9 @@ class GoogLeNet(nn.Sequential):
         pooling: Factory,
         norm: Factory,
         activation: Factory,
-        width: int = 64,
-        out: int = 192,
-        response_norm: int = 5,
+        width: Size = 64,
+        out: Size = 192,
+        response_norm: Count = 5,
         rescale: bool = False,
     ) -> None:
         shared = {"norm": norm, "activation": activation}
@@ -111,10 +114,10 @@ class GoogLeNet(nn.Sequential):
 
 
 class Rescale(nn.Module):
-    """Takes images (N, 3, H, W) normalised by ImageNet's mean and deviation to −1 … 1.
+    """Maps images (N, 3, H, W) that are normalised by ImageNet's mean and deviation to [−1, 1].
 
     Raises:
-        ConfigError: if the images have no three channels.
+        ConfigError: if the images don't have three channels.
     """
 
     scale: Tensor
@@ -124,8 +127,8 @@ class Rescale(nn.Module):
         super().__init__()
         if channels != 3:
             raise ConfigError(
-                f"model.stem.rescale=true has no meaning for images of {channels} channels: "
-                "ImageNet's statistics are of 3"
+                f"rescale=true has no meaning for images of {channels} channels: ImageNet's "
+                "statistics are of 3"
             )
         mean, std = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
         scale = torch.tensor([s / 0.5 for s in std]).view(3, 1, 1)

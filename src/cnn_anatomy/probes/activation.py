@@ -1,4 +1,4 @@
-"""Where a network responds: inside the object's box or outside."""
+"""Where a network responds: inside or outside the object's box."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from cnn_anatomy.training.classifier import Classifier
 
 
 class ActivationProbe(EvaluationProbe):
-    """Compares the response inside the object's box with that outside, after every stage.
+    """Compares the responses inside and outside the object's box, after every stage.
 
-    The response is the mean over channels of |activation|. Each cell counts as inside by the share
-    of it that the box covers. `activation/contrast` is the mean over test images of
+    The response is the mean of |activation| over channels. A cell counts as inside by the share of
+    its area that the box covers. `activation/contrast` is the mean over test images of
     (inside − outside) / (inside + outside) after the last stage, between −1 and 1;
-    `activation/contrast_stage_<k>` after stage k. Silent where the data set has no boxes.
+    `activation/contrast_stage_<k>` is the same after stage k. Logs nothing if images have no boxes.
     """
 
     def measure(self, trainer: pl.Trainer, module: pl.LightningModule) -> dict[str, float]:
@@ -28,10 +28,10 @@ class ActivationProbe(EvaluationProbe):
             return {}
         network = module.network
         contrasts: list[list[Tensor]] = [[] for _ in network.stages]
-        done = 0
+        start = 0
         for images, _ in tested_batches(trainer):
-            mask = covered(boxes[done : done + len(images)], images.shape[-2:]).to(images.device)
-            done += len(images)
+            mask = covered(boxes[start : start + len(images)], images.shape[-2:]).to(images.device)
+            start += len(images)
             x = network.stem(images)
             for k, stage in enumerate(network.stages):
                 x = stage(x)
@@ -42,7 +42,7 @@ class ActivationProbe(EvaluationProbe):
 
 
 def covered(boxes: Tensor, size: torch.Size) -> Tensor:
-    """Return masks (N, 1, H, W): 1 in the box (N, 4), 0 outside."""
+    """Return masks (N, 1, H, W) of boxes (N, 4): 1 inside, 0 outside; `size` is (H, W)."""
     y, x = torch.arange(size[0])[:, None], torch.arange(size[1])
     x0, y0, x1, y1 = boxes[:, :, None, None].unbind(1)
     return ((x0 <= x) & (x < x1) & (y0 <= y) & (y < y1)).float()[:, None]

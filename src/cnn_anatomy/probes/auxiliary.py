@@ -13,12 +13,12 @@ from cnn_anatomy.training.classifier import Classifier
 
 
 class AuxiliaryGradientProbe(pl.Callback):
-    """Takes the first convolution's gradient apart by the losses it comes from.
+    """Splits the first convolution's gradient by the loss that it comes from.
 
-    On the first training batch, before training (step 0) and after each epoch, in evaluation of
-    nothing but the gradient: `gradient/auxiliary_share_<k>` = ‖w ∂L_k/∂W‖ ÷ (‖∂L/∂W‖ +
-    Σ_k ‖w ∂L_k/∂W‖), with the loss L_k of the k-th auxiliary head and its weight w;
-    `gradient/auxiliary_share` is their sum: 0 without a say, 1 if all comes from the side heads.
+    Measured on the first training batch, before training (step 0) and after each epoch:
+    `gradient/auxiliary_share_<k>` = ‖w ∂L_k/∂W‖ ÷ (‖∂L/∂W‖ + Σ_k ‖w ∂L_k/∂W‖), where L is the main
+    loss, L_k the loss of the k-th auxiliary head and w its weight. `gradient/auxiliary_share` is
+    their sum: 0 if auxiliary heads add nothing, 1 if the gradient comes from them alone.
     """
 
     def on_train_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:

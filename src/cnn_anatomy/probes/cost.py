@@ -1,4 +1,4 @@
-"""What a network costs: parameters and multiply-adds."""
+"""The cost of a network: parameters and multiply-adds."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from cnn_anatomy.training.classifier import Classifier
 
 
 def macs(network: Network, image: Tensor) -> int:
-    """Return the multiply-adds of one image (1, C, H, W) forward, half of PyTorch's FLOPs."""
+    """Return the multiply-adds of the forward pass of `image` (1, C, H, W): half its FLOPs."""
     training = network.training
     counter = FlopCounterMode(display=False)
     with torch.no_grad(), counter:
@@ -21,21 +21,21 @@ def macs(network: Network, image: Tensor) -> int:
     return counter.get_total_flops() // 2
 
 
-def parameters(module: nn.Module, among: set[nn.Parameter] | None = None) -> int:
-    """Return the number of parameters, of those `among` only if given."""
+def parameter_count(module: nn.Module, among: set[nn.Parameter] | None = None) -> int:
+    """Return the number of scalar parameters; with `among`, only of parameters in this set."""
     return sum(p.numel() for p in module.parameters() if among is None or p in among)
 
 
 class CostProbe(pl.Callback):
-    """Logs once, at step 0, the cost of the network as it is tested.
+    """Logs the cost of the tested network, once, at step 0.
 
     | metric | meaning |
     |---|---|
-    | `params/total` | all parameters but the auxiliary heads', which testing drops |
-    | `params/auxiliary` | those of the auxiliary heads |
-    | `params/trainable` | of `params/total`, those that are trained, be it from later on |
-    | `params/head` | of `params/total`, those of the head |
-    | `macs` | multiply-adds of one image, forward |
+    | `params/total` | parameters, without the auxiliary heads, which testing drops |
+    | `params/auxiliary` | parameters of the auxiliary heads |
+    | `params/trainable` | trainable parameters in `params/total`, including those thawed later |
+    | `params/head` | parameters of the head |
+    | `macs` | multiply-adds of the forward pass of one image |
     """
 
     def on_fit_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
@@ -44,14 +44,14 @@ class CostProbe(pl.Callback):
         network = module.network
         shape = trainer.datamodule.shape  # type: ignore[attr-defined]
         image = torch.zeros(1, *shape, device=module.device)
-        side = parameters(network.auxiliary)
+        side = parameter_count(network.auxiliary)
         trained = set(module.trained())
+        trained_side = parameter_count(network.auxiliary, trained)
         metrics = {
-            "params/total": parameters(network) - side,
+            "params/total": parameter_count(network) - side,
             "params/auxiliary": side,
-            "params/trainable": parameters(network, trained)
-            - parameters(network.auxiliary, trained),
-            "params/head": parameters(network.head),
+            "params/trainable": parameter_count(network, trained) - trained_side,
+            "params/head": parameter_count(network.head),
             "macs": macs(network, image),
         }
         module.train()

@@ -1,4 +1,4 @@
-"""What probes of the tested network share."""
+"""Base of the probes of the tested network, and their access to the test images."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from cnn_anatomy.data import ImageSet
 
 
 class EvaluationProbe(pl.Callback):
-    """Measures the selected weights on the test images, after these were tested.
+    """Measures the selected weights on the test images, at the end of testing.
 
-    Of several processes the first measures, on all images, while the others wait.
+    Of several processes, rank zero measures, on all images, while the others wait.
     """
 
     def measure(self, trainer: pl.Trainer, module: pl.LightningModule) -> dict[str, float]:
-        """Return the metrics; the network is in evaluation mode, without gradients."""
+        """Return the metrics; called in evaluation mode and without gradients."""
         raise NotImplementedError
 
     @torch.no_grad()
@@ -41,18 +41,18 @@ def tested_images(trainer: pl.Trainer) -> ImageSet:
 
 
 def tested_batches(trainer: pl.Trainer) -> Iterator[tuple[Tensor, Tensor]]:
-    """Yield the whole test batches in order: images float32 (B, C, H, W), labels (B,)."""
+    """Yield the test batches, not this process's share only: images (B, C, H, W), labels (B,)."""
     loaders = trainer.test_dataloaders
     assert loaders is not None
     yield from loaders[0].part(0, 1)
 
 
-def correct(
+def correctly_classified(
     trainer: pl.Trainer,
     module: pl.LightningModule,
     change: Callable[[Tensor], Tensor] = lambda images: images,
 ) -> Tensor:
-    """Return for every test image, changed by `change`, whether it is classified rightly (N,)."""
+    """Return whether each test image (N,), after `change`, is classified correctly."""
     return torch.cat(
         [module(change(images)).argmax(1) == labels for images, labels in tested_batches(trainer)]
     )
@@ -60,7 +60,7 @@ def correct(
 
 @contextmanager
 def artifacts(trainer: pl.Trainer) -> Iterator[Path]:
-    """Yield a folder whose files become artifacts of the run."""
+    """Yield a folder; its files become artifacts of the run at the end of the block."""
     with tempfile.TemporaryDirectory() as folder:
         yield Path(folder)
         for logger in trainer.loggers:

@@ -1,4 +1,4 @@
-"""How large the gradient is in every weight layer."""
+"""The size of the gradient in every weight layer."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from cnn_anatomy.core.ranges import Size
 from cnn_anatomy.distributed.process_group import average
 from cnn_anatomy.networks.network import weight_layers
 from cnn_anatomy.probes.logged import log
@@ -25,31 +26,31 @@ from cnn_anatomy.training.classifier import Classifier
 class GradientProbe(pl.Callback):
     """Records the root mean square of ∂L/∂W of every weight layer, in forward order.
 
-    RMS = ‖∂L/∂W‖₂ / √size, after unscaling and before clipping, the loss including auxiliary
-    terms; the per-layer measure of Glorot & Bengio 2010, section 4.2, for weights. Taken every
-    `every` steps, and once for the untrained network on the first batch (step 0).
+    RMS = ‖∂L/∂W‖₂ / √size, after unscaling and before clipping, where L includes auxiliary terms;
+    the measure of Glorot & Bengio 2010, section 4.2, for weights. Measured every `every` steps, and
+    once in the untrained network on the first batch (step 0).
 
-    | metric, each epoch | meaning |
+    | metric, after each epoch | meaning |
     |---|---|
-    | `gradient/first`, `gradient/last` | epoch mean of the first and the last convolution |
+    | `gradient/first`, `gradient/last` | epoch mean in the first and the last convolution |
     | `gradient/decay` | slope of log10 RMS against depth (0 first layer, 1 last), in decades |
     | `gradient/stage_<k>` | epoch mean over the layers of stage k |
-    | `untrained/gradient/…` | each of them before training, once |
+    | `untrained/gradient/…` | the same before training, once |
 
-    A positive decay is a gradient that vanishes toward the input, a negative one explodes.
-    All layers and sampled steps go to `frame()`; no step waits for the device.
+    A positive decay means that the gradient vanishes toward the input, a negative one that it
+    explodes. `frame()` has every layer and measured step; no step waits for the device.
     """
 
-    def __init__(self, every: int = 4) -> None:
+    def __init__(self, every: Size = 4) -> None:
         self.every = every
         self.records: list[tuple[int, int, Tensor]] = []
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the records: a resumed run goes on with them."""
+        """Return the records, which a resumed run continues."""
         return {"records": [(epoch, step, norms.cpu()) for epoch, step, norms in self.records]}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take a checkpoint's records."""
+        """Restore a checkpoint's records."""
         self.records = list(state["records"])
 
     def on_fit_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
@@ -67,7 +68,7 @@ class GradientProbe(pl.Callback):
         self.stages = [stage_of(name) for name in self.names]
 
     def on_train_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
-        """Measure the untrained network, and put everything back as it was."""
+        """Measure the untrained network and restore its state."""
         assert isinstance(module, Classifier)
         if trainer.global_step:
             return
@@ -84,7 +85,7 @@ class GradientProbe(pl.Callback):
     def on_before_optimizer_step(
         self, trainer: pl.Trainer, module: pl.LightningModule, optimizer: Optimizer
     ) -> None:
-        """Keep this step's norms, on the device."""
+        """Record this step's norms, on the device."""
         if trainer.global_step % self.every == 0:
             self._record(trainer.current_epoch, trainer.global_step)
 
@@ -93,21 +94,21 @@ class GradientProbe(pl.Callback):
         self._log(trainer, trainer.current_epoch, trainer.global_step)
 
     def on_train_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
-        """Keep every record as an artifact of the run."""
+        """Log every record as an artifact of the run."""
         if not trainer.loggers:
             return
-        from cnn_anatomy.probes.heatmap import draw
+        from cnn_anatomy.probes.heatmap import draw_heatmap
 
         frame = self.frame()
         with tempfile.TemporaryDirectory() as folder:
             frame.to_parquet(Path(folder) / "gradients.parquet", index=False)
-            draw(frame, Path(folder) / "gradients.png")
+            draw_heatmap(frame, Path(folder) / "gradients.png")
             for logger in trainer.loggers:
                 if hasattr(logger, "log_folder"):
                     logger.log_folder(folder)
 
     def frame(self) -> pd.DataFrame:
-        """Return epoch (−1: untrained), step, layer, name, depth, stage and rms of every record."""
+        """Return a row per record: epoch (−1: untrained), step, layer, name, depth, stage, rms."""
         count = len(self.names)
         rows = []
         for epoch, step, norms in self.records:
@@ -120,25 +121,25 @@ class GradientProbe(pl.Callback):
         return pd.DataFrame(rows, columns=columns)
 
     def _record(self, epoch: int, step: int) -> None:
-        nothing = torch.tensor(float("nan")).to(self.device)
+        absent = torch.tensor(float("nan")).to(self.device)
         live = [w.grad for w in self.weights if w.grad is not None]
         norms = iter(torch._foreach_norm(live) if live else ())  # type: ignore[arg-type]
-        values = [nothing if w.grad is None else next(norms).float() for w in self.weights]
+        values = [absent if w.grad is None else next(norms).float() for w in self.weights]
         self.records.append((epoch, step, torch.stack(values).detach()))
 
     def _log(self, trainer: pl.Trainer, epoch: int, step: int) -> None:
-        taken = [norms for e, _, norms in self.records if e == epoch]
-        if not taken:
+        norms = [values for e, _, values in self.records if e == epoch]
+        if not norms:
             return
-        rms = (torch.stack(taken).float().mean(0).cpu() / self.roots).numpy()
+        rms = (torch.stack(norms).float().mean(0).cpu() / self.roots).numpy()
         metrics = {
             "gradient/first": rms[self.convolutions[0]],
             "gradient/last": rms[self.convolutions[-1]],
             "gradient/decay": decay(rms),
         }
         for stage in sorted({s for s in self.stages if s > 0}):
-            mine = rms[[s == stage for s in self.stages]]
-            metrics[f"gradient/stage_{stage}"] = mine.mean()
+            in_stage = [s == stage for s in self.stages]
+            metrics[f"gradient/stage_{stage}"] = rms[in_stage].mean()
         finite = {k: float(v) for k, v in metrics.items() if np.isfinite(v)}
         log(trainer, finite, step)
 
@@ -146,17 +147,17 @@ class GradientProbe(pl.Callback):
 def decay(rms: np.ndarray) -> float:
     """Return the least-squares slope of log10 RMS (L,) against depth 0 … 1, in decades.
 
-    Layers without a gradient (frozen, or exactly zero) are left out; NaN with fewer than two left.
+    Layers without a gradient (frozen, or exactly zero) are left out. NaN if fewer than two remain.
     """
     depth = np.linspace(0, 1, len(rms))
-    there = np.isfinite(rms) & (rms > 0)
-    if there.sum() < 2:
+    positive = np.isfinite(rms) & (rms > 0)
+    if positive.sum() < 2:
         return float("nan")
-    return float(np.polyfit(depth[there], np.log10(rms[there]), 1)[0])
+    return float(np.polyfit(depth[positive], np.log10(rms[positive]), 1)[0])
 
 
 def stage_of(name: str) -> int:
-    """Return the stage (from 1) of a layer's name; 0 is the stem, −1 the head."""
+    """Return the stage (from 1) of the layer `name`, 0 for the stem and −1 for the head."""
     match = re.match(r"stages\.(\d+)\.", name)
     if match:
         return int(match[1]) + 1

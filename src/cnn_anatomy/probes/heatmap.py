@@ -1,4 +1,4 @@
-"""The picture of a run's gradients: layer by epoch."""
+"""The heat map of a run's gradients: layers by epochs."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 
-def draw(frame: pd.DataFrame, path: Path) -> None:
-    """Draw log10 RMS of every layer (rows) and epoch (columns; the first is untrained)."""
+def draw_heatmap(frame: pd.DataFrame, path: Path) -> None:
+    """Draw log10 RMS of a gradient frame to `path`: layers by epochs, the first untrained."""
     table = frame.pivot_table(index="layer", columns="epoch", values="rms", dropna=False)
     figure = Figure(figsize=(5, 3.5), layout="constrained")
     FigureCanvasAgg(figure)

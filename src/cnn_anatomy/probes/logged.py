@@ -1,4 +1,4 @@
-"""Logging what is measured before training and during it."""
+"""Logging of what is measured both before training and during it."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import lightning.pytorch as pl
 
 
 def log(trainer: pl.Trainer, metrics: Mapping[str, float], step: int) -> None:
-    """Log `metrics`, those of step 0 as `untrained/<name>`, too.
+    """Log `metrics`; at step 0 (before training) also as `untrained/<name>`.
 
-    MLflow finds and sorts runs by a metric's latest value only; an earlier one takes a request for
-    each run.
+    MLflow searches and sorts runs by the latest value of a metric, so the untrained network's needs
+    a name of its own.
     """
     untrained = {f"untrained/{name}": value for name, value in metrics.items() if step == 0}
     for logger in trainer.loggers:

@@ -1,4 +1,4 @@
-"""Accuracy on input more varied than that of training."""
+"""Accuracy on images that are zoomed or noisy, unlike those of training."""
 
 from __future__ import annotations
 
@@ -11,25 +11,26 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from cnn_anatomy.probes.evaluation import EvaluationProbe, artifacts, correct
+from cnn_anatomy.core.ranges import ByteLevel, Positive
+from cnn_anatomy.probes.evaluation import EvaluationProbe, artifacts, correctly_classified
 
 
 class RobustnessProbe(EvaluationProbe):
-    """Tests on images that are zoomed and on images with noise, each at several levels.
+    """Tests on zoomed and on noisy images, at several levels each.
 
-    After Hendrycks & Dietterich 2019, section 4: corruptions by kind and severity, none of them
-    seen in training. `accuracy/scale` and `accuracy/noise` are means over the levels; the artifact
+    After Hendrycks & Dietterich 2019, section 4: kinds and severities of corruption that training
+    doesn't show. `accuracy/scale` and `accuracy/noise` are means over the levels; the artifact
     `robustness.parquet` has a row for every kind and level.
 
     Args:
-        zooms: factors about the image's centre; below 1 the edges are reflected.
-        noises: standard deviations of Gaussian noise, of 255.
+        zooms: magnifications about the image's centre; below 1 the edges are reflected.
+        noises: standard deviations of Gaussian noise, in units of 0 to 255.
     """
 
     def __init__(
         self,
-        zooms: Sequence[float] = (0.6, 0.75, 1.25, 1.5),
-        noises: Sequence[float] = (20, 40, 60, 80),
+        zooms: Sequence[Positive] = (0.6, 0.75, 1.25, 1.5),
+        noises: Sequence[ByteLevel] = (20, 40, 60, 80),
     ) -> None:
         self.zooms = zooms
         self.noises = noises
@@ -42,7 +43,11 @@ class RobustnessProbe(EvaluationProbe):
             *(("noise", level, partial(noise, sigma=level / std)) for level in self.noises),
         ]
         rows = [
-            (kind, float(level), correct(trainer, module, change).float().mean().item())
+            (
+                kind,
+                float(level),
+                correctly_classified(trainer, module, change).float().mean().item(),
+            )
             for kind, level, change in changes
         ]
         frame = pd.DataFrame(rows, columns=["kind", "level", "accuracy"])
@@ -61,6 +66,6 @@ def zoom(images: Tensor, factor: float) -> Tensor:
 
 
 def noise(images: Tensor, sigma: float) -> Tensor:
-    """Add Gaussian noise to images (N, C, H, W); the same draw for every network."""
+    """Add Gaussian noise to images (N, C, H, W), the same draw at every call."""
     generator = torch.Generator().manual_seed(0)
     return images + sigma * torch.randn(images.shape, generator=generator).to(images.device)

@@ -1,4 +1,4 @@
-"""Shift consistency: does a prediction survive a translation?"""
+"""Shift consistency: how often a translation leaves the prediction unchanged."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from cnn_anatomy.core.ranges import Size
 from cnn_anatomy.data.augment import RandomCropFlip
 from cnn_anatomy.probes.evaluation import EvaluationProbe, artifacts, tested_batches
 
@@ -15,14 +16,14 @@ from cnn_anatomy.probes.evaluation import EvaluationProbe, artifacts, tested_bat
 class ShiftProbe(EvaluationProbe):
     """Compares the predictions on two random translations of each test image.
 
-    After Zhang 2019, section 4.1: the image is reflected outwards by `reach` pixels and cropped
-    twice to its own size, at two places drawn uniformly and independently.
+    After Zhang 2019, section 4.1: the image is padded by `reach` pixels with reflected edges and
+    cropped twice to its size, at places drawn uniformly and independently.
     `consistency/shift` = P[argmax f(crop₀) = argmax f(crop₁)];
-    `consistency/shift_given_correct` = the same among images whose crop₀ was classified rightly.
-    The draws are the same for every network.
+    `consistency/shift_given_correct` is the same among images whose crop₀ is classified correctly.
+    Every network gets the same draws.
     """
 
-    def __init__(self, reach: int = 4) -> None:
+    def __init__(self, reach: Size = 4) -> None:
         self.reach = reach
 
     def measure(self, trainer: pl.Trainer, module: pl.LightningModule) -> dict[str, float]:
@@ -36,7 +37,7 @@ class ShiftProbe(EvaluationProbe):
         return _consistency(torch.cat(agree), torch.cat(right))
 
     def translate(self, images: Tensor, generator: torch.Generator) -> Tensor:
-        """Shift each image (N, C, H, W) by up to `reach` pixels either way, edges reflected."""
+        """Shift each image (N, C, H, W) by up to `reach` pixels per axis, edges reflected."""
         reach = min(self.reach, min(images.shape[-2:]) - 1)
         padded = F.pad(images, [reach] * 4, mode="reflect")
         shifted = RandomCropFlip(reach, flip=False)(padded, generator)
@@ -44,27 +45,27 @@ class ShiftProbe(EvaluationProbe):
 
 
 class ShiftCurveProbe(EvaluationProbe):
-    """Compares each test image with itself shifted by exactly 1, 2, … `reach` pixels.
+    """Compares each test image with itself shifted by exactly 1, 2, …, `reach` pixels.
 
-    A shift of d moves the image by d along one axis, either way, and by a random number up to d
-    along the other (edges reflected). The artifact `shift.parquet` has a row a shift:
-    `consistency` as in `ShiftProbe`, `given_correct` among the images that were classified
-    rightly before the shift.
+    A shift of d moves the image by d pixels along one axis, in either direction, and by a random
+    number of at most d along the other (edges reflected). The artifact `shift.parquet` has a row
+    per shift: `consistency` as in `ShiftProbe`, and `given_correct`, the same among images that
+    are classified correctly before the shift.
     """
 
-    def __init__(self, reach: int = 6) -> None:
+    def __init__(self, reach: Size = 6) -> None:
         self.reach = reach
 
     def measure(self, trainer: pl.Trainer, module: pl.LightningModule) -> dict[str, float]:
-        """Keep the curve as an artifact."""
+        """Log the curve as an artifact."""
         batches = list(tested_batches(trainer))
-        still = [module(images).argmax(1) for images, _ in batches]
-        right = torch.cat([s == labels for s, (_, labels) in zip(still, batches, strict=True)])
+        before = [module(images).argmax(1) for images, _ in batches]
+        right = torch.cat([p == labels for p, (_, labels) in zip(before, batches, strict=True)])
         rows = []
         for shift in range(1, min(self.reach, min(batches[0][0].shape[-2:]) - 1) + 1):
             generator = torch.Generator().manual_seed(shift)
-            moved = [module(shifted(i, shift, generator)).argmax(1) for i, _ in batches]
-            agree = torch.cat(moved) == torch.cat(still)
+            after = [module(shifted(i, shift, generator)).argmax(1) for i, _ in batches]
+            agree = torch.cat(after) == torch.cat(before)
             consistency, given = _consistency(agree, right).values()
             rows.append((shift, consistency, given))
         with artifacts(trainer) as folder:
@@ -74,7 +75,7 @@ class ShiftCurveProbe(EvaluationProbe):
 
 
 def shifted(images: Tensor, shift: int, generator: torch.Generator) -> Tensor:
-    """Return images (N, C, H, W) all moved by the same draw of Chebyshev length `shift`."""
+    """Shift all images (N, C, H, W) by one random vector of Chebyshev length `shift`."""
     draw = torch.randint(0, 2, (2,), generator=generator).tolist()
     other = int(torch.randint(-shift, shift + 1, (1,), generator=generator))
     along = shift if draw[0] else -shift

@@ -8,12 +8,12 @@ import lightning.pytorch as pl
 
 
 class SpeedProbe(pl.Callback):
-    """Logs images over the wall time of their steps, those of all processes that share them.
+    """Logs images per second of wall time, in all processes together.
 
     | metric | meaning |
     |---|---|
-    | `speed/images_per_second` | training; the first epoch, which warms caches up, is left out |
-    | `speed/inference_images_per_second` | the test images, the first batch left out |
+    | `speed/images_per_second` | training, without the first epoch, which warms caches |
+    | `speed/inference_images_per_second` | inference on the test images, without the first batch |
     """
 
     def __init__(self) -> None:
@@ -34,7 +34,7 @@ class SpeedProbe(pl.Callback):
         batch: object,
         batch_idx: int,
     ) -> None:
-        """Count the images, and the time up to this step."""
+        """Add the step's images and time."""
         assert isinstance(batch, list | tuple)
         self.images += len(batch[1]) * trainer.world_size
         now = time.perf_counter()
@@ -42,7 +42,7 @@ class SpeedProbe(pl.Callback):
         self.start = now
 
     def on_train_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
-        """Log."""
+        """Log the throughput of training."""
         if self.seconds:
             for logger in trainer.loggers:
                 logger.log_metrics(
@@ -57,9 +57,9 @@ class SpeedProbe(pl.Callback):
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
-        """Start the clock at the second batch of all."""
+        """Start the clock at the second test batch."""
         if batch_idx == 1 and dataloader_idx == 0:
-            self.tested, self.test_start = 0, time.perf_counter()
+            self.test_images, self.test_start = 0, time.perf_counter()
 
     def on_test_batch_end(
         self,
@@ -70,13 +70,13 @@ class SpeedProbe(pl.Callback):
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
-        """Count the images, and the time up to this batch."""
+        """Add the batch's images, and measure the time since the start."""
         assert isinstance(batch, list | tuple)
         if hasattr(self, "test_start"):
-            self.tested += len(batch[1]) * trainer.world_size
+            self.test_images += len(batch[1]) * trainer.world_size
             self.test_seconds = time.perf_counter() - self.test_start
 
     def on_test_epoch_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
-        """Log inference."""
+        """Log the throughput of inference."""
         if hasattr(self, "test_start"):
-            module.log("speed/inference_images_per_second", self.tested / self.test_seconds)
+            module.log("speed/inference_images_per_second", self.test_images / self.test_seconds)

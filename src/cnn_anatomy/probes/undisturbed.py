@@ -1,4 +1,4 @@
-"""A look at gradients that leaves training as it was."""
+"""Computing gradients without a trace in training."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import nn
 
 @contextmanager
 def undisturbed(module: nn.Module) -> Iterator[None]:
-    """Let gradients be taken; then put buffers and the random stream back as they were."""
+    """Enable gradients; restore buffers and the random number generator at the end."""
     buffers = {name: b.clone() for name, b in module.named_buffers()}
     with torch.random.fork_rng(), torch.enable_grad():
         yield

@@ -1,1 +1,1 @@
-"""Pages, tables, figures and the site that are written of results."""
+"""Writes tables, figures, pages and the web site from results."""

@@ -1,28 +1,73 @@
-"""The command: python -m cnn_anatomy.results STUDY[,STUDY…] writes experiments/results/<study>/."""
+"""The command `python -m cnn_anatomy.report tables|site [STUDY…]`."""
 
 from __future__ import annotations
 
+import argparse
 import sys
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, NoReturn
 
 from mlflow import MlflowClient
 
 from cnn_anatomy.core.errors import ConfigError
-from cnn_anatomy.core.paths import RESULTS, tracking_uri
-from cnn_anatomy.report.render import show
-from cnn_anatomy.report.study_page import publish
-from cnn_anatomy.studies.study import select
+from cnn_anatomy.core.paths import HOME, OUTPUTS, RESULTS, tracking_uri
+from cnn_anatomy.report.render import print_table
+from cnn_anatomy.report.site import write_site
+from cnn_anatomy.report.study_page import publish_studies
+from cnn_anatomy.studies.study import Study, select_studies
 from cnn_anatomy.tracking.server import require_server
 from cnn_anatomy.tracking.sweep_run import describe
 
 
-def main() -> None:
-    """Write and print the tables; a mistake is one sentence and exit status 2."""
+def write_tables(studies: Sequence[Study], client: MlflowClient) -> None:
+    """Write experiments/results/<study>/, describe the sweeps in MLflow, print the tables."""
+    for page in publish_studies(studies, client, RESULTS):
+        describe(client, page.parent, page.note, page.folder)
+        print_table(page.table)
+
+
+def write_report(studies: Sequence[Study], client: MlflowClient) -> None:
+    """Write outputs/report/index.html and print its path."""
+    index = write_site(studies, client, OUTPUTS / "report")
+    print(index.relative_to(HOME))
+
+
+class _Output(NamedTuple):
+    """What the command writes, and of which studies by default."""
+
+    write: Callable[[Sequence[Study], MlflowClient], None]
+    studies: str
+
+
+COMMANDS = {"tables": _Output(write_tables, "core"), "site": _Output(write_report, "all")}
+
+
+class _Parser(argparse.ArgumentParser):
+    """Reports a mistake in one sentence, without the usage."""
+
+    def error(self, message: str) -> NoReturn:
+        raise ConfigError(message)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command; a mistake is one sentence and exit status 2."""
+    parser = _Parser(prog="python -m cnn_anatomy.report", description="Write results from MLflow.")
+    parser.add_argument(
+        "output",
+        choices=COMMANDS,
+        help="tables: experiments/results/<study>/; site: outputs/report/index.html",
+    )
+    parser.add_argument(
+        "study",
+        nargs="*",
+        help="a name, a comma-separated list, core or all (default: core for tables, all for site)",
+    )
     try:
+        words = parser.parse_args(arguments)
+        output = COMMANDS[words.output]
+        studies = select_studies(",".join(words.study) or output.studies)
         require_server(tracking_uri())
-        client = MlflowClient(tracking_uri())
-        for page in publish(select(",".join(sys.argv[1:]) or "core"), client, RESULTS):
-            describe(client, page.parent, page.note, page.folder)
-            show(page.table)
+        output.write(studies, MlflowClient(tracking_uri()))
     except ConfigError as error:
         print(error, file=sys.stderr)
         raise SystemExit(2) from None

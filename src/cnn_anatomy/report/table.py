@@ -1,9 +1,9 @@
-"""A study's table, apart from how it is printed."""
+"""A study's results as rows and cells, apart from how they are printed."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -14,38 +14,43 @@ from cnn_anatomy.results.runs import Sweep
 from cnn_anatomy.results.statistics import Summary, summarise
 from cnn_anatomy.studies.study import Study
 
-BUDGET = 0.10
+BUDGET_TOLERANCE = 0.10  # relative difference from the baseline beyond which a budget is marked
 
 
 @dataclass(frozen=True)
 class Cell:
-    """A metric of a variant over its seeds; a hole has no summary.
+    """A metric of one variant over its seeds.
 
-    `best` of its column, or `tied` with it: the paired difference's 95 % interval holds zero.
-    `marked`: a budget that differs from the baseline's by more than 10 %. `signed`: a difference.
-    `approximate`: read off a figure.
+    Args:
+        metric: how it prints.
+        values: by seed, as logged; none makes an empty cell.
+        best: whether the mean is the best of its column, as printed.
+        tied: whether the 95 % interval of the paired difference from the best contains zero.
+        off_budget: whether it is a budget that differs from the baseline's by BUDGET_TOLERANCE.
+        signed: whether it is a difference, printed with its sign.
+        approximate: whether it was read off a figure.
     """
 
     metric: Metric
     values: pd.Series
     best: bool = False
     tied: bool = False
-    marked: bool = False
+    off_budget: bool = False
     signed: bool = False
     approximate: bool = False
 
     @property
     def summary(self) -> Summary | None:
-        """Return the seeds' mean and interval; None without any."""
+        """Return mean and interval over the seeds; None without any value."""
         return summarise(self.values)
 
     @property
     def text(self) -> str:
-        """Return `mean ± half of the 95 % interval`, the mean alone if it is exact or n is 1."""
+        """Return `mean ± half-width of the 95 % interval`; the mean alone if exact or n is 1."""
         summary = self.summary
         if summary is None:
             return "–"
-        mean = self.metric.text(summary.mean) + ("†" if self.marked else "")
+        mean = self.metric.text(summary.mean) + ("†" if self.off_budget else "")
         if self.signed and summary.mean >= 0:
             mean = f"+{mean}"
         if self.approximate:
@@ -57,7 +62,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Row:
-    """A variant: what names it, its metrics, and how many of its planned runs are finished."""
+    """One variant: its labels, its cells, and how many of its planned runs are finished."""
 
     variant: str
     labels: tuple[str, ...]
@@ -67,13 +72,23 @@ class Row:
 
     @property
     def count(self) -> str:
-        """Return n, and of how many where some are missing."""
+        """Return `n`, or `n of planned` if runs are missing."""
         return str(self.n) if self.n == self.planned else f"{self.n} of {self.planned}"
 
 
 @dataclass(frozen=True)
-class PaperTable:
-    """Rows of one study, with the names of its columns: of the params, and of each cell."""
+class ResultsTable:
+    """The rows of one study or paper.
+
+    Args:
+        study: its name.
+        question: its question or title.
+        labels: heads of the label columns, which are names of params.
+        columns: names of the cell columns in a CSV file.
+        heads: their heads elsewhere.
+        rows: one for each variant.
+        baseline: the variant that differences are from, if there is one.
+    """
 
     study: str
     question: str
@@ -90,91 +105,98 @@ class PaperTable:
 
     @property
     def note(self) -> str:
-        """Return how the cells are read."""
+        """Explain the notation that the cells use."""
         cells = [cell for row in self.rows for cell in row.cells]
-        parts = ["Mean ± half of the 95 % interval (Student's t) over n seeds"]
+        parts = ["Mean ± half-width of the 95 % interval (Student's t) over n seeds"]
         if any(c.best for c in cells):
-            parts.append("the best of a column bold")
+            parts.append("bold: best of a column")
         if any(c.tied for c in cells):
             parts.append(
-                "underlined what is tied with it (95 % interval of the paired difference holds 0)"
+                "underlined: tied with the best (the 95 % interval of the paired difference "
+                "contains 0)"
             )
         if self.baseline is not None:
-            parts.append(f"Δ is the difference to {self.baseline}, paired by seed")
-        if any(c.marked for c in cells):
-            parts.append("† a budget more than 10 % off the baseline's")
+            parts.append(f"Δ: difference from {self.baseline}, paired by seed")
+        if any(c.off_budget for c in cells):
+            parts.append(f"†: a budget over {100 * BUDGET_TOLERANCE:.0f} % off the baseline's")
         if any(c.approximate for c in cells):
             parts.append("≈ read off a figure, or uncertain")
         return "; ".join(parts) + "."
 
     @property
     def caption(self) -> str:
-        """Return the question and how the cells are read."""
+        """Return the question and the note."""
         return f"{self.question} {self.note}"
 
 
-def build(study: Study, sweep: Sweep) -> PaperTable:
+def build_study_table(study: Study, sweep: Sweep) -> ResultsTable:
     """Build the table that `study` asks for.
 
     Raises:
-        ConfigError: if it asks for a metric that no table knows.
+        ConfigError: if it asks for an unknown metric.
     """
-    columns, names = study.table.metrics, study.table.rows
+    columns, labels = study.table.metrics, study.table.rows
     rows = [_row(study, sweep, variant) for variant in sweep.variants]
-    held = next((row for row in rows if row.variant == study.table.baseline), None)
+    baseline = next((row for row in rows if row.variant == study.table.baseline), None)
     rows = _mark_best(rows)
     heads = [metric(name).label for name in columns]
-    if held is not None and columns:
-        rows = [_hold(row, held) for row in rows]
+    if baseline is not None and columns:
+        rows = [_compared(row, baseline) for row in rows]
         columns = (columns[0], f"{columns[0]} difference", *columns[1:])
         heads.insert(1, "Δ")
-    baseline = None if held is None else held.variant
-    return PaperTable(
-        study.name, study.question, names, columns, tuple(heads), tuple(rows), baseline
+    return ResultsTable(
+        study.name,
+        study.question,
+        labels,
+        columns,
+        tuple(heads),
+        tuple(rows),
+        None if baseline is None else baseline.variant,
     )
 
 
 def _row(study: Study, sweep: Sweep, variant: str) -> Row:
     planned = sweep.runs[sweep.runs.variant == variant]
-    done = planned[planned.status == "FINISHED"]
+    finished = planned[planned.status == "FINISHED"]
     cells = []
     for name in study.table.metrics:
         column = f"metrics.{name}"
-        values = done[column] if column in done else pd.Series(np.nan, index=done.index)
-        cells.append(Cell(metric(name), values.astype(float).set_axis(done.seed)))
+        values = finished.get(column, pd.Series(np.nan, index=finished.index))
+        cells.append(Cell(metric(name), values.astype(float).set_axis(finished.seed)))
     labels = tuple(_label(planned, name) for name in study.table.rows)
-    return Row(variant, labels, tuple(cells), len(done), len(planned))
+    return Row(variant, labels, tuple(cells), len(finished), len(planned))
 
 
 def _label(planned: pd.DataFrame, name: str) -> str:
-    """Return a param's value, from the plan's overrides where no run is finished to tell."""
+    """Return a param of a variant's runs, from the plan's overrides if none is finished."""
     if name == "variant":
         return str(planned.variant.iloc[0])
     column = f"params.{name}"
     if column in planned and planned[column].notna().any():
         return str(planned[column].dropna().iloc[0])
-    given = dict(o.split("=", 1) for o in planned.overrides.iloc[0] if "=" in o)
-    return given.get(name, "–")
+    overrides = dict(o.split("=", 1) for o in planned.overrides.iloc[0] if "=" in o)
+    return overrides.get(name, "–")
 
 
-def _hold(row: Row, baseline: Row) -> Row:
-    """Put the first metric's difference to the baseline after it, and mark other budgets."""
+def _compared(row: Row, baseline: Row) -> Row:
+    """Insert the first metric's difference from the baseline, and mark differing budgets."""
     cells = [
-        replace(cell, marked=_off(cell, held))
-        for cell, held in zip(row.cells, baseline.cells, strict=True)
+        replace(cell, off_budget=_is_off_budget(cell, reference))
+        for cell, reference in zip(row.cells, baseline.cells, strict=True)
     ]
-    first, held = row.cells[0], baseline.cells[0]
-    apart = first.values - held.values
+    first, reference = row.cells[0], baseline.cells[0]
+    differences = first.values - reference.values
     if row.variant == baseline.variant:
-        apart = apart.iloc[:0]
-    cells.insert(1, Cell(first.metric, apart, signed=True))
+        differences = differences.iloc[:0]
+    cells.insert(1, Cell(first.metric, differences, signed=True))
     return replace(row, cells=tuple(cells))
 
 
-def _off(cell: Cell, held: Cell) -> bool:
-    if not cell.metric.budget or cell.summary is None or held.summary is None:
+def _is_off_budget(cell: Cell, reference: Cell) -> bool:
+    summary, other = cell.summary, reference.summary
+    if not cell.metric.budget or summary is None or other is None:
         return False
-    return abs(cell.summary.mean - held.summary.mean) > BUDGET * abs(held.summary.mean)
+    return abs(summary.mean - other.mean) > BUDGET_TOLERANCE * abs(other.mean)
 
 
 def _mark_best(rows: Sequence[Row]) -> list[Row]:
@@ -184,22 +206,24 @@ def _mark_best(rows: Sequence[Row]) -> list[Row]:
 
 
 def _best(column: Sequence[Cell]) -> list[Cell]:
-    """Mark the best means of a column as printed, and their ties; none where all are alike."""
+    """Mark the best means of a column, as printed, and their ties; none if all print alike."""
     rank = column[0].metric.rank
     means = [math.nan if c.summary is None else c.summary.mean for c in column]
-    shown = [c.metric.text(mean) for c, mean in zip(column, means, strict=True)]
-    if rank is None or len({t for t, m in zip(shown, means, strict=True) if m == m}) < 2:
+    printed = [c.metric.text(mean) for c, mean in zip(column, means, strict=True)]
+    different = {text for text, mean in zip(printed, means, strict=True) if not math.isnan(mean)}
+    if rank is None or len(different) < 2:
         return list(column)
-    first = int(np.nanargmin([math.nan if m != m else rank(m) for m in means]))
-    best = [text == shown[first] for text in shown]
+    first = int(np.nanargmin([math.nan if math.isnan(m) else rank(m) for m in means]))
+    best = [text == printed[first] for text in printed]
     return [
-        replace(c, best=b, tied=not b and _tied(c, column[first], rank))
+        replace(c, best=b, tied=not b and _is_tied(c, column[first], rank))
         for c, b in zip(column, best, strict=True)
     ]
 
 
-def _tied(cell: Cell, best: Cell, rank: object) -> bool:
-    """Return whether the ranks' paired difference over at least two seeds may be zero."""
-    assert callable(rank)
-    apart = summarise(cell.values.map(rank) - best.values.map(rank))
-    return apart is not None and apart.n > 1 and bool(apart.low <= 0 <= apart.high)
+def _is_tied(cell: Cell, best: Cell, rank: Callable[[float], float]) -> bool:
+    """Return whether the paired difference of ranks, over at least 2 seeds, may be zero."""
+    difference = summarise(cell.values.map(rank) - best.values.map(rank))
+    if difference is None or difference.n < 2:
+        return False
+    return bool(difference.low <= 0 <= difference.high)

@@ -1,1 +1,1 @@
-"""All that reads MLflow: runs, statistics, tables, figures, pages. Imports nothing of training."""
+"""Reads runs from MLflow, compares them over seeds and judges claims. Imports no training code."""

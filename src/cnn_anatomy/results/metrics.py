@@ -1,4 +1,4 @@
-"""How each metric is called, printed and compared in a table."""
+"""The label, unit, precision and ranking of every metric that a table can show."""
 
 from __future__ import annotations
 
@@ -29,10 +29,15 @@ def nearest_zero(value: float) -> float:
 
 @dataclass(frozen=True)
 class Metric:
-    """A column: its label, how it prints, which value is best.
+    """How a metric prints in a table and which of its values is best.
 
-    `exact` metrics are the same for every seed: they have no deviation. A metric without a
-    `rank` has no best value. A `budget` is marked where it differs from the baseline's.
+    Args:
+        label: head of the column, with the unit in brackets.
+        scale: factor from the logged value to the printed unit.
+        decimals: digits after the point.
+        exact: whether every seed has the same value, so that it has no deviation.
+        rank: maps a value to a number that is smallest for the best; None if no value is best.
+        budget: whether a value far from the baseline's makes two variants hard to compare.
     """
 
     label: str
@@ -44,18 +49,18 @@ class Metric:
 
     @property
     def name(self) -> str:
-        """Return the label without its unit."""
+        """Return the label without the unit."""
         return UNIT.sub("", self.label)
 
     def text(self, value: float) -> str:
-        """Return a value in the column's unit."""
+        """Return a logged value in the printed unit, without naming it."""
         text = f"{value * self.scale:z,.{self.decimals}f}"  # z: no minus before a zero
         return text.replace("-", "−")
 
     def quantity(self, text: str, *, difference: bool = False) -> str:
-        """Return a printed value with its unit; a difference of percentages is in points."""
-        found = UNIT.search(self.label)
-        unit = found[1].lstrip("×") if found else ""
+        """Append the unit to a printed value; a difference of percentages is in points."""
+        match = UNIT.search(self.label)
+        unit = match[1].lstrip("×") if match else ""
         if unit == "%" and difference:
             unit = "points"
         return f"{text} × {unit}" if unit.startswith("10") else f"{text} {unit}".rstrip()
@@ -71,22 +76,22 @@ METRICS = {
     "train/loss": Metric("train loss", 1, 3, rank=lowest),
     "val/loss": Metric("val. loss", 1, 3, rank=lowest),
     "consistency/shift": Metric("shift consistency (%)", 100, 1, rank=highest),
-    "consistency/shift_given_correct": Metric("… given right (%)", 100, 1, rank=highest),
-    "activation/contrast": Metric("contrast, box against outside", 1, 3, rank=highest),
+    "consistency/shift_given_correct": Metric("consistency, if correct (%)", 100, 1, rank=highest),
+    "activation/contrast": Metric("contrast, box to outside", 1, 3, rank=highest),
     "accuracy/scale": Metric("accuracy, zoomed (%)", 100, 1, rank=highest),
     "accuracy/noise": Metric("accuracy, noisy (%)", 100, 1, rank=highest),
     "accuracy/small": Metric("accuracy, small objects (%)", 100, 1, rank=highest),
     "accuracy/large": Metric("accuracy, large objects (%)", 100, 1, rank=highest),
-    "knockout/branch1": Metric("lost without 1×1 (points)", 100, 1),
-    "knockout/branch3": Metric("lost without 3×3 (points)", 100, 1),
-    "knockout/branch5": Metric("lost without 5×5 (points)", 100, 1),
-    "knockout/pool": Metric("lost without pool (points)", 100, 1),
-    "knockout/size_interaction": Metric("lean of large objects on 5×5 (points)", 100, 1),
+    "knockout/branch1": Metric("accuracy lost without 1×1 (points)", 100, 1),
+    "knockout/branch3": Metric("accuracy lost without 3×3 (points)", 100, 1),
+    "knockout/branch5": Metric("accuracy lost without 5×5 (points)", 100, 1),
+    "knockout/pool": Metric("accuracy lost without pool (points)", 100, 1),
+    "knockout/size_interaction": Metric("extra reliance of large objects on 5×5 (points)", 100, 1),
     "features/fisher": Metric("Fisher ratio", 1, 3, rank=highest),
     "cam/peak_in_box": Metric("map peaks in box (%)", 100, 1, rank=highest),
-    "cam/peak_excess": Metric("… above chance (points)", 100, 1, rank=highest),
-    "input_sizes/accepted": Metric("input sizes of 4", 1, 0, exact=True, rank=highest),
-    "gradient/auxiliary_share": Metric("first layer's gradient from aux. heads (%)", 100, 1),
+    "cam/peak_excess": Metric("map peaks in box, above chance (points)", 100, 1, rank=highest),
+    "input_sizes/accepted": Metric("input sizes accepted, of 4", 1, 0, exact=True, rank=highest),
+    "gradient/auxiliary_share": Metric("aux. heads' share of first-layer gradient (%)", 100, 1),
     "gradient/first": Metric("gradient RMS, first layer (×10⁻³)", 1e3, 3),
     "gradient/last": Metric("gradient RMS, last layer (×10⁻³)", 1e3, 3),
     "gradient/decay": Metric("gradient decay (decades)", 1, 2, rank=nearest_zero),
@@ -101,15 +106,15 @@ METRICS = {
 
 
 def metric(name: str) -> Metric:
-    """Return how `name` prints; `untrained/<name>` is that of the untrained network.
+    """Return how a metric prints; `untrained/<name>` is measured before the first step.
 
     Raises:
-        ConfigError: if no table knows it.
+        ConfigError: if METRICS lacks it, naming the choices.
     """
     base = name.removeprefix(UNTRAINED)
     if base not in METRICS:
         raise ConfigError(
             f"table.metrics={name} is none of {', '.join(METRICS)}{did_you_mean(base, METRICS)}"
         )
-    found = METRICS[base]
-    return found if base == name else replace(found, label=f"{found.label}, untrained")
+    trained = METRICS[base]
+    return trained if base == name else replace(trained, label=f"{trained.label}, untrained")

@@ -1,4 +1,4 @@
-"""Runs as MLflow keeps them, and a sweep's runs as a data frame."""
+"""A sweep's planned runs and what MLflow holds of them, as a data frame."""
 
 from __future__ import annotations
 
@@ -12,23 +12,24 @@ import pandas as pd
 from mlflow import MlflowClient
 
 from cnn_anatomy.core.errors import ConfigError
-from cnn_anatomy.tracking.run_cache import known
+from cnn_anatomy.tracking.run_cache import read_runs
 
-ALWAYS = {
+REQUIRED_METRICS = {
     "gap/accuracy",
-    *(f"{s}/{what}" for s in ("train", "val", "test") for what in ("loss", "accuracy")),
+    *(f"{split}/{what}" for split in ("train", "val", "test") for what in ("loss", "accuracy")),
 }
 
-OWN = "tags.kind = 'sweep' and tags.preset = 'true'"  # a study's sweep by its own settings
+ANY_SWEEP = "tags.kind = 'sweep'"
+PRESET_SWEEP = f"{ANY_SWEEP} and tags.preset = 'true'"  # by the study's own settings
 
 
 @dataclass(frozen=True)
 class Sweep:
-    """What one sweep planned, and what is there of it.
+    """The runs that one sweep planned, joined with the results that MLflow holds.
 
-    `runs` has a row for each planned run, in order: `variant`, `seed`, `key`, `overrides`,
-    `status` (a run that never began is MISSING), `run_id`, `commit`, and `params.<name>`,
-    `metrics.<name>` (missing: NaN), `tags.hardware`.
+    `runs` has a row for each planned run, in the plan's order, with the columns `variant`, `seed`,
+    `key`, `overrides`, `status` (MISSING if the run never started), `run_id`, `commit`,
+    `tags.hardware`, `params.<name>` and `metrics.<name>` (NaN if not logged).
     """
 
     study: str
@@ -46,90 +47,93 @@ class Sweep:
         return list(dict.fromkeys(self.runs.variant))
 
     @property
-    def holes(self) -> str:
-        """Return how many runs are missing, in words that go on a sentence; nothing if none."""
+    def seed_count(self) -> int:
+        """Return the number of different seeds planned."""
+        return self.runs.seed.nunique()
+
+    @property
+    def missing_clause(self) -> str:
+        """Return `; 3 runs are missing`, to end a sentence with; empty if none is missing."""
         missing = len(self.runs) - len(self.finished)
-        return f"; {missing} of them are missing" if missing else ""
+        return f"; {missing} {'run is' if missing == 1 else 'runs are'} missing" * (missing > 0)
 
     @property
     def commits(self) -> str:
-        """Return the commits of the finished runs in eight digits, + where the tree differed."""
-        found = set(self.finished.commit)
-        return ", ".join(sorted(c[:8] + "+" * c.endswith("+") for c in found)) or "none"
+        """Return the commits of the finished runs, 8 digits each; + marks a modified tree."""
+        commits = set(self.finished.commit)
+        return ", ".join(sorted(c[:8] + "+" * c.endswith("+") for c in commits)) or "none"
 
-    def values(self, column: str, separator: str = ", ") -> str:
-        """Return the different values that the finished runs have in a column of `runs`."""
-        found = self.finished.get(column, pd.Series(dtype=str)).dropna()
-        return separator.join(dict.fromkeys(map(str, found)))
+    def distinct(self, column: str, separator: str = ", ") -> str:
+        """Return the different values of a column over the finished runs, joined."""
+        values = self.finished.get(column, pd.Series(dtype=str)).dropna()
+        return separator.join(dict.fromkeys(map(str, values)))
 
 
 def is_done(runs: pd.DataFrame) -> pd.Series:
-    """Return of each of `runs` whether it is FINISHED with all metrics that runs log."""
-    logged = runs.reindex(columns=[f"metrics.{name}" for name in ALWAYS]).notna().all(axis=1)
-    return logged & (runs.status == "FINISHED")
+    """Return for each run whether it is FINISHED and has logged all required metrics."""
+    columns = [f"metrics.{name}" for name in REQUIRED_METRICS]
+    return runs.reindex(columns=columns).notna().all(axis=1) & (runs.status == "FINISHED")
 
 
-def finished(client: MlflowClient, experiment: str) -> dict[str, str]:
-    """Return key → run id of the latest run of every key that is done."""
-    runs = known(client, experiment)
+def finished_run_ids(client: MlflowClient, experiment: str) -> dict[str, str]:
+    """Return run key → id of the latest run that is done."""
+    runs = read_runs(client, experiment)
     done = runs[is_done(runs)].reindex(columns=["tags.key", "run_id"])
     return dict(done[::-1].itertuples(index=False, name=None))
 
 
-def read(client: MlflowClient, study: str, parent: str | None = None) -> Sweep:
-    """Read a sweep: `parent`, or the study's latest with its own settings.
+def read_sweep(client: MlflowClient, study: str, parent: str | None = None) -> Sweep:
+    """Read the sweep whose parent run is `parent`; by default the study's latest preset sweep.
 
     Raises:
         ConfigError: if the store has no such sweep.
     """
     experiment = client.get_experiment_by_name(study)
     if experiment is not None and parent is None:
-        parent = _latest(client, experiment.experiment_id)
+        parent = _latest(client, experiment.experiment_id, PRESET_SWEEP)
     if experiment is None or parent is None:
         raise ConfigError(
-            f"study={study} has no sweep in the store with all its own seeds and settings: "
+            f"study={study} has no sweep in the store with the seeds and settings of its file: "
             f"make sweep STUDY={study}"
         )
     plan = pd.DataFrame(_plan(client, parent))
-    runs = known(client, experiment.experiment_id)
-    return Sweep(study, parent, _joined(plan, runs))
+    return Sweep(study, parent, _joined(plan, read_runs(client, experiment.experiment_id)))
 
 
-def _joined(plan: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
-    """Return what was planned, each with the latest run of its key, a finished one if there is."""
-    if not len(runs):
-        return plan.assign(status="MISSING", run_id="", commit="")
-    runs = runs.rename(columns={"tags.key": "key", "tags.mlflow.source.git.commit": "commit"})
-    runs = runs.sort_values("status", key=lambda s: s != "FINISHED", kind="stable")
-    wanted = ["key", "status", "run_id", "commit", "tags.hardware"]
-    values = [c for c in map(str, runs.columns) if c.startswith(("params.", "metrics."))]
-    latest = runs.drop_duplicates("key").reindex(columns=[*wanted, *values])
-    latest.loc[latest.status != "FINISHED", values] = None
-    joined = plan.merge(latest, how="left", on="key")
-    return joined.fillna({"status": "MISSING", "run_id": "", "commit": ""})
-
-
-def newest(client: MlflowClient, study: str) -> str | None:
-    """Return the run id of the latest sweep of `study` by any settings, None if none was."""
+def newest_sweep(client: MlflowClient, study: str) -> str | None:
+    """Return the parent run id of the study's latest sweep, whatever its settings, or None."""
     experiment = client.get_experiment_by_name(study)
-    if experiment is None:
-        return None
-    return _latest(client, experiment.experiment_id, "tags.kind = 'sweep'")
+    return None if experiment is None else _latest(client, experiment.experiment_id, ANY_SWEEP)
 
 
 def is_swept(client: MlflowClient, study: str) -> bool:
-    """Return whether the store has a sweep of `study` with its own settings."""
+    """Return whether the store has a preset sweep of `study`."""
     experiment = client.get_experiment_by_name(study)
-    return experiment is not None and _latest(client, experiment.experiment_id) is not None
+    if experiment is None:
+        return False
+    return _latest(client, experiment.experiment_id, PRESET_SWEEP) is not None
 
 
-def _latest(client: MlflowClient, experiment: str, query: str = OWN) -> str | None:
-    found = client.search_runs([experiment], query, max_results=1)
-    return found[0].info.run_id if found else None
+def _latest(client: MlflowClient, experiment: str, query: str) -> str | None:
+    sweeps = client.search_runs([experiment], query, max_results=1)
+    return sweeps[0].info.run_id if sweeps else None
 
 
 def _plan(client: MlflowClient, parent: str) -> list[dict[str, Any]]:
     with tempfile.TemporaryDirectory() as folder:
-        return json.loads(Path(client.download_artifacts(parent, "plan.json", folder)).read_text())[
-            "runs"
-        ]
+        file = Path(client.download_artifacts(parent, "plan.json", folder))
+        return json.loads(file.read_text(encoding="utf-8"))["runs"]
+
+
+def _joined(plan: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
+    """Join each planned run with the latest run of its key, preferring a finished one."""
+    if not len(runs):
+        return plan.assign(status="MISSING", run_id="", commit="")
+    runs = runs.rename(columns={"tags.key": "key", "tags.mlflow.source.git.commit": "commit"})
+    runs = runs.sort_values("status", key=lambda s: s != "FINISHED", kind="stable")
+    columns = ["key", "status", "run_id", "commit", "tags.hardware"]
+    results = [c for c in map(str, runs.columns) if c.startswith(("params.", "metrics."))]
+    latest = runs.drop_duplicates("key").reindex(columns=[*columns, *results])
+    latest.loc[latest.status != "FINISHED", results] = None
+    joined = plan.merge(latest, how="left", on="key")
+    return joined.fillna({"status": "MISSING", "run_id": "", "commit": ""})

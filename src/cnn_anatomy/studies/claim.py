@@ -2,73 +2,55 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
-from typing import Any
+from math import isfinite
+from typing import Annotated, Any
 
-from cnn_anatomy.core.errors import ConfigError, did_you_mean
+from pydantic import AfterValidator, Field, PlainValidator, TypeAdapter
+
+from cnn_anatomy.core.errors import ConfigError
+from cnn_anatomy.studies.record import Number, Params, Record, one_of
 
 DIRECTIONS = {
     "higher": lambda value: value,
     "lower": lambda value: -value,
     "nearer zero": lambda value: -abs(value),
 }
+PARAMS: TypeAdapter[Params] = TypeAdapter(Params)
 
 
-@dataclass(frozen=True)
-class Claim:
-    """A statement about two sides of a study, paired by seed.
+def _params_or_number(value: Any) -> Any:
+    if isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value):
+        return value
+    if not isinstance(value, dict):
+        raise ConfigError("must be a finite number, or map params to values")
+    return PARAMS.validate_python(value)
 
-    Args:
-        id: of the ledger: the statement's name, after a dot which part of it.
-        statement: in words.
-        source: who says so.
-        metric: what is compared; `untrained/name` is that of the untrained network.
-        better: `higher`, `lower` or `nearer zero`: where the treatment is said to be.
-        treatment, control: params (or `variant`) that pick one run of every seed; the control may
-            be a number that the treatment is compared with.
+
+class Claim(Record):
+    """A statement that compares two sides of a study, paired by seed.
+
+    Attributes:
+        id: the claim's key in the ledger: the statement, and after a dot the part of it.
+        statement: the claim in words.
+        source: who makes the claim.
+        metric: what is compared; `untrained/<metric>` is measured before the first step.
+        better: where the claim expects the treatment: `higher`, `lower` or `nearer zero`.
+        treatment: the params (or `variant`) that pick the treatment, one run for each seed.
+        control: the params that pick the control, or a number to compare the treatment with.
         matters: the smallest difference that matters, in the metric's own unit.
-        scope: what else the verdict is bound to.
+        scope: the conditions under which the verdict holds.
     """
 
-    id: str
+    id: Annotated[str, Field(min_length=1)]
     statement: str
     source: str
     metric: str
-    better: str
-    treatment: Mapping[str, Any]
-    control: Mapping[str, Any] | float
-    matters: float
+    better: Annotated[str, AfterValidator(one_of(DIRECTIONS))]
+    treatment: Params
+    control: Annotated[Params | int | float, PlainValidator(_params_or_number)]
+    matters: Annotated[Number, Field(ge=0)]
     scope: str = ""
 
     def oriented(self, value: float) -> float:
-        """Return `value` turned so that more of it speaks for the claim."""
+        """Return `value` with its sign turned so that more of it supports the claim."""
         return DIRECTIONS[self.better](value)
-
-
-def parse(raw: Any) -> Claim:
-    """Read one claim of a study's file.
-
-    Raises:
-        ConfigError: if it is malformed, naming the key.
-    """
-    known = {f.name for f in fields(Claim)}
-    if not isinstance(raw, dict) or "id" not in raw:
-        raise ConfigError(f"a claim lacks its id: {raw!r}")
-    name = f"claim {raw['id']}"
-    for key in raw.keys() - known:
-        raise ConfigError(f"{name}: key {key} is none of {', '.join(sorted(known))}")
-    for key in sorted(known - {"scope"} - raw.keys()):
-        raise ConfigError(f"{name} lacks the key {key}")
-    if raw["better"] not in DIRECTIONS:
-        hint = did_you_mean(str(raw["better"]), DIRECTIONS)
-        raise ConfigError(
-            f"{name}: better={raw['better']} is none of {', '.join(DIRECTIONS)}{hint}"
-        )
-    for side in ("treatment", "control"):
-        number = side == "control" and isinstance(raw[side], int | float)
-        if not number and (not isinstance(raw[side], dict) or not raw[side]):
-            raise ConfigError(f"{name}: {side} must map params to values, not {raw[side]!r}")
-    if not isinstance(raw["matters"], int | float) or raw["matters"] < 0:
-        raise ConfigError(f"{name}: matters={raw['matters']} is no number from 0 up")
-    return Claim(**raw)

@@ -2,129 +2,167 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Self
+
+from pydantic import Field, model_validator
 
 from cnn_anatomy.core.errors import ConfigError, did_you_mean
-from cnn_anatomy.studies.fields import keys, listed, mapped, named, overrides, texts, whole
-from cnn_anatomy.studies.study import FOLDER, Planned, Study, Table, figures
+from cnn_anatomy.core.paths import EXPERIMENTS
+from cnn_anatomy.studies.reading import find_file, read_record, record_names
+from cnn_anatomy.studies.record import Count, Key, Names, Number, Overrides, Record
+from cnn_anatomy.studies.study import Figures, PlannedRun, Study, Table
 
-PAPERS = FOLDER / "papers"
+PAPERS = EXPERIMENTS / "papers"
+Published = Mapping[Key, Mapping[Key, Number]]
 
 
-@dataclass(frozen=True)
+class Budget(Record):
+    """What a reproduction spends.
+
+    Attributes:
+        data: overrides that choose the data; a user's `DATA=` replaces them.
+        overrides: further overrides, which win over the variants'.
+        seeds: how many seeds each variant is trained with.
+        variants: the variants that are trained; by default all.
+        limits: what the table does not show at this budget.
+    """
+
+    data: Overrides
+    overrides: Overrides = ()
+    seeds: Count = 1
+    variants: Names | None = None
+    limits: str = ""
+
+
+class PaperFile(Record):
+    """The content of experiments/papers/<name>.yaml.
+
+    Attributes:
+        title: the paper's title.
+        source: authors, year, and the tables that the values come from.
+        setting: the paper's data and schedule, and how ours differ.
+        variants: the rows of the table, each with its overrides.
+        metrics: columns of ours, besides those published.
+        published: the paper's values by measure (`error`, `accuracy`, …) and variant.
+        budgets: what can be spent; `paper` is the paper's own data and schedule.
+        overrides: Hydra overrides that all variants share.
+        approximate: variants whose values were read off a figure, or are uncertain.
+        baseline: the variant that figures show as the baseline.
+        figures: what is drawn.
+    """
+
+    title: str
+    source: str
+    setting: str
+    variants: Mapping[Key, Overrides] = Field(min_length=1)
+    metrics: Names
+    published: Published
+    budgets: Mapping[Key, Budget]
+    overrides: Overrides = ()
+    approximate: tuple[str, ...] = ()
+    baseline: str | None = None
+    figures: Figures = ()
+
+    @model_validator(mode="after")
+    def _names_its_own_variants(self) -> Self:
+        if "paper" not in self.budgets:
+            raise ConfigError("key budgets.paper is missing")
+        for key, names in self._references():
+            for name in names:
+                if name not in self.variants:
+                    raise ConfigError(
+                        f"{key}: {name} is none of {', '.join(self.variants)}"
+                        f"{did_you_mean(name, self.variants)}"
+                    )
+        for name, budget in self.budgets.items():
+            if self.baseline and budget.variants and self.baseline not in budget.variants:
+                raise ConfigError(f"budgets.{name}.variants lacks the baseline, {self.baseline}")
+        return self
+
+    def _references(self) -> Iterator[tuple[str, Collection[str]]]:
+        """Yield each key whose values are names of variants, with those names."""
+        yield "baseline", [self.baseline] if self.baseline is not None else []
+        yield "approximate", self.approximate
+        for measure, values in self.published.items():
+            yield f"published.{measure}", values
+        for name, budget in self.budgets.items():
+            yield f"budgets.{name}.variants", budget.variants or ()
+
+
 class Paper(Study):
     """A study whose rows a paper has published, at one of its budgets.
 
-    Args:
-        source: where the values stand.
-        published: the values by measure (`error`, `accuracy`, …) and variant.
+    Attributes:
+        source: authors, year, and the tables that the values come from.
+        published: the paper's values by measure (`error`, `accuracy`, …) and variant.
         approximate: variants whose values were read off a figure, or are uncertain.
-        budget: the name of what was spent: `paper` is the paper's own schedule.
-        data: overrides that choose the data; those that the paper used are `original`.
+        budget: the name of the budget.
+        data: overrides that choose the data.
+        original: the same for the paper's own data.
         last: overrides of the budget, after all others.
     """
 
     source: str = ""
-    published: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    published: Published = {}
     approximate: frozenset[str] = frozenset()
     budget: str = "paper"
-    data: tuple[str, ...] = ()
-    original: tuple[str, ...] = ()
-    last: tuple[str, ...] = ()
+    data: Overrides = ()
+    original: Overrides = ()
+    last: Overrides = ()
 
-    def runs(self, seeds: Sequence[int] | None = None) -> list[Planned]:
-        """Return every run; what the budget sets comes after the variants' own settings."""
+    def runs(self, seeds: Sequence[int] | None = None) -> list[PlannedRun]:
+        """Return every run; the budget's overrides win over the variants'."""
         return [
             run._replace(overrides=(*run.overrides, *self.data, *self.last))
             for run in super().runs(seeds)
         ]
 
 
-def names() -> list[str]:
+def paper_names() -> list[str]:
     """Return the names of all papers."""
-    return sorted(path.stem for path in PAPERS.glob("*.yaml"))
+    return record_names(PAPERS)
 
 
-def select(text: str, budget: str, *, data: bool) -> list[Paper]:
-    """Read the papers of a comma-separated list; `data` says that theirs is replaced.
+def select_papers(text: str, budget: str, *, data_replaced: bool) -> list[Paper]:
+    """Read the papers of a comma-separated list, without their data if those are replaced.
 
     Raises:
         ConfigError: if there is no such paper or budget, or its file is malformed.
     """
-    papers = [load(name, budget) for name in dict.fromkeys(text.split(","))]
-    return [replace(paper, data=()) if data else paper for paper in papers]
+    papers = [load_paper(name, budget) for name in dict.fromkeys(text.split(","))]
+    return [p.model_copy(update={"data": ()}) if data_replaced else p for p in papers]
 
 
-def load(name: str, budget: str) -> Paper:
+def load_paper(name: str, budget: str) -> Paper:
     """Read experiments/papers/<name>.yaml at one of its budgets.
 
     Raises:
         ConfigError: if there is no such paper or budget, or its file is malformed.
     """
-    if name not in names():
+    path = find_file(PAPERS, "PAPER", name)
+    content = read_record(path, PaperFile)
+    if budget not in content.budgets:
         raise ConfigError(
-            f"PAPER={name} is none of {', '.join(names())}{did_you_mean(name, names())}"
+            f"{path.name}: BUDGET={budget} is none of {', '.join(content.budgets)}"
+            f"{did_you_mean(budget, content.budgets)}"
         )
-    path = PAPERS / f"{name}.yaml"
-    known = {"title", "source", "setting", "overrides", "variants", "metrics", "published"}
-    known |= {"approximate", "budgets", "figures", "baseline"}
-    with keys(path, known) as raw:
-        budgets = mapped("budgets", raw["budgets"])
-        if budget not in budgets:
-            raise ConfigError(
-                f"BUDGET={budget} is none of {', '.join(budgets)}{did_you_mean(budget, budgets)}"
-            )
-        spent = mapped(f"budgets.{budget}", budgets[budget])
-        variants = named("variants", raw["variants"])
-        published = _published(mapped("published", raw.get("published", {})), variants)
-        approximate = listed("approximate", raw["approximate"]) if "approximate" in raw else []
-        return Paper(
-            name=name,
-            question=str(raw["title"]),
-            reading=str(raw["setting"]),
-            table=Table(("variant",), texts("metrics", raw["metrics"]), raw.get("baseline")),
-            overrides=overrides("overrides", raw.get("overrides", [])),
-            variants=_rows(budget, spent, variants),
-            seeds=whole(f"budgets.{budget}.seeds", spent.get("seeds", 1)),
-            figures=figures(raw) if "figures" in raw else (),
-            limits=str(spent.get("limits", "")),
-            source=str(raw["source"]),
-            published=published,
-            approximate=frozenset(approximate),
-            budget=budget,
-            data=overrides(f"budgets.{budget}.data", spent["data"]),
-            original=overrides("budgets.paper.data", budgets["paper"]["data"]),
-            last=overrides(f"budgets.{budget}.overrides", spent.get("overrides", [])),
-        )
-    raise AssertionError  # `keys` raises where this could be reached
-
-
-def _rows(
-    budget: str, spent: Mapping[Any, Any], variants: Mapping[str, tuple[str, ...]]
-) -> Mapping[str, tuple[str, ...]]:
-    """Return the variants that a budget has rows of: those that it names, or all."""
-    key = f"budgets.{budget}.variants"
-    wanted = listed(key, spent["variants"]) if "variants" in spent else list(variants)
-    for name in wanted:
-        if name not in variants:
-            raise ConfigError(
-                f"{key}: {name} is none of {', '.join(variants)}{did_you_mean(name, variants)}"
-            )
-    return {name: variants[name] for name in wanted}
-
-
-def _published(
-    raw: Mapping[Any, Any], variants: Mapping[str, Any]
-) -> Mapping[str, Mapping[str, float]]:
-    found: dict[str, dict[str, float]] = {}
-    for measure, values in raw.items():
-        for variant, value in mapped(f"published.{measure}", values).items():
-            key = f"published.{measure}.{variant}"
-            if variant not in variants:
-                raise ConfigError(f"{key} is of no variant{did_you_mean(str(variant), variants)}")
-            if not isinstance(value, int | float):
-                raise ConfigError(f"{key}={value} is no number")
-            found.setdefault(str(measure), {})[str(variant)] = float(value)
-    return found
+    spent = content.budgets[budget]
+    return Paper(
+        name=name,
+        question=content.title,
+        reading=content.setting,
+        table=Table(rows=("variant",), metrics=content.metrics, baseline=content.baseline),
+        overrides=content.overrides,
+        variants={name: content.variants[name] for name in spent.variants or content.variants},
+        seeds=spent.seeds,
+        figures=content.figures,
+        limits=spent.limits,
+        source=content.source,
+        published=content.published,
+        approximate=frozenset(content.approximate),
+        budget=budget,
+        data=spent.data,
+        original=content.budgets["paper"].data,
+        last=spent.overrides,
+    )

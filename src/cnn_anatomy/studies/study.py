@@ -1,46 +1,67 @@
-"""Studies: the files of experiments/, read as plain data."""
+"""Studies: the files of experiments/."""
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple, Self
+
+from pydantic import BeforeValidator, Field, model_serializer, model_validator
 
 from cnn_anatomy.core.errors import ConfigError, did_you_mean
-from cnn_anatomy.core.paths import REPOSITORY
-from cnn_anatomy.studies import claim as claims
+from cnn_anatomy.core.paths import EXPERIMENTS
 from cnn_anatomy.studies.claim import Claim
-from cnn_anatomy.studies.fields import keys, listed, mapped, named, overrides, texts, whole
+from cnn_anatomy.studies.reading import find_file, read_record, record_names
+from cnn_anatomy.studies.record import Count, Key, Names, Overrides, Record, Setting
 
-FOLDER = REPOSITORY / "experiments"
 CORE = ("pooling", "skip", "inception", "aux", "freeze")
 
 
-@dataclass(frozen=True)
-class Table:
-    """Which params name a table's rows, which metrics are its columns, what rows are held against.
+class Table(Record):
+    """The layout of a study's table.
 
-    `baseline` is a variant's name: the first metric gets a column of paired differences to it.
+    Attributes:
+        rows: the params that name a row.
+        metrics: the columns.
+        baseline: a variant; the first metric gets a column of paired differences to it.
     """
 
-    rows: tuple[str, ...]
-    metrics: tuple[str, ...]
+    rows: Names
+    metrics: Names
     baseline: str | None = None
 
 
-class Figure(NamedTuple):
-    """A figure's name (see `results.figures`) and its settings."""
+class Figure(Record):
+    """A figure's name (see `report.figures`) and its settings.
+
+    In a file it is the name alone, or the name as a key that maps to the settings.
+    """
 
     name: str
     settings: Mapping[str, Any] = {}
 
+    @model_serializer
+    def _as_in_a_file(self) -> str | dict[str, Any]:
+        return {self.name: dict(self.settings)} if self.settings else self.name
 
-FIGURES = (Figure("accuracy"), Figure("gradients"))
+
+def _figure(value: Any) -> Figure:
+    match value:
+        case Figure():
+            return value
+        case str():
+            return Figure(name=value)
+        case {**items} if len(items) == 1:
+            ((key, settings),) = items.items()
+            if isinstance(settings, dict) and all(isinstance(k, str) for k in (key, *settings)):
+                return Figure(name=str(key), settings=settings)
+    raise ConfigError("must be a figure's name, or its name as a key that maps to its settings")
 
 
-class Planned(NamedTuple):
+Figures = tuple[Annotated[Figure, BeforeValidator(_figure)], ...]
+
+
+class PlannedRun(NamedTuple):
     """One run of a study: its variant and seed, and the overrides that make the variant."""
 
     study: str
@@ -49,130 +70,116 @@ class Planned(NamedTuple):
     overrides: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class Study:
-    """A question, the axes it sweeps, its seeds, its table, and the claims that it decides.
+class StudyFile(Record):
+    """The content of experiments/<name>.yaml.
 
-    `grid` maps an override's key to its values (their product are the variants); `variants` names
-    further ones by their overrides; `overrides` are common to all. `limits` says what the study
-    does not show.
+    Attributes:
+        question: what the study asks.
+        reading: how to read its table.
+        table: the table's layout.
+        overrides: Hydra overrides that all variants share.
+        grid: values for each overridden key; every combination of them is a variant.
+        variants: further variants by name, each with its overrides.
+        seeds: how many seeds each variant is trained with.
+        claims: the claims that the study decides.
+        figures: what is drawn.
+        limits: what the study does not show.
     """
 
-    name: str
     question: str
     reading: str
     table: Table
-    overrides: tuple[str, ...] = ()
-    grid: Mapping[str, Sequence[Any]] = field(default_factory=dict)
-    variants: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    seeds: int = 3
+    overrides: Overrides = ()
+    grid: Mapping[Key, Annotated[tuple[Setting, ...], Field(min_length=1)]] = {}
+    variants: Mapping[Key, Overrides] = {}
+    seeds: Count = 3
     claims: tuple[Claim, ...] = ()
-    figures: tuple[Figure, ...] = FIGURES
+    figures: Figures = (Figure(name="accuracy"), Figure(name="gradients"))
     limits: str = ""
 
     @property
+    def overrides_by_variant(self) -> dict[str, tuple[str, ...]]:
+        """Return the overrides of each variant, without those that all share."""
+        combinations = itertools.product(*self.grid.values()) if self.grid else ()
+        cells = [
+            [(k, _written(v)) for k, v in zip(self.grid, c, strict=True)] for c in combinations
+        ]
+        products = {
+            " ".join(f"{key.split('.')[-1]}={value}" for key, value in cell): tuple(
+                f"{key}={value}" for key, value in cell
+            )
+            for cell in cells
+        }
+        return products | dict(self.variants)
+
+    @model_validator(mode="after")
+    def _is_consistent(self) -> Self:
+        names = list(self.overrides_by_variant)
+        if not names:
+            raise ConfigError("there is nothing to sweep: give a grid or variants")
+        if self.table.baseline not in (None, *names):
+            raise ConfigError(
+                f"table.baseline={self.table.baseline} is none of {', '.join(names)}"
+                f"{did_you_mean(str(self.table.baseline), names)}"
+            )
+        ids = [claim.id for claim in self.claims]
+        for claim_id in ids:
+            if ids.count(claim_id) > 1:
+                raise ConfigError(f"claims: several have the id {claim_id}")
+        return self
+
+
+class Study(StudyFile):
+    """A question, the axes it sweeps, its seeds, its table, and the claims that it decides."""
+
+    name: str
+
+    @property
     def metrics(self) -> tuple[str, ...]:
-        """Return every metric that its table or its claims need."""
+        """Return every metric that the table or the claims need."""
         return tuple(dict.fromkeys([*self.table.metrics, *(c.metric for c in self.claims)]))
 
-    def runs(self, seeds: Sequence[int] | None = None) -> list[Planned]:
-        """Return every run that the study plans; the first seed of all variants comes first."""
-        named: dict[str, tuple[str, ...]] = {}
-        if self.grid:
-            for values in itertools.product(*self.grid.values()):
-                pairs = list(zip(self.grid, values, strict=True))
-                name = " ".join(f"{key.split('.')[-1]}={value}" for key, value in pairs)
-                named[name] = tuple(f"{key}={value}" for key, value in pairs)
-        named.update(self.variants)
+    def runs(self, seeds: Sequence[int] | None = None) -> list[PlannedRun]:
+        """Return every run that the study plans: all variants with the first seed, then the next.
+
+        Args:
+            seeds: in place of the study's own, which are 0 to `self.seeds` − 1.
+        """
         return [
-            Planned(self.name, name, seed, (*self.overrides, *overrides))
+            PlannedRun(self.name, variant, seed, (*self.overrides, *overrides))
             for seed in (range(self.seeds) if seeds is None else seeds)
-            for name, overrides in named.items()
+            for variant, overrides in self.overrides_by_variant.items()
         ]
 
 
-def names() -> list[str]:
+def study_names() -> list[str]:
     """Return the names of all studies."""
-    return sorted(path.stem for path in FOLDER.glob("*.yaml"))
+    return record_names(EXPERIMENTS)
 
 
-def select(text: str) -> list[Study]:
+def select_studies(text: str) -> list[Study]:
     """Read the studies of a comma-separated list; `core` and `all` stand for several.
 
     Raises:
-        ConfigError: if there is no such study, or its file is not one.
+        ConfigError: if there is no such study, or its file is malformed.
     """
-    groups = {"core": list(CORE), "all": names()}
-    wanted = [name for word in text.split(",") for name in groups.get(word, [word])]
-    return [load(name) for name in dict.fromkeys(wanted)]
+    groups = {"core": list(CORE), "all": study_names()}
+    names = [name for word in text.split(",") for name in groups.get(word, [word])]
+    return [load_study(name) for name in dict.fromkeys(names)]
 
 
-def load(name: str) -> Study:
+def load_study(name: str) -> Study:
     """Read experiments/<name>.yaml.
 
     Raises:
-        ConfigError: if there is no such study, or its file is not one.
+        ConfigError: if there is no such study, or its file is malformed.
     """
-    if name not in names():
-        raise ConfigError(
-            f"study={name} is none of {', '.join(names())}{did_you_mean(name, names())}"
-        )
-    return parse(name, FOLDER / f"{name}.yaml")
+    content = read_record(find_file(EXPERIMENTS, "study", name), StudyFile)
+    return Study(name=name, **dict(content))
 
 
-def parse(name: str, path: Path) -> Study:
-    """Read a study's file.
-
-    Raises:
-        ConfigError: if it is malformed, naming the key.
-    """
-    known = {"question", "reading", "overrides", "grid", "variants", "seeds", "table", "claims"}
-    known |= {"figures", "limits"}
-    with keys(path, known) as raw:
-        study = Study(
-            name=name,
-            question=str(raw["question"]),
-            reading=str(raw["reading"]),
-            table=_table(mapped("table", raw["table"])),
-            overrides=overrides("overrides", raw.get("overrides", [])),
-            grid={
-                str(k): listed(f"grid.{k}", v)
-                for k, v in mapped("grid", raw.get("grid", {})).items()
-            },
-            variants=named("variants", raw.get("variants", {})),
-            seeds=whole("seeds", raw.get("seeds", 3)),
-            claims=tuple(map(claims.parse, raw.get("claims", []))),
-            figures=figures(raw),
-            limits=str(raw.get("limits", "")),
-        )
-    variants = [run.variant for run in study.runs([0])]
-    if not variants:
-        raise ConfigError(f"{path.name} sweeps nothing: it needs a grid or variants")
-    baseline = study.table.baseline
-    if baseline is not None and baseline not in variants:
-        raise ConfigError(
-            f"{path.name}: table.baseline={baseline} is none of {', '.join(variants)}"
-            f"{did_you_mean(str(baseline), variants)}"
-        )
-    return study
-
-
-def figures(raw: Mapping[str, Any]) -> tuple[Figure, ...]:
-    """Read the key `figures`, each a name or one name with its settings."""
-    if "figures" not in raw:
-        return FIGURES
-    return tuple(map(_figure, listed("figures", raw["figures"])))
-
-
-def _table(raw: Mapping[str, Any]) -> Table:
-    rows, metrics = (texts(f"table.{key}", raw[key]) for key in ("rows", "metrics"))
-    return Table(rows, metrics, raw.get("baseline"))
-
-
-def _figure(raw: Any) -> Figure:
-    if isinstance(raw, dict) and len(raw) == 1:
-        ((name, settings),) = raw.items()
-        return Figure(str(name), dict(settings or {}))
-    if not isinstance(raw, str):
-        raise ConfigError(f"figures holds {raw!r}, neither a name nor one name with its settings")
-    return Figure(raw)
+def _written(value: Any) -> str:
+    """Return a value of a grid as Hydra's overrides write it."""
+    if isinstance(value, list):
+        return f"[{','.join(map(_written, value))}]"
+    return "null" if value is None else str(value)

@@ -1,4 +1,4 @@
-"""Data that may have to be downloaded: once, before any worker starts."""
+"""Data sets that may have to be downloaded: once, before any worker starts."""
 
 from __future__ import annotations
 
@@ -7,22 +7,21 @@ from collections.abc import Iterable
 
 from omegaconf import DictConfig, OmegaConf
 
-FETCHED = {"cnn_anatomy.data.torchvision_sets.TorchvisionSet"}
+from cnn_anatomy.core.instantiation import instantiate
+
+DOWNLOADED = {"cnn_anatomy.data.torchvision_sets.TorchvisionSet"}
 
 
-def fetch(configs: Iterable[DictConfig]) -> None:
-    """Load each downloaded data set of `configs` once, so that its files are there.
+def download_data(configs: Iterable[DictConfig]) -> None:
+    """Load every data set of `configs` that is downloaded, so that its files are in place.
 
     Raises:
-        ConfigError: if they are not there and cannot be downloaded.
+        ConfigError: if the files are missing and can't be downloaded.
     """
     sources = {}
     for config in configs:
-        if config.data.source.get("_target_") in FETCHED:
+        if config.data.source.get("_target_") in DOWNLOADED:
             source = OmegaConf.to_container(config.data.source, resolve=True)
             sources[json.dumps(source, sort_keys=True)] = source
-    if sources:
-        from hydra.utils import instantiate
-
-        for source in sources.values():
-            instantiate(source, _convert_="all")()
+    for source in sources.values():
+        instantiate(source, _convert_="all")()

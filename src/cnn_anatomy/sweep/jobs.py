@@ -4,24 +4,32 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from cnn_anatomy.studies.study import Planned
+from hydra.core.override_parser.types import Quote, QuotedString
+
+from cnn_anatomy.studies.study import PlannedRun
 
 
 @dataclass(frozen=True)
 class Job:
-    """A planned run, its key, and the overrides that pin what its machine would else decide."""
+    """A planned run.
 
-    run: Planned
+    Args:
+        run: the run.
+        key: its key.
+        pinned: overrides for what a worker on another machine would decide otherwise.
+    """
+
+    run: PlannedRun
     key: str
     pinned: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
-        """Return what the run is called."""
+        """Return the run's name, as in `skip: skip=none s0`."""
         return f"{self.run.study}: {self.run.variant} s{self.run.seed}"
 
     def overrides(self, parent: str) -> list[str]:
-        """Return what the launcher is given."""
+        """Return the overrides by which a worker composes the run, a child of `parent`."""
         return [
             *self.run.overrides,
             f"seed={self.run.seed}",
@@ -33,5 +41,5 @@ class Job:
 
 
 def quoted(text: str) -> str:
-    """Return `text` as Hydra's overrides have it, whatever is in it."""
-    return "'" + text.replace("'", r"\'") + "'"
+    """Return any `text` as a value in Hydra's override grammar."""
+    return QuotedString(text, Quote.single).with_quotes()

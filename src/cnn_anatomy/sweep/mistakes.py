@@ -1,42 +1,41 @@
-"""The mistakes of a sweep's variants, all of them told before any is trained."""
+"""The mistakes in a sweep's variants, reported together before any run is trained."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from hydra.errors import HydraException
-from omegaconf.errors import OmegaConfBaseException
-
-from cnn_anatomy.core.errors import ConfigError, sentence
-
-MISTAKES = (ConfigError, HydraException, OmegaConfBaseException)
+from cnn_anatomy.core.errors import COMPOSITION_ERRORS, ConfigError, sentence
 
 
 class Mistakes:
-    """Collects each sentence once, with the variants that earn it."""
+    """Collects each sentence once, with the variants whose configuration it refuses."""
 
     def __init__(self) -> None:
-        self.seen: set[str] = set()
-        self.found: dict[str, list[str]] = {}
+        self.checked: set[str] = set()
+        self.variants: dict[str, list[str]] = {}
 
     @contextmanager
     def of(self, variant: str) -> Iterator[None]:
-        """Keep what is raised while `variant` is composed and checked."""
-        self.seen.add(variant)
+        """Collect what is raised while `variant` is composed and checked."""
+        self.checked.add(variant)
         try:
             yield
-        except MISTAKES as error:
+        except COMPOSITION_ERRORS as error:
             for line in sentence(error).splitlines():
-                self.found.setdefault(line, []).append(variant)
+                self.variants.setdefault(line, []).append(variant)
 
     def refuse(self) -> None:
-        """Raise the ConfigError of all mistakes, one a line; say which variants where not all."""
-        if self.found:
-            raise ConfigError("\n".join(self._line(line, who) for line, who in self.found.items()))
+        """Raise a ConfigError with a line for each mistake, if there is one.
 
-    def _line(self, line: str, variants: list[str]) -> str:
-        if len(variants) == len(self.seen):
-            return line
-        shown = ", ".join(variants[:3]) + (", …" if len(variants) > 3 else "")
-        return f"{line} (in {len(variants)} of {len(self.seen)} variants: {shown})"
+        A line names its variants unless it holds for all.
+        """
+        if self.variants:
+            raise ConfigError("\n".join(map(self._line, self.variants)))
+
+    def _line(self, mistake: str) -> str:
+        variants = self.variants[mistake]
+        if len(variants) == len(self.checked):
+            return mistake
+        names = ", ".join(variants[:3]) + (", …" if len(variants) > 3 else "")
+        return f"{mistake} (in {len(variants)} of {len(self.checked)} variants: {names})"

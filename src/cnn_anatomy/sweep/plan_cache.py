@@ -1,4 +1,4 @@
-"""What is known of a sweep from before: to compose its variants takes Hydra long."""
+"""The cache of a sweep's plan: composing its variants takes Hydra seconds."""
 
 from __future__ import annotations
 
@@ -11,73 +11,77 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from cnn_anatomy.core.atomic import replacing
-from cnn_anatomy.core.paths import REPOSITORY, cache
-from cnn_anatomy.studies.study import Planned
+from cnn_anatomy.core.atomic import atomic_write
+from cnn_anatomy.core.paths import CONF, EXPERIMENTS, PACKAGE, cache
+from cnn_anatomy.studies.study import PlannedRun
 from cnn_anatomy.sweep.jobs import Job
 
-OWN = {("pkg", "hydra.conf"), ("file", str(REPOSITORY / "conf")), ("structured", "")}
+# (scheme, path) of the places where the configuration comes from if nothing is added.
+CONFIG_SOURCES = {("pkg", "hydra.conf"), ("file", str(CONF)), ("structured", "")}
 
 
-class Remembered:
-    """A sweep's jobs, and whether they were published, kept in the cache.
+class PlanCache:
+    """A sweep's jobs, and whether they were published, in a file of the cache.
 
-    They are kept under what they follow from: the runs' overrides, what is common to all runs,
-    every file of `conf`, `experiments` and `src`, and Hydra itself. The files that the variants
-    name are compared on reading. Nothing is kept where the configuration follows from more: from
-    another folder of configs, or from what an override looks up.
+    The file's name is a hash of what the jobs depend on: the runs' overrides, the configuration
+    common to all runs, every file of `conf`, `experiments` and `src`, and Hydra's version. The
+    files that variants name are compared when the jobs are loaded. Nothing is cached where the
+    configuration depends on more: on another folder of configs, or on an interpolation in an
+    override.
     """
 
-    def __init__(self, runs: Sequence[Planned], common: DictConfig) -> None:
+    def __init__(self, runs: Sequence[PlannedRun], common: DictConfig) -> None:
         self.runs = runs
         self.file = cache(common.paths.cache) / "sweeps" / f"{_digest(runs, common)}.json"
-        self.possible = _is_closed(runs, common)
+        self.is_usable = _is_self_contained(runs, common)
 
-    def load(self) -> list[Job] | None:
-        """Return the jobs, or None if they were never kept, or may be others now."""
-        kept = self._read()
-        if kept is None or any(_state(path) != state for path, state in kept["files"].items()):
+    def load(self) -> tuple[Job, ...] | None:
+        """Return the jobs, or None if they were never cached or may have changed."""
+        content = self._read()
+        if content is None:
             return None
-        pairs = zip(self.runs, kept["jobs"], strict=True)
-        return [Job(run, key, tuple(pinned)) for run, (key, *pinned) in pairs]
+        if any(_file_state(path) != state for path, state in content["files"].items()):
+            return None
+        pairs = zip(self.runs, content["jobs"], strict=True)
+        return tuple(Job(run, key, tuple(pinned)) for run, (key, *pinned) in pairs)
 
-    def keep(self, jobs: Sequence[Job], files: Iterable[Path]) -> None:
-        """Keep what composing and checking all variants gave; `files` are those they name.
+    def save(self, jobs: Sequence[Job], files: Iterable[Path]) -> None:
+        """Cache the jobs of composed and checked variants, which name `files`.
 
-        A relative path is of the folder where the command is given, now and later.
+        A relative path is resolved in the working directory, now and when loading.
         """
-        states = {str(path): _state(path) for path in files}
+        states = {str(path): _file_state(path) for path in files}
         self._write({"files": states, "jobs": [[job.key, *job.pinned] for job in jobs]})
 
     def is_published(self, parents: Mapping[str, str | None]) -> bool:
-        """Return whether all was written of the sweeps `parents`, by study, and is there."""
-        kept = self._read()
-        if kept is None or kept.get("published") != parents:
+        """Return whether the sweeps `parents`, by study, were published and their pages exist."""
+        content = self._read()
+        if content is None or content.get("published") != parents:
             return False
-        return all(Path(file).is_file() for file in kept["written"])
+        return all(Path(file).is_file() for file in content["written"])
 
-    def keep_published(self, parents: Mapping[str, str], written: Iterable[Path]) -> None:
-        """Keep that the sweeps `parents`, by study, were published in the files `written`."""
-        kept = self._read()
-        if kept is not None:
+    def save_publication(self, parents: Mapping[str, str], written: Iterable[Path]) -> None:
+        """Record that the sweeps `parents`, by study, were published in the files `written`."""
+        content = self._read()
+        if content is not None:
             files = [str(file.absolute()) for file in written]
-            self._write({**kept, "published": dict(parents), "written": files})
+            self._write({**content, "published": dict(parents), "written": files})
 
     def _read(self) -> dict[str, Any] | None:
-        if not self.possible or not self.file.exists():
+        if not self.is_usable or not self.file.exists():
             return None
         try:
-            return json.loads(self.file.read_text())
+            return json.loads(self.file.read_text(encoding="utf-8"))
         except ValueError:
             return None
 
-    def _write(self, kept: Mapping[str, Any]) -> None:
-        if self.possible:
-            with replacing(self.file) as part:
-                part.write_text(json.dumps(kept))
+    def _write(self, content: Mapping[str, Any]) -> None:
+        if self.is_usable:
+            with atomic_write(self.file) as part:
+                part.write_text(json.dumps(content), encoding="utf-8")
 
 
-def _digest(runs: Sequence[Planned], common: DictConfig) -> str:
+def _digest(runs: Sequence[PlannedRun], common: DictConfig) -> str:
     shared = OmegaConf.masked_copy(common, [str(k) for k in common if k != "hydra"])
     parts = [
         json.dumps(OmegaConf.to_container(shared, resolve=True), default=str),
@@ -85,25 +89,29 @@ def _digest(runs: Sequence[Planned], common: DictConfig) -> str:
         *(version(package) for package in ("hydra-core", "omegaconf")),
     ]
     digest = hashlib.sha256("\n".join(parts).encode())
-    for file in _sources():
+    for file in _source_files():
         digest.update(file.read_bytes())
     return digest.hexdigest()[:16]
 
 
-def _is_closed(runs: Iterable[Planned], common: DictConfig) -> bool:
-    """Return whether the runs' configurations follow from what `_digest` reads, and files."""
+def _is_self_contained(runs: Iterable[PlannedRun], common: DictConfig) -> bool:
+    """Return whether the variants depend on nothing but what `_digest` hashes and named files."""
     sources = {(s.schema, s.path) for s in common.hydra.runtime.config_sources}
-    looked_up = any("${" in word for run in runs for word in run.overrides)
-    return sources == OWN and not looked_up
+    has_interpolation = any("${" in word for run in runs for word in run.overrides)
+    return sources == CONFIG_SOURCES and not has_interpolation
 
 
-def _state(path: str | Path) -> list[int] | None:
-    """Return size and time of a file, None if there is none."""
+def _file_state(path: str | Path) -> list[int] | None:
+    """Return size and modification time of a file, None if there is none."""
     path = Path(path)
     return [path.stat().st_size, path.stat().st_mtime_ns] if path.is_file() else None
 
 
-def _sources() -> Iterator[Path]:
-    for folder, kind in (("conf", "*.yaml"), ("experiments", "*.yaml"), ("src", "*.*")):
-        files = (REPOSITORY / folder).rglob(kind)
+def _source_files() -> Iterator[Path]:
+    plugins = PACKAGE.parent / "hydra_plugins"
+    for folder, pattern in (
+        *((CONF, "*.yaml"), (EXPERIMENTS, "*.yaml")),
+        *((PACKAGE, "*.*"), (plugins, "study_*.py")),
+    ):
+        files = folder.rglob(pattern)
         yield from sorted(f for f in files if f.is_file() and f.suffix != ".pyc")

@@ -1,4 +1,4 @@
-"""What a sweep shows while it runs: done, running, failed, time left."""
+"""What a sweep shows in the meantime: how many runs are done, running and failed, and time left."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
 from contextlib import suppress
 from types import TracebackType
 
@@ -16,48 +15,46 @@ from mlflow.exceptions import MlflowException
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from cnn_anatomy.tracking.run_cache import children
-from cnn_anatomy.tracking.server import answers
+from cnn_anatomy.tracking.orphans import PROCESS_DIED
+from cnn_anatomy.tracking.server import server_answers
+from cnn_anatomy.tracking.sweep_run import OpenSweep
 
-WAITS = "what was not logged waits in the cache, for the next sweep or make sync to deliver"
-SECONDS = 2.0  # between two looks at the store, and at least SHARE times what a look takes
-SHARE = 30
+JOURNAL_HINT = "what was not logged waits in the cache, for the next sweep or make sync to deliver"
+QUERY_SECONDS = 2.0  # between two queries of the store, at least
+QUERY_FACTOR = 30  # and at least this many times the processor time that a query takes
+LINE_SECONDS = 30.0  # between two lines where there is no terminal
+JOIN_SECONDS = 10.0  # shorter than MLflow retries a lost server
 
 
-def failure(client: MlflowClient, run: Run) -> str:
-    """Return what is said of a failed run: its name, the reason, where traceback and log lie."""
+def describe_failure(client: MlflowClient, run: Run) -> str:
+    """Return a line on a failed run: its name, the reason, where its traceback and log are."""
     tags = run.data.tags
-    where = run.info.artifact_uri.removeprefix("file://")
-    if where.startswith("mlflow-artifacts:"):  # which the server fetches: its page is to be seen
+    artifacts = run.info.artifact_uri.removeprefix("file://")
+    if artifacts.startswith("mlflow-artifacts:"):  # not an address to open: link to the server's UI
         page = f"#/experiments/{run.info.experiment_id}/runs/{run.info.run_id}/artifacts"
-        where = f"{client.tracking_uri.rstrip('/')}/{page}"
-    reason = tags.get("reason", "its process ended without a word")
+        artifacts = f"{client.tracking_uri.rstrip('/')}/{page}"
     log = f"; log {tags['log']}" if "log" in tags else ""
     name = f"{tags['study']}: {run.info.run_name}"
-    return f"failed: {name}: {reason} [{where}/traceback.txt{log}]"
-
-
-def failed_runs(client: MlflowClient, parents: dict[str, str]) -> Iterator[Run]:
-    """Yield the FAILED runs of the sweeps `parents`, by experiment."""
-    for experiment, parent in parents.items():
-        query = f"tags.`mlflow.parentRunId` = '{parent}' and attributes.status = 'FAILED'"
-        yield from children(client, experiment, query)
+    return f"failed: {name}: {tags.get('reason', PROCESS_DIED)} [{artifacts}/traceback.txt{log}]"
 
 
 class SweepProgress:
-    """Follows the children of the parents in MLflow from a thread, until left.
+    """Follows the children of a sweep in the store, from a thread, while its context is open.
 
-    On a terminal it is a bar; elsewhere a line every half minute. It sees what any worker on any
-    machine writes to the store, and nothing else.
+    It shows a bar on a terminal, elsewhere a line every half minute. Only the store is read, so
+    workers on any machine are followed alike.
+
+    Args:
+        sweep: the sweep.
+        total: number of runs to train.
     """
 
-    def __init__(self, client: MlflowClient, parents: dict[str, str], total: int) -> None:
-        self.client = client
-        self.parents = parents
+    def __init__(self, sweep: OpenSweep, total: int) -> None:
+        self.sweep = sweep
         self.total = total
-        self.began = time.time()
-        self.told: set[str] = set()
-        self.lost = False
+        self.start = time.time()
+        self.reported: set[str] = set()  # ids of the failed runs
+        self.is_server_lost = False
         self.failures: int | None = None
         self.stop = threading.Event()
         self.thread = threading.Thread(target=self._follow, daemon=True)
@@ -70,10 +67,10 @@ class SweepProgress:
         )
         self.bar = Progress(*columns, console=Console(stderr=True))
         self.task = self.bar.add_task("sweep", total=total, state="starting workers")
-        self.terminal = sys.stderr.isatty()
+        self.is_terminal = sys.stderr.isatty()
 
     def __enter__(self) -> SweepProgress:
-        if self.terminal:
+        if self.is_terminal:
             self.bar.start()
         self.thread.start()
         return self
@@ -85,86 +82,87 @@ class SweepProgress:
         trace: TracebackType | None,
     ) -> None:
         self.stop.set()
-        self.thread.join(10)  # not as long as MLflow tries a server that is lost
-        self._tell()
+        self.thread.join(JOIN_SECONDS)
+        self._report_failures()
         self._show(final=True)
-        if self.terminal:
+        if self.is_terminal:
             self.bar.stop()
 
-    def settle(self, failures: int) -> None:
-        """Take it that all runs have ended, whoever trained them and wherever their logs wait."""
+    def finish(self, failures: int) -> None:
+        """Take all runs as ended, whoever trained them and even if their logs still wait."""
         self.failures = failures
 
-    def _tell(self) -> None:
-        """Say at once what has failed; only failed runs are read, as this is asked often."""
-        if not self._answers():
+    def _follow(self) -> None:
+        last_line = time.time()
+        pause = QUERY_SECONDS
+        while not self.stop.wait(pause):
+            start = time.thread_time()
+            self._report_failures()
+            if self.is_terminal or time.time() - last_line >= LINE_SECONDS:
+                last_line = time.time()
+                self._show()
+            pause = max(QUERY_SECONDS, QUERY_FACTOR * (time.thread_time() - start))
+
+    def _report_failures(self) -> None:
+        """Print each failure as soon as it is known; this query runs often, and reads no more."""
+        if not self._server_answers():
             return
         with suppress(MlflowException):
-            for run in failed_runs(self.client, self.parents):
-                if run.info.run_id not in self.told:
-                    self.told.add(run.info.run_id)
-                    self._say(failure(self.client, run))
+            for run in self.sweep.failed_children():
+                if run.info.run_id not in self.reported:
+                    self.reported.add(run.info.run_id)
+                    self._print(describe_failure(self.sweep.client, run))
 
-    def _answers(self) -> bool:
-        """Return whether the store answers; say when that changes."""
-        there = answers(self.client.tracking_uri)
-        if there == self.lost:
-            self.lost = not there
-            told = "answers again" if there else f"does not answer: {WAITS}"
-            self._say(f"{self.client.tracking_uri} {told}")
-        return there
+    def _server_answers(self) -> bool:
+        """Return whether the store answers, and print when that changes."""
+        uri = self.sweep.client.tracking_uri
+        answers = server_answers(uri)
+        if answers == self.is_server_lost:
+            self.is_server_lost = not answers
+            self._print(
+                f"{uri} answers again" if answers else f"{uri} does not answer: {JOURNAL_HINT}"
+            )
+        return answers
 
-    def state(self) -> tuple[Counter[str], list[str]]:
-        """Return how many runs have which status, and the names of those that run."""
+    def _query(self) -> tuple[Counter[str], list[str]] | None:
+        """Return the number of runs by status, and the names of those that run; None if lost."""
+        if self.failures is not None:
+            finished = self.total - self.failures
+            return Counter(FINISHED=finished, FAILED=self.failures), []
+        if self.is_server_lost:
+            return None
         counts, running = Counter[str](), []
-        for experiment, parent in self.parents.items():
-            query = f"tags.`mlflow.parentRunId` = '{parent}'"
-            for run in children(self.client, experiment, query):
+        try:
+            for run in self.sweep.children():
                 counts[run.info.status] += 1
                 if run.info.status == "RUNNING":
                     running.append(f"{run.data.tags['study']}: {run.info.run_name}")
+        except MlflowException:
+            return None
         return counts, running
 
-    def _follow(self) -> None:
-        last = time.time()
-        pause = SECONDS
-        while not self.stop.wait(pause):
-            began = time.thread_time()
-            self._tell()
-            if self.terminal or time.time() - last >= 30:
-                last = time.time()
-                self._show()
-            pause = max(SECONDS, SHARE * (time.thread_time() - began))
-
-    def _say(self, line: str) -> None:
-        if self.terminal:
-            self.bar.console.print(line, markup=False)
-        else:
-            print(line, file=sys.stderr, flush=True)
-
     def _show(self, final: bool = False) -> None:
-        running: list[str] = []
-        if self.failures is not None:
-            counts = Counter(FINISHED=self.total - self.failures, FAILED=self.failures)
-        elif self.lost:
+        """Update the bar, or print a line."""
+        progress = self._query()
+        if progress is None:
             return
-        else:
-            try:
-                counts, running = self.state()
-            except MlflowException:
-                return
+        counts, running = progress
         ended = counts.total() - counts["RUNNING"]
-        elapsed = time.time() - self.began
-        left = elapsed / ended * (self.total - ended) if ended else None
+        elapsed = time.time() - self.start
         others = {"failed": counts["FAILED"], "stopped": counts["KILLED"]}
         text = ", ".join(f"{number} {word}" for word, number in others.items() if number)
         if not final:
+            left = elapsed / ended * (self.total - ended) if ended else None
             text += f"  about {left / 60:.1f} min left" if left is not None else "  …"
             text += f"  [{'; '.join(running)}]"
-        if self.terminal:
+        if self.is_terminal:
             self.bar.update(self.task, completed=ended, state=text.replace("[", "\\["))
         else:
-            line = (
-                f"sweep: {counts['FINISHED']} of {self.total} done, {elapsed / 60:.1f} min  {text}"
-            )
+            done = f"{counts['FINISHED']} of {self.total} done"
+            self._print(f"sweep: {done}, {elapsed / 60:.1f} min  {text}")
+
+    def _print(self, line: str) -> None:
+        if self.is_terminal:
+            self.bar.console.print(line, markup=False)
+        else:
             print(line, file=sys.stderr, flush=True)

@@ -1,4 +1,4 @@
-"""The command: python -m cnn_anatomy.tracking delivers what a lost server did not take."""
+"""The command `python -m cnn_anatomy.tracking` delivers what waits for a lost server."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from cnn_anatomy.tracking.server import require_server
 
 
 def main() -> None:
-    """Deliver, and say how much; exit status 1 if something waits still, 2 if nobody takes it."""
+    """Deliver all journals and print how many; exit status 1 if some still wait, 2 if refused."""
     uri = tracking_uri()
     try:
         require_server(uri)

@@ -1,8 +1,7 @@
-"""Which process writes a run, and what becomes of a run whose process is gone."""
+"""Orphans: runs that the store lists as RUNNING though their process is gone."""
 
 from __future__ import annotations
 
-import os
 import socket
 from collections.abc import Mapping
 
@@ -10,51 +9,58 @@ import psutil
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
-PAGE = 1000
+from cnn_anatomy.tracking.provenance import process_tags
+
+PROCESS_DIED = "its process died without reporting an error"
+PAGE_SIZE = 1000
+START_TOLERANCE_SECONDS = 1.0  # within which two start times are of one process
 
 
-def identity() -> dict[str, str]:
-    """Return the tags that tell this process from every other: host, pid and its start."""
-    started = psutil.Process().create_time()
-    return {"host": socket.gethostname(), "pid": str(os.getpid()), "process.started": f"{started}"}
-
-
-def is_here(tags: Mapping[str, str]) -> bool:
-    """Return whether the process of `tags` is or was one of this host."""
+def ran_on_this_host(tags: Mapping[str, str]) -> bool:
+    """Return whether the process that wrote the run of `tags` belongs or belonged to this host."""
     return tags.get("host") == socket.gethostname() and "pid" in tags
 
 
-def is_gone(tags: Mapping[str, str]) -> bool:
-    """Return whether the process of `tags` was one of this host and is no more."""
-    if not is_here(tags):
+def process_is_gone(tags: Mapping[str, str]) -> bool:
+    """Return whether the process of `tags` belonged to this host and has ended.
+
+    Nothing is known of other hosts' processes, so the answer for them is False.
+    """
+    if not ran_on_this_host(tags):
         return False
     try:
         process = psutil.Process(int(tags["pid"]))
         if process.status() == psutil.STATUS_ZOMBIE:
             return True
         started = float(tags.get("process.started", process.create_time()))
-        return abs(process.create_time() - started) > 1  # another process has its number
+        # The system reuses pids: one with another start time is another process.
+        return abs(process.create_time() - started) > START_TOLERANCE_SECONDS
     except psutil.NoSuchProcess:
         return True
 
 
-def close_orphans(client: MlflowClient, experiment: str, *, sweep: str | None = None) -> list[Run]:
-    """End as KILLED every RUNNING run of this host whose process is gone; return them.
+def written_by_this_process(tags: Mapping[str, str]) -> bool:
+    """Return whether `tags` name this very process."""
+    return tags.items() >= process_tags().items()
 
-    `sweep` is the parent of runs that this process launched and trains no more: those of this very
-    process, and those of other hosts, are among them.
+
+def close_orphans(client: MlflowClient, experiment: str, *, sweep: str | None = None) -> list[Run]:
+    """End every orphan of this host as KILLED, and return these runs.
+
+    With `sweep`, the id of a parent run whose launcher has returned, its RUNNING children are
+    orphans as well, whether they belong to this very process or to another host.
     """
     closed, token = [], None
     while True:
         query = "attributes.status = 'RUNNING'"
-        page = client.search_runs([experiment], query, max_results=PAGE, page_token=token)
+        page = client.search_runs([experiment], query, max_results=PAGE_SIZE, page_token=token)
         for run in page:
             tags = run.data.tags
-            mine = tags.get("mlflow.parentRunId") == sweep is not None and (
-                not is_here(tags) or tags.items() >= identity().items()
+            abandoned = tags.get("mlflow.parentRunId") == sweep is not None and (
+                not ran_on_this_host(tags) or written_by_this_process(tags)
             )
-            if mine or is_gone(tags):
-                client.set_tag(run.info.run_id, "reason", "its process ended without a word")
+            if abandoned or process_is_gone(tags):
+                client.set_tag(run.info.run_id, "reason", PROCESS_DIED)
                 client.set_terminated(run.info.run_id, "KILLED")
                 closed.append(run)
         token = page.token

@@ -1,9 +1,7 @@
-"""One training as one MLflow run, however often it was interrupted."""
+"""One training as one MLflow run, however often it is interrupted and resumed."""
 
 from __future__ import annotations
 
-import os
-import subprocess
 import tempfile
 import traceback
 from collections.abc import Iterable, Iterator, Mapping
@@ -15,18 +13,24 @@ from lightning.pytorch.loggers.logger import Logger
 from mlflow import MlflowClient
 from mlflow.entities import Param, Run
 
-from cnn_anatomy.core.hardware import description
 from cnn_anatomy.core.interrupts import STOP, Stopped
-from cnn_anatomy.core.paths import REPOSITORY, cache
+from cnn_anatomy.core.paths import cache
 from cnn_anatomy.tracking.journal import Journal
-from cnn_anatomy.tracking.orphans import identity, is_gone, is_here
-from cnn_anatomy.tracking.store import insist
+from cnn_anatomy.tracking.orphans import (
+    process_is_gone,
+    ran_on_this_host,
+    written_by_this_process,
+)
+from cnn_anatomy.tracking.provenance import provenance_tags
+from cnn_anatomy.tracking.store import call_with_retry
+
+REASON_LIMIT = 500  # characters of the tag `reason`; the traceback has the rest
 
 
 class RunLogger(Logger):
-    """Lightning's logger on a run in MLflow that is open already; it waits for no server.
+    """Lightning's logger for an open MLflow run; its journal never waits for a lost server.
 
-    `logged` holds every (metric, step) that the run has: a resumed run logs none twice.
+    `logged` holds every (metric, step) the run has already, so a resumed run logs none twice.
     """
 
     def __init__(self, run: Run, journal: Journal, logged: Iterable[tuple[str, int]] = ()) -> None:
@@ -53,7 +57,7 @@ class RunLogger(Logger):
         """Do nothing: `tracked` logs the parameters."""
 
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
-        """Log what was not logged at this step before."""
+        """Log the metrics that the run does not have at this step yet."""
         step = step or 0
         new = {k: float(v) for k, v in metrics.items() if (k, step) not in self.logged}
         if new:
@@ -61,7 +65,7 @@ class RunLogger(Logger):
             self.journal.metrics(new, step)
 
     def log_folder(self, folder: str) -> None:
-        """Keep every file of `folder` as an artifact."""
+        """Log every file of `folder` as an artifact."""
         self.journal.artifacts(folder)
 
 
@@ -75,95 +79,118 @@ def tracked(
     params: Mapping[str, Any],
     parent: str | None = None,
     journals: Path | None = None,
+    log: str | None = None,
 ) -> Iterator[RunLogger]:
-    """Open a run, yield its logger, and end it FINISHED, FAILED or (Ctrl-C, SIGTERM) KILLED.
+    """Open a run, yield its logger, and end the run FINISHED, FAILED or KILLED.
 
-    A run of the same key that was interrupted is opened again, else one is created; the tag
-    `resumed` counts how often. The reason of a failure stands in the tag `reason`, all of it in the
-    artifact traceback.txt. `journals` is where writes wait for a lost server.
+    A run of the same key that was interrupted is resumed, otherwise a new one is created; the tag
+    `resumed` counts the resumptions. Ctrl-C and SIGTERM leave it KILLED. The tag `reason` says
+    why a run failed, the artifact traceback.txt where.
+
+    Args:
+        uri: the store.
+        experiment: id of the experiment.
+        name: name of a new run.
+        tags: tags of the run; `key` and `kind` identify a run to resume.
+        params: parameters; a resumed run keeps those it has.
+        parent: run id of the sweep.
+        journals: folder where writes wait for a lost server; the cache's by default.
+        log: path of the file that receives this process's output, if a launcher keeps one.
+
+    Raises:
+        ConnectionError: if the server is lost for good before the run is open.
     """
-    client = MlflowClient(uri)
-    every = {
-        **tags,
-        "mlflow.source.git.commit": commit(),
-        "mlflow.source.name": "cnn_anatomy.train",
-        "hardware": description(),
-        "mlflow.user": os.environ.get("USER", "unknown"),
-        **identity(),
-    }
-    if parent:
-        every["mlflow.parentRunId"] = parent
-    if "CNN_ANATOMY_LOG" in os.environ:  # where the launcher keeps what this process prints
-        every["log"] = os.environ["CNN_ANATOMY_LOG"]
-    kept = journals or cache() / "journal"
-    checkpoints = kept.parent / "checkpoints"
-    journal = None
-    status, reason = "FAILED", ""
-
-    def opened() -> tuple[Run, Journal, set[tuple[str, int]]]:
-        nonlocal journal
-        with STOP.held():
-            before = interrupted(client, experiment, tags.get("key"), tags.get("kind"), checkpoints)
-            run = before or client.create_run(experiment, run_name=name, tags=every)
-            journal = Journal(client, run.info.run_id, kept)
-            if before:
-                journal.flush()  # it may hold how the run ended before
-                run = client.get_run(run.info.run_id)
-                _reopen(client, run, every)
-        # A run that is resumed elsewhere keeps the params of where it began.
-        new = [Param(k, str(v)) for k, v in params.items() if k not in run.data.params]
-        client.log_batch(run.info.run_id, params=new)
-        return run, journal, set(_history(client, run)) if before else set()
-
+    optional = {"mlflow.parentRunId": parent, "log": log}
+    tags = {**tags, **provenance_tags(), **{k: v for k, v in optional.items() if v}}
+    record = _RunRecord(MlflowClient(uri), experiment, tags, journals or cache() / "journal")
+    status, reason, failure = "FINISHED", "", None
     try:
-        yield RunLogger(*insist(uri, opened))
-        status = "FINISHED"
-    except Exception as error:
-        reason = f"{type(error).__name__}: {error}"[:500]
-        if journal is not None:
-            _keep_traceback(journal, error)
-        raise
-    except (Stopped, KeyboardInterrupt) as error:
-        status, reason = "KILLED", getattr(error, "reason", "stopped by Ctrl-C")
-        raise
-    except SystemExit as error:
-        reason = f"exited with status {error.code}"
+        yield call_with_retry(uri, lambda: record.open(name, params))
+    except BaseException as error:
+        status, reason = _outcome(error)
+        failure = error if isinstance(error, Exception) else None
         raise
     finally:
-        if journal is not None:
-            with STOP.held():
-                journal.end(status, reason)
+        record.end(status, reason, failure)
 
 
-def interrupted(
-    client: MlflowClient,
-    experiment: str,
-    key: str | None,
-    kind: str | None,
-    checkpoints: Path,
+class _RunRecord:
+    """The MLflow run of one training: created or resumed by `open`, ended by `end`."""
+
+    def __init__(
+        self, client: MlflowClient, experiment: str, tags: Mapping[str, str], journals: Path
+    ) -> None:
+        self.client = client
+        self.experiment = experiment
+        self.tags = tags
+        self.journals = journals
+        self.journal: Journal | None = None
+
+    def open(self, name: str, params: Mapping[str, Any]) -> RunLogger:
+        """Resume the interrupted run of the same key, or create one; return its logger."""
+        client, checkpoints = self.client, self.journals.parent / "checkpoints"
+        # Held, so that a run that exists always has its journal, by which it is ended.
+        with STOP.held():
+            interrupted = find_interrupted_run(client, self.experiment, self.tags, checkpoints)
+            run = interrupted or client.create_run(
+                self.experiment, run_name=name, tags=dict(self.tags)
+            )
+            self.journal = Journal(client, run.info.run_id, self.journals)
+            if interrupted is not None:
+                self.journal.flush()  # it may hold how the run ended last time
+                run = client.get_run(run.info.run_id)
+                _resume(client, run, self.tags)
+        # A run resumed on another machine keeps the parameters of the machine where it began.
+        new = [Param(k, str(v)) for k, v in params.items() if k not in run.data.params]
+        client.log_batch(run.info.run_id, params=new)
+        return RunLogger(run, self.journal, _logged_metrics(client, run) if interrupted else ())
+
+    def end(self, status: str, reason: str, failure: Exception | None) -> None:
+        """End the run, if one was opened, with the traceback of `failure` as an artifact."""
+        if self.journal is None:
+            return
+        with STOP.held():
+            if failure is not None:
+                _log_traceback(self.journal, failure)
+            self.journal.end(status, reason)
+
+
+def _outcome(error: BaseException) -> tuple[str, str]:
+    """Return the status and the reason of a run that `error` ends."""
+    if isinstance(error, Stopped):
+        return "KILLED", error.reason
+    if isinstance(error, KeyboardInterrupt):
+        return "KILLED", "stopped by Ctrl-C"
+    if isinstance(error, SystemExit):
+        return "FAILED", f"exited with status {error.code}"
+    return "FAILED", f"{type(error).__name__}: {error}"[:REASON_LIMIT]
+
+
+def find_interrupted_run(
+    client: MlflowClient, experiment: str, tags: Mapping[str, str], checkpoints: Path
 ) -> Run | None:
-    """Return the latest run of `key`, if it was stopped or its process is gone.
+    """Return the latest run with the `key` and `kind` of `tags`, if it was interrupted.
 
-    The caller holds the lock of `key` in the cache that has `checkpoints`. A run on another
-    machine that keeps its own there took the same lock, so that its process is gone, too. One
-    that this very process is said to write is one whose creation it was not told of: the server
-    was lost at that moment.
+    It was if it is KILLED, or RUNNING without a process that trains it. The caller holds the lock
+    of the key in the cache that has the folder `checkpoints`. So a run of another host whose
+    checkpoint is there is an orphan: its process held the same lock. And a RUNNING run that
+    names this very process was created by a request whose answer the lost server never sent.
     """
-    if key is None:
+    if "key" not in tags:
         return None
-    query = f"tags.key = '{key}' and tags.kind = '{kind}'"
+    query = f"tags.key = '{tags['key']}' and tags.kind = '{tags.get('kind')}'"
     for run in client.search_runs([experiment], query, max_results=1):
-        status = run.info.status
-        tags = run.data.tags
-        there = (checkpoints / run.info.run_id).is_dir() and not is_here(tags)
-        left = there or is_gone(tags) or tags.items() >= identity().items()
-        if status == "KILLED" or (status == "RUNNING" and left):
+        theirs = run.data.tags
+        shares_cache = (checkpoints / run.info.run_id).is_dir() and not ran_on_this_host(theirs)
+        is_orphan = shares_cache or process_is_gone(theirs) or written_by_this_process(theirs)
+        if run.info.status == "KILLED" or (run.info.status == "RUNNING" and is_orphan):
             return run
     return None
 
 
-def _reopen(client: MlflowClient, run: Run, tags: Mapping[str, str]) -> None:
-    for key, value in tags.items():  # whose process first: until then it is an orphan
+def _resume(client: MlflowClient, run: Run, tags: Mapping[str, str]) -> None:
+    """Mark `run` as RUNNING in this process."""
+    for key, value in tags.items():  # the process first, or another sweep closes this run
         client.set_tag(run.info.run_id, key, value)
     client.set_tag(run.info.run_id, "resumed", int(run.data.tags.get("resumed", 0)) + 1)
     client.update_run(run.info.run_id, status="RUNNING")
@@ -171,14 +198,15 @@ def _reopen(client: MlflowClient, run: Run, tags: Mapping[str, str]) -> None:
         client.delete_tag(run.info.run_id, "reason")
 
 
-def _keep_traceback(journal: Journal, error: Exception) -> None:
+def _log_traceback(journal: Journal, error: Exception) -> None:
     with tempfile.TemporaryDirectory() as folder:
         text = "".join(traceback.format_exception(error))
         (Path(folder) / "traceback.txt").write_text(text, encoding="utf-8")
         journal.artifacts(folder)
 
 
-def _history(client: MlflowClient, run: Run) -> Iterator[tuple[str, int]]:
+def _logged_metrics(client: MlflowClient, run: Run) -> Iterator[tuple[str, int]]:
+    """Yield every (metric, step) of `run`."""
     for name in run.data.metrics:
         for metric in client.get_metric_history(run.info.run_id, name):
             yield name, metric.step
@@ -187,13 +215,3 @@ def _history(client: MlflowClient, run: Run) -> Iterator[tuple[str, int]]:
 def log_dataset(logger: RunLogger, name: str, digests: Mapping[str, str]) -> None:
     """Log the data set as the run's inputs: a digest for each context (training, …)."""
     logger.journal.inputs(name, digests)
-
-
-def commit() -> str:
-    """Return the repository's commit, with a plus sign where the tree differs from it."""
-    command = ["git", "-C", str(REPOSITORY), "describe", "--always", "--abbrev=40", "--dirty=+"]
-    try:
-        found = subprocess.run(command, capture_output=True, text=True, check=False)
-    except OSError:
-        return "unknown"
-    return found.stdout.strip() or "unknown"

@@ -1,4 +1,4 @@
-"""The runs of an experiment as a data frame. Finished runs do not change: they are read once."""
+"""The runs of an experiment as a data frame; finished runs never change, so they are cached."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ import gc
 import hashlib
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlparse
 
 import pandas as pd
@@ -16,25 +17,25 @@ from mlflow import MlflowClient
 from mlflow.entities import Run, ViewType
 from mlflow.exceptions import MlflowException
 
-from cnn_anatomy.core.atomic import replacing
+from cnn_anatomy.core.atomic import atomic_write
 from cnn_anatomy.core.paths import cache
 
-PAGE = 1000
+PAGE_SIZE = 1000
 COLUMNS = ["run_id", "status", "start_time", "end_time", "lifecycle", "artifact_uri"]
-VERSION = 2  # of the files in the cache
-SKEW = 300_000  # milliseconds by which the clock of a machine that trains may be behind ours
+FORMAT_VERSION = 2  # of the cached files
+CLOCK_SKEW_MS = 300_000  # by which the clock of a training machine may be behind this one's
 
 
-def children(
+def training_runs(
     client: MlflowClient, experiment: str, query: str = "", view: int = ViewType.ACTIVE_ONLY
 ) -> Iterator[Run]:
-    """Yield the experiment's training runs, the latest first; `query` narrows them down."""
+    """Yield the experiment's training runs that match `query`, the latest first."""
     query = "tags.kind = 'run'" + (f" and {query}" if query else "")
     token = None
     while True:
-        with _uncollected():
+        with _paused_garbage_collection():
             page = client.search_runs(
-                [experiment], query, run_view_type=view, max_results=PAGE, page_token=token
+                [experiment], query, run_view_type=view, max_results=PAGE_SIZE, page_token=token
             )
         yield from page
         token = page.token
@@ -43,66 +44,86 @@ def children(
 
 
 @contextmanager
-def _uncollected() -> Iterator[None]:
-    """Pause Python's garbage collector, which doubles the time in which MLflow makes its objects.
+def _paused_garbage_collection() -> Iterator[None]:
+    """Pause Python's garbage collector, which doubles the time MLflow takes to build a page.
 
-    It looks at all that is imported again and again, while nothing of a page is garbage yet.
+    It scans everything imported again and again, although nothing of a page is garbage yet.
     """
-    paused = gc.isenabled()
+    was_enabled = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
-        if paused:
+        if was_enabled:
             gc.enable()
 
 
-def known(client: MlflowClient, experiment: str) -> pd.DataFrame:
+def read_runs(client: MlflowClient, experiment: str) -> pd.DataFrame:
     """Return every training run of an experiment that is not deleted, the latest first.
 
     Columns: `run_id`, `status`, `start_time` and `end_time` (milliseconds), `lifecycle`,
     `artifact_uri`, `tags.<name>`, `params.<name>`, `metrics.<name>` (NaN: not logged).
 
-    What was read before is kept in the cache, for each store and experiment, deleted runs among it.
-    Asked for are the runs that had not finished then, those that have ended since, which are
-    deleted, and those whose files are gone. MLflow lists no ids alone, and whole runs take long:
-    one that is deleted and purged between two calls on a server that has its files stays, and one
-    that is copied into the store with an old end is not seen.
+    Every run read is cached by store and experiment, deleted runs included. A later call queries
+    only the unfinished, the newly finished and the deleted runs, and those whose files are gone.
+    MLflow cannot list ids alone, and whole runs take long, so two changes go unnoticed: a run
+    deleted and purged between two calls on a server that keeps its files itself, and a run copied
+    into the store with an old end.
     """
-    file, began = _file(client, experiment), time.time()
-    # Its time before its contents: another process may put a later file in between.
-    since = int(file.stat().st_mtime * 1000) - SKEW if file.exists() else 0
-    kept = pd.read_parquet(file) if file.exists() else pd.DataFrame(columns=COLUMNS)
-    settled = kept.status == "FINISHED"
-    unsure = (kept.lifecycle == "deleted") | kept.artifact_uri.map(_is_emptied).astype(bool)
-    before, waited = set(kept.run_id[settled]), list(kept.run_id[~settled | unsure])
-    ended = f"attributes.status = 'FINISHED' and attributes.end_time >= {since}"
-    fresh = [_row(r) for r in children(client, experiment, ended) if r.info.run_id not in before]
-    fresh += [_row(r) for r in children(client, experiment, "attributes.status != 'FINISHED'")]
-    deleted = [_row(run) for run in children(client, experiment, view=ViewType.DELETED_ONLY)]
-    # A server that was lost hears of a run's end later than it was; a deleted one may come back.
-    seen = {row["run_id"] for row in (*fresh, *deleted)}
-    fresh += [_row(r) for r in _those(client, [run for run in waited if run not in seen])]
-    fresh += deleted
-    kept = kept[settled & ~unsure & ~kept.run_id.isin([row["run_id"] for row in fresh])]
-    if fresh or waited:
-        if fresh:
-            kept = pd.concat([frame for frame in (kept, pd.DataFrame(fresh)) if len(frame)])
-        kept = kept.drop_duplicates("run_id")
-        kept = kept.sort_values("start_time", ascending=False, kind="stable", ignore_index=True)
-        with replacing(file) as part:
-            kept.to_parquet(part, index=False)
-            os.utime(part, (began, began))  # when the store was read: later runs are not in it
-    return kept[kept.lifecycle == "active"].reset_index(drop=True)
+    file, now = _cache_file(client, experiment), time.time()
+    # The time before the contents: another process may replace the file in between.
+    since = int(file.stat().st_mtime * 1000) - CLOCK_SKEW_MS if file.exists() else 0
+    cached = pd.read_parquet(file) if file.exists() else pd.DataFrame(columns=COLUMNS)
+    settled = cached[_is_settled(cached)]
+    in_doubt = cached.run_id[~cached.run_id.isin(settled.run_id)]
+    rows = _query_changes(client, experiment, set(settled.run_id), in_doubt, since)
+    runs = settled
+    if rows or len(in_doubt):
+        runs = _merge(settled, rows)
+        _store(runs, file, now)
+    return runs[runs.lifecycle == "active"].reset_index(drop=True)
+
+
+def _is_settled(cached: pd.DataFrame) -> pd.Series:
+    """Return which of the cached runs are final: finished, not deleted, their files in place."""
+    is_emptied = cached.artifact_uri.map(_is_emptied).astype(bool)
+    return (cached.status == "FINISHED") & (cached.lifecycle == "active") & ~is_emptied
 
 
 def _is_emptied(uri: str) -> bool:
-    """Return whether a run's files were on this machine and are gone."""
+    """Return whether a run's artifacts were on this machine and are gone."""
     place = urlparse(uri)
     return place.scheme in ("", "file") and not Path(place.path).is_dir()
 
 
-def _those(client: MlflowClient, ids: Sequence[str]) -> Iterator[Run]:
+def _query_changes(
+    client: MlflowClient,
+    experiment: str,
+    settled: set[str],
+    in_doubt: Iterable[str],
+    since: int,
+) -> list[dict[str, Any]]:
+    """Query unfinished, newly finished and deleted runs, then what is left of those in doubt.
+
+    Args:
+        client: the store's client.
+        experiment: id of the experiment.
+        settled: ids of the runs whose row in the cache is final.
+        in_doubt: ids of the cached runs whose row is not.
+        since: when the cache was written, in milliseconds; runs that ended later are new.
+    """
+    ended = f"attributes.status = 'FINISHED' and attributes.end_time >= {since}"
+    active = [r for r in training_runs(client, experiment, ended) if r.info.run_id not in settled]
+    active += training_runs(client, experiment, "attributes.status != 'FINISHED'")
+    deleted = list(training_runs(client, experiment, view=ViewType.DELETED_ONLY))
+    # A run may end long before a lost server learns of it, and a deleted run may be restored.
+    listed = {run.info.run_id for run in (*active, *deleted)}
+    active += _existing_runs(client, [run for run in in_doubt if run not in listed])
+    return [_row(run) for run in (*active, *deleted)]
+
+
+def _existing_runs(client: MlflowClient, ids: Sequence[str]) -> Iterator[Run]:
+    """Yield the runs of `ids` but for those that were purged from the store."""
     for run in ids:
         try:
             yield client.get_run(run)
@@ -111,7 +132,7 @@ def _those(client: MlflowClient, ids: Sequence[str]) -> Iterator[Run]:
                 raise
 
 
-def _row(run: Run) -> dict[str, object]:
+def _row(run: Run) -> dict[str, Any]:
     info, data = run.info, run.data
     return {
         "run_id": info.run_id,
@@ -126,7 +147,25 @@ def _row(run: Run) -> dict[str, object]:
     }
 
 
-def _file(client: MlflowClient, experiment: str) -> Path:
-    made = client.get_experiment(experiment).creation_time  # another may have this id one day
-    name = f"{client.tracking_uri} {experiment} {made} {VERSION}"
+def _merge(settled: pd.DataFrame, rows: Sequence[dict[str, Any]]) -> pd.DataFrame:
+    """Return the settled runs and those of `rows`, which win, the latest first."""
+    fresh = pd.DataFrame(rows, columns=None if rows else COLUMNS)
+    kept = settled[~settled.run_id.isin(fresh.run_id)]
+    frames = [frame for frame in (kept, fresh) if len(frame)]
+    merged = pd.concat(frames) if frames else kept
+    merged = merged.drop_duplicates("run_id")
+    return merged.sort_values("start_time", ascending=False, kind="stable", ignore_index=True)
+
+
+def _store(runs: pd.DataFrame, file: Path, now: float) -> None:
+    """Cache `runs` as of `now`, when the store was queried: later runs are not among them."""
+    with atomic_write(file) as part:
+        runs.to_parquet(part, index=False)
+        os.utime(part, (now, now))
+
+
+def _cache_file(client: MlflowClient, experiment: str) -> Path:
+    # The store may give an experiment's id to another one later: its creation time tells them apart
+    created = client.get_experiment(experiment).creation_time
+    name = f"{client.tracking_uri} {experiment} {created} {FORMAT_VERSION}"
     return cache() / "runs" / f"{hashlib.sha256(name.encode()).hexdigest()[:16]}.parquet"

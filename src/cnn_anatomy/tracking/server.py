@@ -1,4 +1,4 @@
-"""Whether the tracking server is there, told without importing MLflow."""
+"""Whether the tracking server answers, asked without importing MLflow."""
 
 from __future__ import annotations
 
@@ -9,27 +9,31 @@ from collections.abc import Callable
 
 from cnn_anatomy.core.errors import ConfigError
 
+# MLflow's own environment variables.
 INSECURE = "MLFLOW_TRACKING_INSECURE_TLS"
-CERTIFICATE = "MLFLOW_TRACKING_SERVER_CERT_PATH"
-CLIENT = "MLFLOW_TRACKING_CLIENT_CERT_PATH"
-STORES = r"(https?|(sqlite|postgresql|mysql|mssql)(\+\w+)?)://"  # that MLflow keeps runs in
+SERVER_CERTIFICATE = "MLFLOW_TRACKING_SERVER_CERT_PATH"
+CLIENT_CERTIFICATE = "MLFLOW_TRACKING_CLIENT_CERT_PATH"
+
+STORE_ADDRESS = r"(https?|(sqlite|postgresql|mysql|mssql)(\+\w+)?)://"  # of MLflow's stores
+ANSWER_TIMEOUT_SECONDS = 8
+RETRY_SECONDS = 2.0
 
 
-def answers(uri: str) -> bool:
-    """Return whether the tracking server of `uri` answers within 8 s; a file always does."""
+def server_answers(uri: str) -> bool:
+    """Return whether the tracking server at `uri` answers in time; a database always does."""
     try:
-        return _is_well(uri)
-    except OSError:  # requests' own errors are of this class
+        return _is_healthy(uri)
+    except OSError:  # the base class of all errors of requests
         return False
 
 
 def require_server(uri: str) -> None:
-    """Refuse what is no store, and a server that does not answer or whose certificate fails.
+    """Refuse an address that is no store, and a server that does not answer or can't be trusted.
 
     Raises:
-        ConfigError: if it is one of these.
+        ConfigError: in each of these cases.
     """
-    if not re.match(STORES, uri):
+    if not re.match(STORE_ADDRESS, uri):
         near = f" (did you mean http://{uri}?)" if re.fullmatch(r"[\w.-]+:\d+/?", uri) else ""
         raise ConfigError(
             f"MLFLOW_TRACKING_URI={uri} is no store: give http://HOST:PORT, https://…, "
@@ -39,59 +43,60 @@ def require_server(uri: str) -> None:
         return
     import requests
 
-    if all(os.environ.get(name) for name in (INSECURE, CERTIFICATE)):
-        raise ConfigError(f"{INSECURE} and {CERTIFICATE} are both set: MLflow takes only one")
+    if all(os.environ.get(name) for name in (INSECURE, SERVER_CERTIFICATE)):
+        raise ConfigError(
+            f"{INSECURE} and {SERVER_CERTIFICATE} are both set: MLflow accepts only one"
+        )
     try:
-        well = _is_well(uri)
+        healthy = _is_healthy(uri)
     except requests.exceptions.SSLError as error:
         raise ConfigError(
-            f"MLFLOW_TRACKING_URI={uri} has a certificate that does not hold: name it or its "
-            f"authority's in {CERTIFICATE}, or set {INSECURE}=true ({error})"
+            f"MLFLOW_TRACKING_URI={uri} has a certificate that can't be verified: give its file, "
+            f"or its authority's, as {SERVER_CERTIFICATE}, or set {INSECURE}=true ({error})"
         ) from error
     except requests.RequestException:
-        well = False
-    except OSError as error:  # a file that requests does not find
-        raise ConfigError(f"{CERTIFICATE} or {CLIENT}: {error}") from error
-    if not well:
+        healthy = False
+    except OSError as error:  # requests can't read a certificate's file
+        raise ConfigError(f"{SERVER_CERTIFICATE} or {CLIENT_CERTIFICATE}: {error}") from error
+    if not healthy:
         raise ConfigError(
             f"MLFLOW_TRACKING_URI={uri} does not answer: start that server, or unset the variable "
             "to log to mlflow.db"
         )
 
 
-def _is_well(uri: str) -> bool:
-    """Ask the server of `uri`, if it is one, as MLflow's client would.
+def _is_healthy(uri: str) -> bool:
+    """Request the experiments from the server at `uri`, with MLflow's client settings.
 
-    A server whose database is lost has a page to say that it is well, so it is asked for runs'
-    experiments.
+    Its page /health would not do: it answers even when the server has lost its database.
     """
     if not uri.startswith(("http://", "https://")):
         return True
     import requests
 
     insecure = os.environ.get(INSECURE, "").lower() in ("true", "1")
-    answer = requests.get(
+    response = requests.get(
         f"{uri.rstrip('/')}/api/2.0/mlflow/experiments/search?max_results=1",
-        timeout=8,
-        verify=os.environ.get(CERTIFICATE) or not insecure,
-        cert=os.environ.get(CLIENT),
+        timeout=ANSWER_TIMEOUT_SECONDS,
+        verify=os.environ.get(SERVER_CERTIFICATE) or not insecure,
+        cert=os.environ.get(CLIENT_CERTIFICATE),
     )
-    return answer.status_code < 500  # it may ask for a password, which MLflow's client has
+    return response.status_code < 500  # below: it may ask for MLflow's password
 
 
 def await_server(
-    uri: str, patience: float = 600.0, given_up: Callable[[], bool] = lambda: False
+    uri: str, timeout_seconds: float = 600.0, give_up: Callable[[], bool] = lambda: False
 ) -> None:
-    """Wait up to `patience` seconds for a server that was lost: a run needs its id to begin.
+    """Wait for a lost server, until `timeout_seconds` have passed or `give_up` returns True.
 
     Raises:
-        ConnectionError: if it is still lost then, or when it is `given_up`.
+        ConnectionError: if the server still does not answer then.
     """
-    if uri.startswith("http"):  # a journal keeps what fails, so MLflow need not retry for minutes
+    if uri.startswith("http"):  # the journal keeps failed writes: MLflow need not retry for minutes
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
-    end = time.monotonic() + patience
-    while not answers(uri):
-        if given_up() or time.monotonic() > end:
+    end = time.monotonic() + timeout_seconds
+    while not server_answers(uri):
+        if give_up() or time.monotonic() > end:
             raise ConnectionError(f"{uri} does not answer")
-        time.sleep(2)
+        time.sleep(RETRY_SECONDS)

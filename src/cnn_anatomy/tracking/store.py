@@ -1,4 +1,4 @@
-"""The store that runs are written to, made once before any worker writes."""
+"""The store of all runs: created before any worker writes, and retried when its server is lost."""
 
 from __future__ import annotations
 
@@ -16,18 +16,24 @@ from mlflow.exceptions import MlflowException
 
 from cnn_anatomy.tracking.server import await_server
 
-REFUSED = {"INVALID_PARAMETER_VALUE", "RESOURCE_DOES_NOT_EXIST", "RESOURCE_ALREADY_EXISTS"}
+REFUSALS = {"INVALID_PARAMETER_VALUE", "RESOURCE_DOES_NOT_EXIST", "RESOURCE_ALREADY_EXISTS"}
 ATTEMPTS = 5
+RETRY_SECONDS = 2.0
 T = TypeVar("T")
 os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")  # at every run's end
 
 
 def prepare(uri: str, study: str, note: str = "") -> str:
-    """Create store, experiment and its description where they are missing; return its id.
+    """Create the store, the experiment and its description where missing; return the id.
 
     SQLite is put into WAL mode, so that readers and a writer do not wait for each other; its
-    artifacts lie in `mlartifacts/` beside the file. Creation is behind a lock, as MLflow's own
+    artifacts go to `mlartifacts/` beside the file. A lock protects the creation, as MLflow's own
     races between processes.
+
+    Args:
+        uri: the store.
+        study: name of the experiment.
+        note: description of the experiment in MLflow's UI.
     """
     logging.getLogger("mlflow.store.db.utils").setLevel(logging.WARNING)
     if not uri.startswith("sqlite:///"):
@@ -43,44 +49,46 @@ def prepare(uri: str, study: str, note: str = "") -> str:
     return experiment
 
 
-def insist(uri: str, call: Callable[[], T]) -> T:
-    """Return what `call` returns; if the server is lost meanwhile, wait for it and call again.
+def call_with_retry(uri: str, call: Callable[[], T]) -> T:
+    """Return what `call` returns; if the server is lost meanwhile, wait for it and retry.
 
     Raises:
-        ConnectionError: if it is lost for good.
-        MlflowException: what it refuses, or fails at though it answers.
+        ConnectionError: if the server does not come back.
+        MlflowException: if the server refuses the call, or fails though it answers.
     """
-    for attempt in range(ATTEMPTS):
+    for _ in range(ATTEMPTS - 1):
         await_server(uri)
         try:
             return call()
         except (MlflowException, OSError) as error:
-            lost = uri.startswith("http") and not is_refusal(error)
-            if not lost or attempt == ATTEMPTS - 1:
+            if not uri.startswith("http") or is_refusal(error):
                 raise
-            time.sleep(2)
-    raise AssertionError
+            time.sleep(RETRY_SECONDS)
+    await_server(uri)
+    return call()
 
 
 def is_refusal(error: Exception) -> bool:
-    """Return whether the server understood and says no, so that asking again is of no use."""
-    return getattr(error, "error_code", None) in REFUSED
+    """Return whether the server understood a request and refuses it, so that retrying is futile."""
+    return getattr(error, "error_code", None) in REFUSALS
 
 
 def _experiment(client: MlflowClient, name: str, note: str, artifacts: str | None) -> str:
-    found = client.get_experiment_by_name(name)
-    if found is not None:
-        experiment = found.experiment_id
-    else:
+    experiment = _find_experiment(client, name)
+    if experiment is None:
         try:
             experiment = client.create_experiment(name, artifact_location=artifacts)
         except MlflowException:
-            found = client.get_experiment_by_name(name)
-            if found is None:
+            experiment = _find_experiment(client, name)  # another process may have been faster
+            if experiment is None:
                 raise
-            experiment = found.experiment_id  # another process was first
-    # Without it the UI shows the experiment as one of language models.
+    # Without this tag the UI takes the experiment for one of language models.
     client.set_experiment_tag(experiment, "mlflow.experimentKind", "custom_model_development")
     if note:
         client.set_experiment_tag(experiment, "mlflow.note.content", note)
     return experiment
+
+
+def _find_experiment(client: MlflowClient, name: str) -> str | None:
+    experiment = client.get_experiment_by_name(name)
+    return None if experiment is None else experiment.experiment_id

@@ -1,14 +1,43 @@
-"""The parent run of a sweep, which holds its plan and, in the end, its table."""
+"""The parent run of a sweep in MLflow, which holds its plan and, in the end, its table."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from mlflow import MlflowClient
+from mlflow.entities import Run
 
-from cnn_anatomy.tracking.orphans import identity
+from cnn_anatomy.tracking.provenance import process_tags
+from cnn_anatomy.tracking.run_cache import training_runs
+
+
+@dataclass(frozen=True)
+class OpenSweep:
+    """A sweep in progress, which may be of several studies.
+
+    Args:
+        client: the store's client.
+        experiments: id of the experiment by study.
+        parents: id of the parent run by study.
+    """
+
+    client: MlflowClient
+    experiments: Mapping[str, str]
+    parents: Mapping[str, str]
+
+    def children(self, query: str = "") -> Iterator[Run]:
+        """Yield the sweep's training runs that match `query`."""
+        for study, parent in self.parents.items():
+            is_child = f"tags.`mlflow.parentRunId` = '{parent}'"
+            words = f"{is_child} and {query}" if query else is_child
+            yield from training_runs(self.client, self.experiments[study], words)
+
+    def failed_children(self) -> Iterator[Run]:
+        """Yield the sweep's FAILED training runs."""
+        return self.children("attributes.status = 'FAILED'")
 
 
 def start_parent(
@@ -21,21 +50,22 @@ def start_parent(
 ) -> str:
     """Create a sweep's parent run with `runs` as its plan.json; return its id.
 
-    `preset` says that the sweep is the study's own, with no override from outside.
+    `preset` marks a sweep with the study's own settings, without an override from outside.
     """
     tags = {
         "study": study,
         "preset": str(preset).lower(),
         "mlflow.user": "sweep",
-        **identity(),
+        **process_tags(),
     }
     parent = client.create_run(experiment, run_name=f"sweep of {study}", tags=tags)
     client.log_dict(parent.info.run_id, {"study": study, "runs": list(runs)}, "plan.json")
-    client.set_tag(parent.info.run_id, "kind", "sweep")  # now that it has a plan to be read
+    # Readers look for this tag and then read the plan, so it comes last.
+    client.set_tag(parent.info.run_id, "kind", "sweep")
     return parent.info.run_id
 
 
 def describe(client: MlflowClient, parent: str, markdown: str, folder: Path) -> None:
-    """Make `markdown` the description of a parent run, and keep the files of `folder` with it."""
+    """Make `markdown` the description of a parent run, and log the files of `folder` with it."""
     client.set_tag(parent, "mlflow.note.content", markdown)
     client.log_artifacts(parent, str(folder), "results")

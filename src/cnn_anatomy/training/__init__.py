@@ -1,1 +1,1 @@
-"""One run: building what its configuration names, training and testing it."""
+"""One run: building what its configuration names, training it, testing it, recording it."""

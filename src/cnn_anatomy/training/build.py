@@ -1,32 +1,45 @@
-"""Building what a configuration names."""
+"""Building the data and the classifier that a run's configuration describes."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 import lightning.pytorch as pl
 import torch
-from hydra.utils import instantiate
-from omegaconf import DictConfig, OmegaConf
 
+from cnn_anatomy.core.instantiation import instantiate
 from cnn_anatomy.data import ImageData
+from cnn_anatomy.distributed.process_group import barrier, rank
 from cnn_anatomy.networks import Network
 from cnn_anatomy.networks.freezing import Freezing, freeze
 from cnn_anatomy.networks.network import weight_layers
 from cnn_anatomy.training.classifier import Classifier
 from cnn_anatomy.training.dry_run import require_trainable
-
-AXES = (
-    *("model", "data", "block", "pooling", "skip", "inception", "aux", "freeze", "head", "norm"),
-    *("activation", "init", "transfer", "optimizer", "scheduler"),
-)
+from cnn_anatomy.training.run_spec import RunSpec
 
 
-def build(config: DictConfig, data: ImageData) -> tuple[Classifier, dict[str, Any]]:
-    """Return the classifier, and what was counted in building it (`freeze.layers`)."""
+def build_data(spec: RunSpec) -> ImageData:
+    """Return the data module, its images loaded: first by rank zero, which may download them.
+
+    Raises:
+        ConfigError: if a split is empty, or a class does not exist.
+    """
+    data: ImageData = instantiate(spec.config.data, _convert_="all")
+    if rank() == 0:
+        data.load()
+    barrier()
+    data.load()
+    return data
+
+
+def build_classifier(spec: RunSpec, data: ImageData) -> tuple[Classifier, dict[str, int]]:
+    """Return the untrained classifier, and the MLflow parameter `freeze.layers`.
+
+    Raises:
+        ConfigError: if the network, the optimiser, its schedule or the trainer refuses its
+            settings.
+    """
+    config = spec.config
     torch.set_num_threads(config.threads)
-    # Filling every new tensor, too, is for finding reads of what was never written: none here.
+    # Skip the debug fill; we never read uninitialised memory.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     splits = data.load()
     channels, height, width = data.shape
@@ -42,7 +55,7 @@ def build(config: DictConfig, data: ImageData) -> tuple[Classifier, dict[str, An
     freezing: Freezing = instantiate(config.freeze)
     frozen = freezing(network, image)
     freeze(frozen)
-    held = [m for _, m in weight_layers(network, image) if not m.weight.requires_grad]
+    frozen_layers = [m for _, m in weight_layers(network, image) if not m.weight.requires_grad]
     classifier = Classifier(
         network.to(memory_format=torch.channels_last),
         auxiliary=instantiate(config.aux, _convert_="all"),
@@ -54,16 +67,4 @@ def build(config: DictConfig, data: ImageData) -> tuple[Classifier, dict[str, An
     )
     steps = len(data.batches(splits.train, train=True)) * config.trainer.max_epochs
     require_trainable(classifier.optimizer, classifier.scheduler, dict(config.trainer), steps)
-    return classifier, {"freeze.layers": len(held)}
-
-
-def parameters(config: DictConfig, choices: Mapping[str, str]) -> dict[str, Any]:
-    """Return what MLflow shows of a configuration: each axis by name, the numbers behind it."""
-    shown: dict[str, Any] = {axis: choices.get(axis, "custom") for axis in AXES}
-    for group in (*AXES, "trainer"):
-        values = OmegaConf.to_container(config[group], resolve=True)
-        assert isinstance(values, dict)
-        for key, value in values.items():
-            if isinstance(value, int | float | str) and not str(key).startswith("_"):
-                shown[f"{group}.{key!s}"] = value
-    return {**shown, "compile": config.compile, "seed": config.seed}
+    return classifier, {"freeze.layers": len(frozen_layers)}

@@ -1,85 +1,108 @@
-"""What an interrupted run needs to go on: a checkpoint after every epoch."""
+"""Checkpoints: the state that an interrupted run resumes from, and the weights to be tested."""
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-import lightning.pytorch as pl
 import torch
 from lightning.fabric.plugins import TorchCheckpointIO
-from lightning.pytorch.callbacks import Checkpoint
+from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch.callbacks import Checkpoint, ModelCheckpoint
 
-from cnn_anatomy.core.atomic import replacing
-from cnn_anatomy.distributed.failures import together
-from cnn_anatomy.distributed.process_group import gathered, rank
+from cnn_anatomy.core.atomic import atomic_write
+from cnn_anatomy.distributed.process_group import all_gather, rank
+
+RESUME_FILE = "last.ckpt"  # in the Trainer's default_root_dir
 
 
-class EpochCheckpoint(Checkpoint):
-    """Saves all of the training's state to `path` after each epoch but the last.
+class ResumeCheckpoint(Checkpoint):
+    """Saves the whole training state after each epoch but the last, for the run to resume from.
 
-    The last is left out so that a run that is interrupted while it tests does an epoch again, and
-    with it all that the end of training logs. Order and augmentation follow from (seed, epoch);
-    dropout and stochastic pooling draw from PyTorch's generators, whose state is kept here.
+    The last is left out so that a run interrupted while it tests repeats that epoch, and with it
+    everything that is logged at the end of training. The order of the images and their
+    augmentation follow from (seed, epoch); dropout and stochastic pooling draw from PyTorch's
+    random generators, whose states are saved here.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self) -> None:
         self.generators: dict[str, Any] | None = None
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the states of PyTorch's generators, those of every rank."""
-        own = {"cpu": torch.get_rng_state(), "cuda": torch.cuda.get_rng_state_all()}
-        return {"ranks": gathered(own)}
+        """Return the states of PyTorch's random generators on every rank."""
+        states = {"cpu": torch.get_rng_state(), "cuda": torch.cuda.get_rng_state_all()}
+        return {"ranks": all_gather(states)}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Keep the states until training begins: what comes before may draw, too."""
-        # As many as there were ranks; another number of them goes on with other draws.
+        """Keep the states until training begins, since what comes before may draw numbers too."""
+        # With another number of ranks than before, layers draw other numbers.
         self.generators = state["ranks"][rank() % len(state["ranks"])]
 
-    def on_train_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
-        """Put the generators where the checkpoint had them."""
+    def on_train_start(self, trainer: Trainer, module: LightningModule) -> None:
+        """Restore the random generators."""
         if self.generators is not None:
             torch.set_rng_state(self.generators["cpu"])
-            here = torch.cuda.device_count()  # there may be fewer than where it began
-            for device, state in enumerate(self.generators["cuda"][:here]):
+            devices = torch.cuda.device_count()  # may be fewer than when the state was saved
+            for device, state in enumerate(self.generators["cuda"][:devices]):
                 torch.cuda.set_rng_state(state, device)
 
-    def on_train_epoch_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
-        """Save; the epoch's metrics first, which Lightning would log after this."""
+    def on_train_epoch_end(self, trainer: Trainer, module: LightningModule) -> None:
+        """Log the epoch's metrics, which Lightning would do after this hook, then save."""
         if trainer.current_epoch + 1 >= (trainer.max_epochs or 0):
             return
-        trained = {k: float(v) for k, v in trainer.callback_metrics.items() if k[:6] == "train/"}
+        metrics = {k: float(v) for k, v in trainer.callback_metrics.items() if k[:6] == "train/"}
         for logger in trainer.loggers:
-            logger.log_metrics({**trained, "epoch": trainer.current_epoch}, trainer.global_step - 1)
-        trainer.save_checkpoint(self.path)
+            logger.log_metrics({**metrics, "epoch": trainer.current_epoch}, trainer.global_step - 1)
+        trainer.save_checkpoint(Path(trainer.default_root_dir) / RESUME_FILE)
+
+
+class SelectedWeights(ModelCheckpoint):
+    """Keeps the weights of the best epoch and gives them to the module at the end of training.
+
+    Args:
+        monitor: the logged metric by which the best epoch is selected.
+        mode: `max` or `min`.
+    """
+
+    def __init__(self, monitor: str = "val/accuracy", mode: Literal["max", "min"] = "max") -> None:
+        super().__init__(filename="best", monitor=monitor, mode=mode, save_weights_only=True)
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Save into the Trainer's default_root_dir."""
+        self.dirpath = os.path.realpath(trainer.default_root_dir)
+        super().setup(trainer, pl_module, stage)
+
+    def on_fit_end(self, trainer: Trainer, module: LightningModule) -> None:
+        """Load the selected weights."""
+        checkpoint = torch.load(self.best_model_path, map_location="cpu", weights_only=True)
+        module.load_state_dict(checkpoint["state_dict"])
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):
-    """Writes a file beside the checkpoint and renames it: there is never half a one.
+    """Writes checkpoints atomically, in their own folder.
 
-    Lightning's own goes through the system's temporary folder, often another file system.
+    Lightning's class writes to the system's temporary folder first, often another file system.
     """
 
     def save_checkpoint(
         self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None
     ) -> None:
-        """Save under another name, then rename."""
-        with replacing(Path(path)) as part:
-            torch.save(checkpoint, part)
+        """Write the checkpoint to `path`."""
+        with atomic_write(Path(path)) as temporary:
+            torch.save(checkpoint, temporary)
 
 
 @contextmanager
-def checkpoints(folder: Path) -> Iterator[Path]:
-    """Yield `folder`, made; delete it when the run is done or failed, not when it is stopped."""
+def checkpoint_folder(folder: Path) -> Iterator[None]:
+    """Create `folder`; delete it at the end, unless the run was interrupted and can resume."""
     folder.mkdir(parents=True, exist_ok=True)
     try:
-        with together():
-            yield folder
-    except Exception:
+        yield
+    except Exception:  # not `Stopped`
         _delete(folder)
         raise
     _delete(folder)

@@ -1,4 +1,4 @@
-"""The LightningModule that wraps any network."""
+"""The LightningModule that trains and tests any network."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ Batch = tuple[Tensor, Tensor]
 
 
 class MeanLoss(Metric):
-    """The mean loss of all images, from each batch's mean and size.
+    """The mean loss over images, from the mean and the size of each batch.
 
-    Unlike torchmetrics' MeanMetric it leaves no NaN out, as a divergence has to show, and heeds
-    the sizes all the same (https://github.com/Lightning-AI/torchmetrics/issues/3434).
+    Unlike torchmetrics' MeanMetric, it keeps NaN, so that a divergence shows, and still weights
+    batches by size (https://github.com/Lightning-AI/torchmetrics/issues/3434).
     """
 
     losses: list[Tensor]
@@ -36,33 +36,33 @@ class MeanLoss(Metric):
         self.add_state("sizes", [], dist_reduce_fx="cat")
 
     def update(self, loss: Tensor, size: int) -> None:
-        """Take the mean loss of a batch of `size` images."""
+        """Add the mean loss of a batch of `size` images."""
         self.losses.append(loss)
         self.sizes.append(torch.tensor(float(size)))
 
     def compute(self) -> Tensor:
         """Return the mean."""
         losses, sizes = dim_zero_cat(self.losses).float().cpu(), dim_zero_cat(self.sizes).cpu()
-        weights = sizes / sizes.max()  # 1 of equal batches: no rounding
+        weights = sizes / sizes.max()  # exactly 1 where batches are equal
         total = sum((losses * weights).unbind(), start=torch.tensor(0.0))
         return total / weights.sum()
 
 
 class Classifier(pl.LightningModule):
-    """Cross-entropy plus weighted auxiliary losses; metrics kept on the step, logged on the epoch.
+    """Trains by cross-entropy plus weighted auxiliary losses; logs metrics once per epoch.
+
+    Logs loss and accuracy as `train/*`, `val/*` and `test/*`. The test also logs
+    `train/clean_accuracy` (training images without augmentation, in evaluation mode) and
+    `gap/accuracy`, which is `train/clean_accuracy` minus `test/accuracy`.
 
     Args:
         network: maps images (N, C, H, W) to an `Output`.
-        auxiliary: says what the auxiliary losses weigh.
+        auxiliary: gives the weight of the auxiliary losses.
         classes: number of classes.
-        optimizer: from parameters to an optimiser; frozen parameters are not given to it.
-        scheduler: from (optimiser, steps) to a schedule that advances with every step.
-        frozen: modules whose weights and statistics stay what they are, but for those of
-        thaws: (share of training, module) from when on a frozen module is trained.
-
-    Logs `train/*`, `val/*` and `test/*` loss and accuracy; of the test, too,
-    `train/clean_accuracy` (training images, not augmented, evaluation mode) and `gap/accuracy`,
-    that less the test accuracy.
+        optimizer: makes an optimiser of the trained parameters.
+        scheduler: makes a schedule of (optimiser, steps); it advances with every step.
+        frozen: modules whose weights and statistics are held fixed.
+        thaws: (fraction of training, frozen module) pairs: when each module starts to train.
     """
 
     def __init__(
@@ -83,7 +83,7 @@ class Classifier(pl.LightningModule):
         self.scheduler = scheduler
         self.frozen = list(frozen)
         self.thaws = list(thaws)
-        self.after: int | None = None  # batches hold the maps after this stage, not images
+        self.after: int | None = None  # batches hold the maps after this stage in place of images
         self.meters = nn.ModuleDict(
             {
                 split: nn.ModuleDict(
@@ -102,26 +102,26 @@ class Classifier(pl.LightningModule):
 
     @property
     def progress(self) -> float:
-        """Share of training that is over, 0 to 1."""
+        """The fraction of training that is done, 0 to 1."""
         return self.global_step / max(self.trainer.estimated_stepping_batches, 1)
 
     def trained(self) -> list[nn.Parameter]:
-        """Return the parameters that are trained, be it from later on."""
-        later = {p for _, module in self.thaws for p in module.parameters()}
-        return [p for p in self.parameters() if p.requires_grad or p in later]
+        """Return the trained parameters, including those thawed later."""
+        thawed_later = {p for _, module in self.thaws for p in module.parameters()}
+        return [p for p in self.parameters() if p.requires_grad or p in thawed_later]
 
     def losses(self, batch: Batch) -> tuple[Tensor, tuple[Tensor, ...], Output]:
-        """Return a batch's cross-entropy, that of each auxiliary head weighted, and the output."""
+        """Return the cross-entropy, the weighted loss of each auxiliary head, and the output."""
         images, labels = batch
         output: Output = self.network(images, self.after)
         weight = self.auxiliary.weight_at(self.progress)
-        side = tuple(weight * F.cross_entropy(a, labels) for a in output.auxiliary)
-        return F.cross_entropy(output.logits, labels), side, output
+        auxiliary = tuple(weight * F.cross_entropy(a, labels) for a in output.auxiliary)
+        return F.cross_entropy(output.logits, labels), auxiliary, output
 
     def loss(self, batch: Batch) -> tuple[Tensor, Output]:
         """Return the training loss of a batch, auxiliary terms included, and the output."""
-        main, side, output = self.losses(batch)
-        return main + torch.stack(side).sum() if side else main, output
+        main, auxiliary, output = self.losses(batch)
+        return main + torch.stack(auxiliary).sum() if auxiliary else main, output
 
     def train(self, mode: bool = True) -> Classifier:
         """Set the mode; frozen modules stay in evaluation mode."""
@@ -131,25 +131,25 @@ class Classifier(pl.LightningModule):
         return self
 
     def on_train_epoch_start(self) -> None:
-        """Hold frozen statistics: Lightning restores modes module by module."""
+        """Keep frozen modules in evaluation mode: Lightning restores the modes module by module."""
         for module in self.frozen:
             module.eval()
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
-        """Thaw what is due."""
-        for share, module in self.thaws:
-            if module in self.frozen and self.progress >= share:
+        """Thaw the modules whose time has come."""
+        for fraction, module in self.thaws:
+            if module in self.frozen and self.progress >= fraction:
                 self.frozen.remove(module)
                 thaw(module)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """Return the loss of a batch."""
+        """Return the training loss of a batch."""
         loss, output = self.loss(batch)
         self._update("fit", loss.detach(), output.logits.detach(), batch[1])
         return loss
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        """Measure a batch."""
+        """Measure a validation batch."""
         self._evaluate("val", batch)
 
     def test_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> None:
@@ -165,14 +165,14 @@ class Classifier(pl.LightningModule):
         self.log_dict({f"val/{k}": v for k, v in self._computed("val").items()})
 
     def on_test_epoch_end(self) -> None:
-        """Log test loss and accuracy, and the gap."""
+        """Log test loss and accuracy, and the generalisation gap."""
         test, clean = self._computed("test"), self._computed("clean")
         self.log_dict({f"test/{k}": v for k, v in test.items()})
         self.log("train/clean_accuracy", clean["accuracy"])
         self.log("gap/accuracy", clean["accuracy"] - test["accuracy"])
 
     def configure_optimizers(self) -> Any:
-        """Return optimiser and schedule."""
+        """Return the optimiser and its schedule."""
         optimizer = self.optimizer(self.trained())
         steps = int(self.trainer.estimated_stepping_batches)
         schedule = self.scheduler(optimizer, steps=steps)
@@ -182,7 +182,7 @@ class Classifier(pl.LightningModule):
         }
 
     def _evaluate(self, split: str, batch: Batch) -> None:
-        if not len(batch[1]):  # of several processes' last batch, which has fewer images than they
+        if not len(batch[1]):  # the last batch may have fewer images than there are ranks
             self._meters(split)["loss"].update(torch.zeros((), device=self.device), 0)
             return
         logits = self(batch[0])

@@ -1,4 +1,4 @@
-"""Training a network, testing the weights that validation selects, logging all of it."""
+"""Training a network, and testing the weights that validation selects."""
 
 from __future__ import annotations
 
@@ -9,77 +9,57 @@ from pathlib import Path
 
 import lightning.pytorch as pl
 import torch
-from hydra.utils import instantiate
-from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint, TQDMProgressBar
-from omegaconf import DictConfig, OmegaConf
-from torch import nn
+from lightning.pytorch.callbacks import TQDMProgressBar
+from torch import Tensor, nn
 
-from cnn_anatomy.core.paths import cache
+from cnn_anatomy.core.instantiation import instantiate
 from cnn_anatomy.data import ImageData
-from cnn_anatomy.distributed.batch_norm import SharedNorm
-from cnn_anatomy.distributed.failures import together
-from cnn_anatomy.distributed.process_group import rank, shared, world
-from cnn_anatomy.tracking.run import RunLogger, log_dataset
-from cnn_anatomy.training.checkpointing import AtomicCheckpointIO, EpochCheckpoint, checkpoints
+from cnn_anatomy.distributed.batch_norm import SynchronisedNorm
+from cnn_anatomy.distributed.peers import peer_loss_recognised
+from cnn_anatomy.distributed.process_group import broadcast, rank, world_size
+from cnn_anatomy.tracking.run import RunLogger
+from cnn_anatomy.training.checkpointing import RESUME_FILE, AtomicCheckpointIO, checkpoint_folder
 from cnn_anatomy.training.classifier import Classifier
-from cnn_anatomy.training.frozen_prefix import RememberPrefix
-from cnn_anatomy.training.signal_handlers import OwnSignals
+from cnn_anatomy.training.run_spec import RunSpec
 
-WEIGHTS = "weights.pt"  # the artifact: those that validation selected
+WEIGHTS = "weights.pt"  # the artifact that holds the selected weights
 
-SEED_STRIDE = 1_000_003  # between the seeds of processes
+SEED_STRIDE = 1_000_003  # between the seeds of ranks
+NEVER = 10**9  # steps
 
 
-@together()
 def fit(
-    config: DictConfig,
+    spec: RunSpec,
     classifier: Classifier,
     data: ImageData,
     logger: RunLogger | None,
     *,
     progress: bool = False,
-) -> tuple[dict[str, float], dict[str, torch.Tensor]]:
+) -> tuple[dict[str, float], dict[str, Tensor]]:
     """Train, select on validation, test once; return the metrics and the selected weights.
 
-    Of several processes that train together, all call this, the first alone with a logger.
+    Every rank calls this; only rank zero has a logger.
+
+    Raises:
+        FloatingPointError: if the training loss is not finite.
+        PeerLost: if another rank ends.
+        Stopped: on Ctrl-C or SIGTERM.
     """
-    if logger is not None:
-        _describe(config, data, logger)
-    run = shared(None if logger is None else logger.run_id)
-    place = cache(config.paths.cache) / "checkpoints" / str(run)
-    with checkpoints(place) as folder:
-        last = EpochCheckpoint(folder / "last.ckpt")
-        diverged = EarlyStopping("train/loss", patience=10**9, check_on_train_epoch_end=True)
-        best = ModelCheckpoint(
-            folder, "best", monitor="val/accuracy", mode="max", save_weights_only=True
-        )
-        bar = [TQDMProgressBar()] if progress else []
-        trainer = pl.Trainer(
-            **config.trainer,
-            logger=logger or False,
-            callbacks=[
-                *(OwnSignals(), RememberPrefix(), *instantiate(config.probes).values()),
-                *(best, diverged, last, *bar),
-            ],
-            plugins=[AtomicCheckpointIO(), *([SharedNorm()] if world() > 1 else [])],
-            enable_progress_bar=progress,
-            enable_model_summary=False,
-            log_every_n_steps=10**9,
-            num_sanity_val_steps=0,
-        )
-        # Seeds are paired: what comes after the weights does not depend on how many there are.
-        # What layers draw, as dropout does, is another in each of several processes.
-        pl.seed_everything(config.seed + SEED_STRIDE * rank(), verbose=False)
-        path = last.path if shared(last.path.exists()) else None
-        with compiled(classifier.network) if config.compile else nullcontext():
-            trainer.fit(classifier, datamodule=data, ckpt_path=path, weights_only=True)
-        _require_finite(trainer)
-        state = torch.load(best.best_model_path, weights_only=True)["state_dict"]
-        classifier.load_state_dict(state)
+    run_id = broadcast(None if logger is None else logger.run_id)
+    folder = spec.checkpoint_folder(str(run_id))
+    with checkpoint_folder(folder), peer_loss_recognised():
+        trainer = _trainer(spec, folder, logger, progress=progress)
+        # The seed again, so that paired runs draw the same however many weights were drawn. Each
+        # rank gets its own, for dropout to differ between them.
+        pl.seed_everything(spec.config.seed + SEED_STRIDE * rank(), verbose=False)
+        resume_file = folder / RESUME_FILE
+        checkpoint = resume_file if broadcast(resume_file.exists()) else None
+        with compiled(classifier.network) if spec.config.compile else nullcontext():
+            trainer.fit(classifier, datamodule=data, ckpt_path=checkpoint, weights_only=True)
         tested = trainer.test(classifier, datamodule=data, verbose=False)
     metrics = {k: float(v) for result in tested for k, v in result.items()}
-    weights = {k.removeprefix("network."): v for k, v in state.items() if k.startswith("network.")}
-    if logger is not None and config.tracking.weights:
+    weights = classifier.network.state_dict()
+    if logger is not None and spec.config.tracking.weights:
         with tempfile.TemporaryDirectory() as written:
             torch.save(weights, Path(written) / WEIGHTS)
             logger.log_folder(written)
@@ -88,7 +68,7 @@ def fit(
 
 @contextmanager
 def compiled(network: nn.Module) -> Iterator[None]:
-    """Have `network` compiled meanwhile; names of weights, and later hooks, are as without."""
+    """Compile the forward pass inside the block; names of weights and later hooks do not change."""
     network.forward = torch.compile(network.forward)
     try:
         yield
@@ -96,22 +76,22 @@ def compiled(network: nn.Module) -> Iterator[None]:
         del network.forward
 
 
-def _describe(config: DictConfig, data: ImageData, logger: RunLogger) -> None:
-    """Log the data set and the configuration."""
-    splits = data.load()
-    digests = {
-        "training": splits.train.digest(),
-        "validation": splits.val.digest(),
-        "test": splits.test.digest(),
-    }
-    log_dataset(logger, type(data.source).__name__, digests)
-    with tempfile.TemporaryDirectory() as written:
-        (Path(written) / "config.yaml").write_text(OmegaConf.to_yaml(config))
-        logger.log_folder(written)
-
-
-def _require_finite(trainer: pl.Trainer) -> None:
-    loss = trainer.callback_metrics["train/loss"]
-    if not torch.isfinite(loss):
-        epoch = trainer.current_epoch
-        raise FloatingPointError(f"train/loss is {loss.item()} after {epoch} epochs: it diverged")
+def _trainer(
+    spec: RunSpec, folder: Path, logger: RunLogger | None, *, progress: bool
+) -> pl.Trainer:
+    """Return a trainer with the callbacks and probes of the configuration."""
+    return pl.Trainer(
+        **spec.config.trainer,
+        default_root_dir=folder,
+        logger=logger or False,
+        callbacks=[
+            *instantiate(spec.config.callbacks).values(),
+            *instantiate(spec.config.probes).values(),
+            *([TQDMProgressBar()] if progress else []),
+        ],
+        plugins=[AtomicCheckpointIO(), *([SynchronisedNorm()] if world_size() > 1 else [])],
+        enable_progress_bar=progress,
+        enable_model_summary=False,
+        log_every_n_steps=NEVER,
+        num_sanity_val_steps=0,
+    )

@@ -1,44 +1,48 @@
-"""A frozen prefix of a network: what it makes of every image is computed once and reused."""
+"""The frozen prefix of a network: its activations are computed once and reused."""
 
 from __future__ import annotations
 
 from typing import Any
 
-import lightning.pytorch as pl
 import torch
+from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch.callbacks import Callback
 from torch import Tensor, nn
 
+from cnn_anatomy.core.ranges import Count
 from cnn_anatomy.data import ImageData, ImageSet
 from cnn_anatomy.data.batches import Batches
 from cnn_anatomy.networks import Network
 from cnn_anatomy.networks.pooling import Stochastic
 from cnn_anatomy.training.classifier import Classifier
 
-LIMIT = 2 * 2**30  # bytes of activations that are kept in memory
-RANDOM = (nn.modules.dropout._DropoutNd, Stochastic)
+RANDOM_LAYERS = (nn.modules.dropout._DropoutNd, Stochastic)
+BYTES_PER_FLOAT = 4
 
 
 class Activations(Batches):
-    """Batches of activations float32 (N, C, H, W), in the order of the images they are of."""
+    """Batches of activations, float32 (N, C, H, W), in the order of their images."""
 
     def normalise(self, images: Tensor) -> Tensor:
-        """Return them as they are."""
+        """Return the activations unchanged."""
         return images
 
 
-class RememberPrefix(pl.Callback):
-    """Trains what follows a frozen prefix on the prefix's activations, computed once.
+class FrozenPrefixCache(Callback):
+    """Computes a frozen prefix's activations once and trains the rest of the network on them.
 
-    Only where they would be the same at each epoch: images are not augmented, nothing in the
-    prefix draws at random or thaws; and where they fit `limit` bytes. Testing runs all of the
-    network.
+    Does so only if every epoch would compute the same: images are not augmented, and nothing in
+    the prefix is random or thawed later. Testing runs the whole network.
+
+    Args:
+        limit: bytes of memory that the activations may take; with more, nothing is cached.
     """
 
-    def __init__(self, limit: int = LIMIT) -> None:
+    def __init__(self, limit: Count) -> None:
         self.limit = limit
 
-    def setup(self, trainer: pl.Trainer, module: pl.LightningModule, stage: str) -> None:
-        """Compute the activations of training and validation images."""
+    def setup(self, trainer: Trainer, module: LightningModule, stage: str) -> None:
+        """Compute the activations of the training and the validation images."""
         data: Any = getattr(trainer, "datamodule", None)
         if stage != "fit" or not isinstance(data, ImageData) or data.augment is not None:
             return
@@ -66,8 +70,8 @@ class RememberPrefix(pl.Callback):
             )
         module.after = after
 
-    def teardown(self, trainer: pl.Trainer, module: pl.LightningModule, stage: str) -> None:
-        """Go back to images."""
+    def teardown(self, trainer: Trainer, module: LightningModule, stage: str) -> None:
+        """Return to images."""
         if stage == "fit" and isinstance(module, Classifier):
             module.after = None
             data: Any = getattr(trainer, "datamodule", None)
@@ -77,28 +81,28 @@ class RememberPrefix(pl.Callback):
     def _fits(self, data: ImageData, module: Classifier, after: int, count: int) -> bool:
         image = torch.zeros(1, *data.shape, device=module.device)
         with torch.no_grad():
-            one = module.eval().network.prefix(image, after)
+            activations = module.eval().network.prefix(image, after)
         module.train()
-        return one.numel() * 4 * count <= self.limit
+        return activations.numel() * BYTES_PER_FLOAT * count <= self.limit
 
 
 def frozen_stages(network: Network) -> int | None:
-    """Return after how many leading stages the frozen prefix ends, None if it is not even the stem.
+    """Return the number of leading stages in the frozen prefix, None if not even the stem is.
 
-    It ends before the first auxiliary head, too, which must see its map.
+    The prefix ends before the first stage with an auxiliary head, which needs that stage's map.
     """
-    tapped = min((int(k) for k in network.auxiliary), default=len(network.stages) + 1)
-    found = None
+    first_tap = min((int(k) for k in network.auxiliary), default=len(network.stages) + 1)
+    frozen = None
     for k, part in enumerate([network.stem, *network.stages]):
-        drawn = any(isinstance(m, RANDOM) for m in part.modules())
+        random = any(isinstance(m, RANDOM_LAYERS) for m in part.modules())
         trained = any(p.requires_grad for p in part.parameters())
-        counting = any(
+        updates_statistics = any(
             m.training for m in part.modules() if next(m.buffers(False), None) is not None
         )
-        if drawn or trained or counting or k >= tapped:
+        if random or trained or updates_statistics or k >= first_tap:
             break
-        found = k
-    return found
+        frozen = k
+    return frozen
 
 
 def _maps(batches: Batches, module: Classifier, after: int) -> Tensor:

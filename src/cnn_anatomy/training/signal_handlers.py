@@ -1,23 +1,24 @@
-"""Signals while Lightning trains."""
+"""Our signal handlers, kept in place while Lightning trains."""
 
 from __future__ import annotations
 
-import lightning.pytorch as pl
+from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch.callbacks import Callback
 
 from cnn_anatomy.core.interrupts import STOP
 
 
-class OwnSignals(pl.Callback):
-    """Takes Ctrl-C and SIGTERM back from Lightning, whose handler comes before ours.
+class OwnSignalHandlers(Callback):
+    """Installs our handlers of Ctrl-C and SIGTERM again after Lightning has installed its own.
 
-    It exchanges with the other ranks wherever it interrupts, while they are at another exchange:
-    all of them would wait.
+    Lightning's handler runs a collective operation wherever the signal arrives; other ranks that
+    are in another one then wait for ever.
     """
 
-    def on_train_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
-        """Take them back for training."""
+    def on_train_start(self, trainer: Trainer, module: LightningModule) -> None:
+        """Install them for training."""
         STOP.retake()
 
-    def on_test_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
-        """Take them back for testing."""
+    def on_test_start(self, trainer: Trainer, module: LightningModule) -> None:
+        """Install them for testing."""
         STOP.retake()

@@ -1,94 +1,92 @@
-"""Transfer: where a run's first weights come from."""
+"""Transfer: where the first weights of a run come from."""
 
 from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
 import torch
-from filelock import FileLock
-from hydra.utils import instantiate
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
-from omegaconf import DictConfig
-from torch import Tensor
+from torch import Tensor, nn
 
-from cnn_anatomy.config.run_key import run_key
-from cnn_anatomy.config.source_network import source_config
+from cnn_anatomy.core.atomic import atomic_write
 from cnn_anatomy.core.errors import ConfigError
-from cnn_anatomy.core.paths import cache, tracking_uri
+from cnn_anatomy.core.instantiation import instantiate
+from cnn_anatomy.core.ranges import Count
 from cnn_anatomy.data import ImageData
-from cnn_anatomy.distributed.process_group import rank, shared
+from cnn_anatomy.distributed.process_group import barrier, broadcast, rank
 from cnn_anatomy.networks import Network, checkpoints
 from cnn_anatomy.networks.freezing import leading
-from cnn_anatomy.tracking.run import RunLogger, tracked
-from cnn_anatomy.tracking.store import insist, prepare
-from cnn_anatomy.training.build import build, parameters
+from cnn_anatomy.training.build import build_classifier, build_data
 from cnn_anatomy.training.fit import WEIGHTS, fit
+from cnn_anatomy.training.recording import opened_run, run_lock
+from cnn_anatomy.training.run_spec import RunSpec
 
-# The head's classifier and the side heads belong to the task, all else transfers.
-TASK = ("head.classifier.", "auxiliary.")
+# The parts that belong to the task and are never transferred: classifier and auxiliary heads.
+TASK_PARTS = ("head.classifier.", "auxiliary.")
 
 
-class Nothing:
+class RandomWeights:
     """Start from random weights."""
 
-    def __init__(self, source: None = None, layers: int | None = None) -> None: ...
+    def __init__(self, source: None = None, layers: Count | None = None) -> None: ...
 
-    def __call__(self, config: DictConfig, choices: Mapping[str, str]) -> None:
+    def __call__(self, spec: RunSpec) -> None:
         """Return no weights."""
 
 
 class Pretrained:
-    """Start from a network that this run's own configuration trains with the changes `source`."""
+    """Start from a source network: this run's own configuration with the changes `source`."""
 
-    def __init__(self, source: Mapping[str, Any], layers: int | None = None) -> None: ...
+    def __init__(self, source: Mapping[str, Any], layers: Count | None = None) -> None: ...
 
-    def __call__(self, config: DictConfig, choices: Mapping[str, str]) -> dict[str, Tensor]:
-        """Return its weights, trained now if they never were."""
-        made = source_config(config)
-        assert made is not None
-        made.variant = "source network"
-        return torch.load(pretrained(made, choices), weights_only=True)
+    def __call__(self, spec: RunSpec) -> dict[str, Tensor]:
+        """Return the source network's weights; train it first if necessary."""
+        source = spec.source()
+        train_source(source)
+        return torch.load(source.source_weights, weights_only=True)
 
 
 class Checkpoint:
-    """Start from the state dict in the file `source`: one of ours, or a public one."""
+    """Start from the state dict in the file `source`, one of ours or a published one."""
 
-    def __init__(self, source: str, layers: int | None = None) -> None:
+    def __init__(self, source: str, layers: Count | None = None) -> None:
         self.source = source
 
-    def __call__(self, config: DictConfig, choices: Mapping[str, str]) -> dict[str, Tensor]:
+    def __call__(self, spec: RunSpec) -> dict[str, Tensor]:
         """Return the file's tensors.
 
         Raises:
-            ConfigError: if it cannot be read, or holds more than tensors.
+            ConfigError: if the file cannot be read, or holds anything but tensors.
         """
-        return checkpoints.read(self.source)
+        return checkpoints.read_checkpoint(self.source)
 
 
 class TrackedRun:
     """Start from the weights that an MLflow run selected on validation, `source` = runs:/<id>."""
 
-    def __init__(self, source: str, layers: int | None = None) -> None:
+    def __init__(self, source: str, layers: Count | None = None) -> None:
         self.source = source
 
-    def __call__(self, config: DictConfig, choices: Mapping[str, str]) -> dict[str, Tensor]:
+    def __call__(self, spec: RunSpec) -> dict[str, Tensor]:
         """Return the run's artifact `weights.pt`.
 
         Raises:
             ConfigError: if the store has no such run, or the run did not keep its weights.
         """
-        uri = tracking_uri(config.tracking.uri)
-        run = self.source.removeprefix("runs:/")
+        uri = spec.store_uri
+        run_id = self.source.removeprefix("runs:/")
         try:
-            if uri.startswith("sqlite:///"):  # which MLflow would make
+            if uri.startswith("sqlite:///"):  # MLflow would create a missing file
                 Path(uri.removeprefix("sqlite:///")).stat()
+            client = MlflowClient(uri)
             with tempfile.TemporaryDirectory() as folder:
-                return checkpoints.read(MlflowClient(uri).download_artifacts(run, WEIGHTS, folder))
+                return checkpoints.read_checkpoint(
+                    client.download_artifacts(run_id, WEIGHTS, folder)
+                )
         except (MlflowException, OSError) as error:
             raise ConfigError(
                 f"transfer.source={self.source} has no {WEIGHTS} in {uri}: give "
@@ -96,81 +94,54 @@ class TrackedRun:
             ) from error
 
 
-def transfer(
-    config: DictConfig, network: Network, data: ImageData, choices: Mapping[str, str]
-) -> None:
-    """Give `network` the weights that `config.transfer` names, if any.
+def transfer_weights(spec: RunSpec, network: Network, data: ImageData) -> None:
+    """Give `network` the weights that the configuration's `transfer` names, if any.
 
     Raises:
-        ConfigError: if they do not fit, or `transfer.layers` is more than there are.
+        ConfigError: if they do not fit, or `transfer.layers` exceeds the number of layers.
     """
-    copied = None
-    if config.transfer.layers is not None:  # before a source is trained for nothing
+    transfer = spec.config.transfer
+    layers = None
+    if transfer.layers is not None:  # checked before a source network is trained in vain
         image = torch.zeros(1, *data.shape)
-        copied = leading(network, image, config.transfer.layers, key="transfer.layers")
-    weights = instantiate(config.transfer, _recursive_=False)(config, choices)
+        layers = leading(network, image, transfer.layers, key="transfer.layers")
+    weights = instantiate(transfer, _recursive_=False)(spec)
     if weights is not None:
-        adopt(network, weights, copied)
+        copy_weights(network, weights, layers)
 
 
-def pretrained(config: DictConfig, choices: Mapping[str, str]) -> Path:
-    """Return the weights that `config` trains, trained now if they never were.
+def train_source(spec: RunSpec) -> None:
+    """Train the source network of a transfer, unless the cache has its weights.
 
-    The file is named by the run's key; a second process that needs it waits for the first.
+    The file is named after the run's key; a second process that needs it waits for the first.
     """
-    key = run_key(config)
-    path = cache(config.paths.cache) / "sources" / f"{key}.pt"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    first = rank() == 0
-    with FileLock(f"{path}.lock") if first else nullcontext():
-        if shared(path.exists()):
-            return path
-        data: ImageData = instantiate(config.data, _convert_="all")
-        classifier, numbers = build(config, data)
-        uri = tracking_uri(config.tracking.uri)
-        opened: AbstractContextManager[RunLogger | None] = nullcontext()
-        if first:
-            opened = tracked(
-                uri,
-                insist(uri, lambda: prepare(uri, config.study)),
-                name="source network",
-                tags={"study": config.study, "key": key, "kind": "source"},
-                params={**parameters(config, {**choices, "transfer": "none"}), **numbers},
-                parent=config.tracking.parent,
-                journals=cache(config.paths.cache) / "journal",
-            )
-        with opened as logger:
-            _, weights = fit(config, classifier, data, logger)
-        if first:
-            part = path.with_suffix(".part")
-            torch.save(weights, part)
-            part.replace(path)
-        shared(None)  # now it is there
-    return path
+    with run_lock(spec):
+        if broadcast(spec.source_weights.exists()):
+            return
+        data = build_data(spec)
+        classifier, counts = build_classifier(spec, data)
+        with opened_run(spec, data, counts) as logger:
+            _, weights = fit(spec, classifier, data, logger)
+        if rank() == 0:
+            with atomic_write(spec.source_weights) as temporary:
+                torch.save(weights, temporary)
+        barrier()  # the other ranks read the file next
 
 
-def adopt(
+def copy_weights(
     network: Network,
     weights: Mapping[str, Tensor],
-    modules: Sequence[torch.nn.Module] | None = None,
+    layers: Sequence[nn.Module] | None = None,
 ) -> None:
-    """Copy a source network's weights and statistics, all but those of its task's classifiers.
+    """Copy a source network's weights and statistics, except those of TASK_PARTS.
 
-    `weights` go by our names or by those of a public checkpoint's layout; `modules`
-    are the only leaves that get them, if not None.
+    `weights` are named as ours or as in the layout of a published checkpoint. Only the modules in
+    `layers` get them, unless it is None.
 
     Raises:
-        ConfigError: if a weight is missing, left over or of another shape.
+        ConfigError: if a weight is missing, unexpected or of another shape.
     """
-    own = network.state_dict()
-    weights = checkpoints.named(network, weights)
-    wanted = {k: v for k, v in own.items() if not k.startswith(TASK)}
-    offered = {k: v for k, v in weights.items() if not k.startswith(TASK)}
     try:
-        checkpoints.require_fit(wanted, offered)
+        checkpoints.load_weights(network, weights, without=TASK_PARTS, modules=layers)
     except ConfigError as error:
         raise ConfigError(f"transfer.source: {error}") from None
-    if modules is not None:
-        names = {name for name, module in network.named_modules() if module in modules}
-        offered = {k: v for k, v in offered.items() if k.rpartition(".")[0] in names}
-    network.load_state_dict({**own, **offered})

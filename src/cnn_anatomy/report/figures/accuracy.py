@@ -1,4 +1,4 @@
-"""Test accuracy: of every variant, against its cost, against how much is frozen."""
+"""Test accuracy by variant, by cost and by the number of frozen layers."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from cnn_anatomy.report.figures.canvas import band, canvas, legend, reach
+from cnn_anatomy.report.figures.canvas import band, canvas, error_bars, legend
 from cnn_anatomy.results.artifacts import Evidence
 from cnn_anatomy.results.statistics import summarise
 
@@ -16,7 +16,7 @@ METRIC = "test/accuracy"
 
 
 def accuracy(evidence: Evidence, path: Path) -> str:
-    """Draw every variant's seeds as dots, their mean and its 95 % interval."""
+    """Draw the seeds of every variant as dots, with their mean and its 95 % interval."""
     variants = evidence.sweep.variants[::-1]
     if not evidence.variants():
         return ""
@@ -28,7 +28,13 @@ def accuracy(evidence: Evidence, path: Path) -> str:
             summary = summarise(values)
             if summary:
                 axes.errorbar(
-                    summary.mean, y, xerr=reach(summary), fmt="D", color="C0", capsize=3, zorder=3
+                    summary.mean,
+                    y,
+                    xerr=error_bars(summary),
+                    fmt="D",
+                    color="C0",
+                    capsize=3,
+                    zorder=3,
                 )
         axes.set_yticks(range(len(variants)), variants)
         axes.set_ylim(-0.6, len(variants) - 0.4)
@@ -38,22 +44,22 @@ def accuracy(evidence: Evidence, path: Path) -> str:
 
 def cost(evidence: Evidence, path: Path, *, variants: Sequence[str] | None = None) -> str:
     """Draw accuracy against parameters and against multiply-adds, both on a log axis."""
-    shown = evidence.variants(variants)
-    if not shown:
+    finished = evidence.variants(variants)
+    if not finished:
         return ""
     with canvas(path, 9, 3.4) as figure:
         panels = figure.subplots(1, 2, sharey=True)
         for axes, name, label in zip(
-            panels, ("params/total", "macs"), ("parameters", "multiply-adds an image"), strict=True
+            panels, ("params/total", "macs"), ("parameters", "multiply-adds per image"), strict=True
         ):
-            for i, variant in enumerate(shown):
+            for i, variant in enumerate(finished):
                 summary = summarise(100 * evidence.values(variant, METRIC))
-                price = summarise(evidence.values(variant, name))
-                if summary and price:
+                amount = summarise(evidence.values(variant, name))
+                if summary and amount:
                     axes.errorbar(
-                        price.mean,
+                        amount.mean,
                         summary.mean,
-                        yerr=reach(summary),
+                        yerr=error_bars(summary),
                         fmt="osD^v<>p"[i % 8],
                         color=f"C{i % 8}",
                         capsize=3,
@@ -74,24 +80,24 @@ def frozen(
     x: Sequence[str] = ("freeze.layers",),
     label: str = "number of frozen layers",
 ) -> str:
-    """Draw accuracy against the number of frozen layers, with the baseline as a level line.
+    """Draw accuracy against the number of frozen layers, the baseline as a horizontal line.
 
-    `lines` maps a line's label to its variants; all but the baseline are one line by default.
-    `x` names the params that say where a variant stands, the first that it has; `label` the axis.
+    Args:
+        evidence: the study's runs.
+        path: file to write, without suffix.
+        lines: variants by the label of their line; by default all but the baseline are one line.
+        x: params that place a variant on the axis; the first one that it has counts.
+        label: of the axis.
     """
     baseline = evidence.study.table.baseline
     others = [v for v in evidence.variants() if v != baseline]
-    drawn = {name: evidence.variants(v) for name, v in (lines or {"frozen": others}).items()}
-    if not any(drawn.values()):
+    curves = {name: evidence.variants(v) for name, v in (lines or {"frozen": others}).items()}
+    if not any(curves.values()):
         return ""
     with canvas(path, 6, 3.2) as figure:
         axes = figure.add_subplot()
-        for name, variants in drawn.items():
-            points = []
-            for variant in variants:
-                depth = _first(evidence.runs(variant), x)
-                values = 100 * evidence.values(variant, METRIC)
-                points.append(pd.DataFrame({"x": depth, "seed": values.index, "y": values.values}))
+        for name, variants in curves.items():
+            points = [_points(evidence, variant, x) for variant in variants]
             if points:
                 seeds = pd.concat(points).groupby("seed")
                 band(axes, [f.groupby("x").y.mean() for _, f in seeds], name)
@@ -106,7 +112,10 @@ def frozen(
     )
 
 
-def _first(runs: pd.DataFrame, params: Sequence[str]) -> int:
-    """Return the first of `params` that the runs have."""
-    there = [f"params.{name}" for name in params if f"params.{name}" in runs]
-    return int(next(runs[name].iloc[0] for name in there if runs[name].notna().all()))
+def _points(evidence: Evidence, variant: str, params: Sequence[str]) -> pd.DataFrame:
+    """Return a variant's accuracy (%) `y` of every `seed` at `x`, its first param of `params`."""
+    runs = evidence.runs(variant)
+    columns = [f"params.{name}" for name in params if f"params.{name}" in runs]
+    x = int(next(runs[column].iloc[0] for column in columns if runs[column].notna().all()))
+    values = 100 * evidence.values(variant, METRIC)
+    return pd.DataFrame({"x": x, "seed": values.index, "y": values.values})

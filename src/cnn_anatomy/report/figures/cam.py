@@ -1,4 +1,4 @@
-"""Test images with the class-activation map laid over them."""
+"""Test images overlaid with their class-activation maps."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from matplotlib.patches import Rectangle
 from cnn_anatomy.report.figures.canvas import canvas
 from cnn_anatomy.results.artifacts import Evidence
 
-MOST = 8
+MOST_IMAGES = 8
 
 
 def cam(evidence: Evidence, path: Path, *, variants: Sequence[str]) -> str:
-    """Draw a row of images for each of `variants`, of its first seed, with map and box.
+    """Draw a row of images with map and box for the first seed of each of `variants`.
 
-    From cam.npz: images uint8 (K, C, H, W), cams (K, h, w), boxes (K, 4) x0, y0, x1, y1 in pixels,
-    labels and predictions (K,).
+    Reads cam.npz: images uint8 (K, C, H, W), cams (K, h, w), boxes (K, 4) as x0, y0, x1, y1 in
+    pixels, labels and predictions (K,).
     """
-    found = {v: a for v in evidence.variants(variants) if (a := evidence.arrays(v, "cam.npz"))}
-    if not found:
+    maps = {v: a for v in evidence.variants(variants) if (a := evidence.arrays(v, "cam.npz"))}
+    if not maps:
         return ""
-    most = min(MOST, max(len(a["images"]) for a in found.values()))
-    with canvas(path, 1.25 * most + 0.4, 1.6 * len(found)) as figure:
-        rows = figure.subplots(len(found), most, squeeze=False)
-        for row, (variant, arrays) in zip(rows, found.items(), strict=True):
+    columns = min(MOST_IMAGES, max(len(a["images"]) for a in maps.values()))
+    with canvas(path, 1.25 * columns + 0.4, 1.6 * len(maps)) as figure:
+        rows = figure.subplots(len(maps), columns, squeeze=False)
+        for row, (variant, arrays) in zip(rows, maps.items(), strict=True):
             for axes in row:
                 axes.set(xticks=[], yticks=[])
                 axes.grid(visible=False)
@@ -38,7 +38,7 @@ def cam(evidence: Evidence, path: Path, *, variants: Sequence[str]) -> str:
                 _overlay(axes, arrays, k)
     return (
         "Test images of the first seed with the class-activation map of the predicted class "
-        "(bright: high) and the object's box; above each, label → prediction"
+        "(bright: high) and the object's box; titles: label → prediction"
     )
 
 

@@ -1,8 +1,8 @@
-"""Accuracy over epochs, sizes, shifts and changes that training did not show."""
+"""Accuracy by epoch, object size, shift and distortion."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -15,15 +15,15 @@ def learning_curves(
     evidence: Evidence, path: Path, *, variants: Sequence[str] | None = None
 ) -> str:
     """Draw training and validation accuracy after every epoch."""
-    shown = evidence.variants(variants)
-    if not shown:
+    finished = evidence.variants(variants)
+    if not finished:
         return ""
     with canvas(path, 9.5, 3.4) as figure:
         panels = figure.subplots(1, 2, sharey=True)
         for axes, split, title in zip(
             panels, ("train", "val"), ("training, augmented", "validation"), strict=True
         ):
-            for variant in shown:
+            for variant in finished:
                 curves = []
                 for run in evidence.runs(variant).run_id:
                     curve = 100 * evidence.history(run, f"{split}/accuracy")
@@ -34,7 +34,7 @@ def learning_curves(
             axes.set_xlabel("epoch")
         panels[0].set_ylabel("accuracy (%)")
         legend(panels[1])
-    return "Accuracy after every epoch, in training and on validation: mean and 95 % interval"
+    return "Training and validation accuracy after every epoch: mean and 95 % interval"
 
 
 def by_size(
@@ -44,27 +44,29 @@ def by_size(
     variants: Sequence[str] | None = None,
     knockouts: bool = False,
 ) -> str:
-    """Draw accuracy by the object's size: a line a variant, or of one a line a knocked-out branch.
+    """Draw accuracy by the object's size in a line per variant.
 
-    From sizes.parquet: knockout (`none` or a branch), size_low, size_high (pixels), n, accuracy.
+    With `knockouts`, draw a line per knocked-out branch of the first variant that has some.
+    Reads object_size.parquet: knockout (`none` or a branch), size_low, size_high
+    (pixels), n, accuracy.
     """
-    found = _frames(evidence, "sizes.parquet", variants)
-    whose = ""
-    if knockouts:
-        found = {v: f for v, f in found.items() if any(x.knockout.ne("none").any() for x in f)}
-        if not found:
-            return ""
-        whose, frames = next(iter(found.items()))
-        lines = {
-            "whole network" if name == "none" else f"without {name}": [
-                f[f.knockout == name] for f in frames
-            ]
-            for name in dict.fromkeys(frames[0].knockout)
-        }
-    else:
-        lines = {v: [f[f.knockout == "none"] for f in frames] for v, frames in found.items()}
-    if not lines:
-        return ""
+    frames = _frames(evidence, "object_size.parquet", variants)
+    whole = {v: [f[f.knockout == "none"] for f in seeds] for v, seeds in frames.items()}
+    if not knockouts:
+        if whole:
+            _draw_sizes(whole, path)
+        return "Test accuracy by object size: mean and 95 % interval" if whole else ""
+    for variant, seeds in frames.items():
+        branches = [b for b in dict.fromkeys(seeds[0].knockout) if b != "none"]
+        if branches:
+            without = {f"without {b}": [f[f.knockout == b] for f in seeds] for b in branches}
+            _draw_sizes({"whole network": whole[variant], **without}, path)
+            return f"Test accuracy of {variant} by object size, whole and without each branch"
+    return ""
+
+
+def _draw_sizes(lines: Mapping[str, Sequence[pd.DataFrame]], path: Path) -> None:
+    """Draw a line for each label, from a data frame per seed with a row per bin of sizes."""
     with canvas(path, 7, 3.2) as figure:
         axes = figure.add_subplot()
         for label, frames in lines.items():
@@ -78,9 +80,6 @@ def by_size(
         axes.set_xlabel("size of the object (pixels)")
         axes.set_ylabel("test accuracy (%)")
         legend(axes)
-    if knockouts:
-        return f"Test accuracy of {whose} by object size, whole and with each branch knocked out"
-    return "Test accuracy by object size: mean and 95 % interval"
 
 
 def shift_curve(
@@ -90,40 +89,38 @@ def shift_curve(
     variants: Sequence[str] | None = None,
     measure: str = "consistency",
 ) -> str:
-    """Draw how often a prediction survives a shift, by its size.
+    """Draw how often a prediction stays the same when the image is shifted, by pixels of shift.
 
-    From shift.parquet: shift (pixels), consistency, given_correct (the second `measure`).
+    Reads shift.parquet: shift (pixels), and consistency and given_correct, one of which is
+    `measure`.
     """
-    found = _frames(evidence, "shift.parquet", variants)
-    if not found:
+    shifts = _frames(evidence, "shift.parquet", variants)
+    if not shifts:
         return ""
     with canvas(path, 7, 3.2) as figure:
         axes = figure.add_subplot()
-        for variant, frames in found.items():
+        for variant, frames in shifts.items():
             band(axes, [100 * f.set_index("shift")[measure] for f in frames], variant)
         axes.set_xlabel("shift (pixels)")
         axes.set_ylabel("consistency (%)")
         legend(axes)
-    given = " where the unshifted one is right" if measure == "given_correct" else ""
-    return (
-        "Share of test images whose prediction a shift does not change"
-        f"{given}: mean and 95 % interval"
-    )
+    given = ", among correctly classified ones" if measure == "given_correct" else ""
+    return f"Share of test images whose prediction survives a shift{given}: mean and 95 % interval"
 
 
 def robustness(evidence: Evidence, path: Path, *, variants: Sequence[str] | None = None) -> str:
-    """Draw accuracy under changes unseen in training, a panel for each kind.
+    """Draw accuracy on distorted test images, a panel per kind of distortion.
 
-    From robustness.parquet: kind, level, accuracy.
+    Reads robustness.parquet: kind, level, accuracy.
     """
-    found = _frames(evidence, "robustness.parquet", variants)
-    if not found:
+    tests = _frames(evidence, "robustness.parquet", variants)
+    if not tests:
         return ""
-    kinds = list(dict.fromkeys(k for frames in found.values() for f in frames for k in f.kind))
+    kinds = list(dict.fromkeys(k for frames in tests.values() for f in frames for k in f.kind))
     with canvas(path, 2 + 2.8 * len(kinds), 3.2) as figure:
         panels = figure.subplots(1, len(kinds), sharey=True, squeeze=False)[0]
         for axes, kind in zip(panels, kinds, strict=True):
-            for variant, frames in found.items():
+            for variant, frames in tests.items():
                 curves = [
                     100 * f[f.kind == kind].set_index("level").accuracy
                     for f in frames
@@ -135,11 +132,12 @@ def robustness(evidence: Evidence, path: Path, *, variants: Sequence[str] | None
             axes.set_xlabel("level")
         panels[0].set_ylabel("test accuracy (%)")
         legend(panels[-1])
-    return "Test accuracy under changes that training did not show: mean and 95 % interval"
+    return "Test accuracy under distortions absent from training: mean and 95 % interval"
 
 
 def _frames(
     evidence: Evidence, name: str, variants: Sequence[str] | None
 ) -> dict[str, list[pd.DataFrame]]:
-    found = {v: evidence.frames(v, name) for v in evidence.variants(variants)}
-    return {v: frames for v, frames in found.items() if frames}
+    """Return an artifact's data frames, one per seed, of each variant that has any."""
+    artifacts = {v: evidence.frames(v, name) for v in evidence.variants(variants)}
+    return {v: frames for v, frames in artifacts.items() if frames}

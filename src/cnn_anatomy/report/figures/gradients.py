@@ -1,4 +1,4 @@
-"""Gradients of the weights: by depth, by depth and epoch, and their decay as networks deepen."""
+"""Gradients of the weights by depth and epoch, and their decay against network depth."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from cnn_anatomy.report.figures.canvas import band, canvas, legend
 from cnn_anatomy.results.artifacts import Evidence
 from cnn_anatomy.results.metrics import UNTRAINED
 
-FILE = "gradients.parquet"  # as GradientProbe.frame has it
+FILE = "gradients.parquet"  # written by GradientProbe, which documents its columns
 
 
 def gradients(evidence: Evidence, path: Path, *, variants: Sequence[str] | None = None) -> str:
-    """Draw RMS against depth, untrained and in the last epoch; geometric means over seeds."""
+    """Draw RMS against depth, untrained and in the last epoch, as geometric mean over seeds."""
     frames = _frames(evidence, variants)
     if not frames:
         return ""
@@ -37,11 +37,11 @@ def gradients(evidence: Evidence, path: Path, *, variants: Sequence[str] | None 
 
 
 def heatmap(evidence: Evidence, path: Path, *, variants: Sequence[str]) -> str:
-    """Draw log10 RMS by depth and epoch, a panel a variant, on one scale of colours."""
+    """Draw log10 RMS by depth and epoch in a panel per variant, on a common colour scale."""
     frames = _frames(evidence, variants)
     if not frames:
         return ""
-    grids = {
+    grids = {  # (depth, epoch), epoch 0 is the untrained network
         variant: np.log10(frame.rms).groupby([frame.depth, frame.epoch + 1]).mean().unstack()
         for variant, frame in frames.items()
     }
@@ -71,7 +71,7 @@ def heatmap(evidence: Evidence, path: Path, *, variants: Sequence[str]) -> str:
         for axes in panels[::columns]:
             axes.set_ylabel("depth (0 first layer, 1 last)")
         figure.colorbar(mesh, ax=list(panels[: len(grids)]), label="log₁₀ RMS of ∂L/∂W")
-    return "Gradient of the weights by depth and epoch, on one scale; mean over seeds"
+    return "Gradient of the weights by depth and epoch, on a common scale; mean over seeds"
 
 
 def decay_by_depth(
@@ -81,7 +81,7 @@ def decay_by_depth(
     metric: str = "untrained/gradient/decay",
     depth: str = "model.depth",
 ) -> str:
-    """Draw the decay against the network's depth, a line for each choice of the other params."""
+    """Draw the decay against the network's depth, a line for each combination of other params."""
     others = [p for p in evidence.study.table.rows if p not in (depth, "variant")]
     points: dict[str, list[pd.DataFrame]] = {}
     for variant in evidence.variants():
@@ -104,15 +104,16 @@ def decay_by_depth(
         legend(axes)
     when = "in the untrained network " if metric.startswith(UNTRAINED) else ""
     return (
-        f"Gradient decay {when}against depth (above zero vanishing toward the input, below "
-        "exploding): mean and 95 % interval"
+        f"Gradient decay {when}against depth (positive: vanishes toward the input, negative: "
+        "explodes): mean and 95 % interval"
     )
 
 
 def _frames(evidence: Evidence, variants: Sequence[str] | None) -> dict[str, pd.DataFrame]:
-    found = {v: evidence.frames(v, FILE) for v in evidence.variants(variants)}
-    every = {v: pd.concat(frames) for v, frames in found.items() if frames}
-    return {v: live for v, f in every.items() if len(live := f[f.rms > 0])}
+    """Return the nonzero gradients of all seeds of each variant that has any."""
+    logged = {v: evidence.frames(v, FILE) for v in evidence.variants(variants)}
+    merged = {v: pd.concat(frames) for v, frames in logged.items() if frames}
+    return {v: nonzero for v, f in merged.items() if len(nonzero := f[f.rms > 0])}
 
 
 def _profile(axes: Axes, variant: str, frame: pd.DataFrame) -> None:

@@ -1,0 +1,66 @@
+"""The groups of conf/, their options, and the content of the options' files."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+from typing import Any
+
+import yaml
+from omegaconf import OmegaConf
+
+from cnn_anatomy.core.errors import ConfigError, did_you_mean
+from cnn_anatomy.core.paths import CONF
+
+
+def check_option_names(overrides: Sequence[str]) -> None:
+    """Check before Hydra reads any file that an override of a group names one of its options.
+
+    Raises:
+        ConfigError: if an option is null, a list or a path, or a launcher is not one of ours.
+    """
+    for word in overrides:
+        group, equals, value = word.lstrip("+").partition("=")
+        folder = CONF / group.partition("@")[0]
+        if not equals or ".." in group or not folder.is_dir():
+            continue
+        names = option_names(group)
+        no_name = value == "null" or value.startswith(("[", "{"))
+        is_path = any(part in value for part in ("/", "\\", ".."))
+        # Hydra itself would offer launchers that lose a sweep when a worker dies.
+        foreign = group == "hydra/launcher" and value not in names
+        if no_name or is_path or foreign:
+            hint = did_you_mean(value, names)
+            raise ConfigError(f"{group}={value} is none of {', '.join(names)}{hint}")
+
+
+def option_names(group: str) -> list[str]:
+    """Return the options of a group, none if it is no group."""
+    return sorted(path.stem for path in (CONF / group).glob("*.yaml"))
+
+
+@cache
+def top_level() -> tuple[tuple[str, ...], dict[str, Any]]:
+    """Return the groups in train.yaml's defaults list, and the other keys of that file."""
+    content = yaml.safe_load((CONF / "train.yaml").read_text(encoding="utf-8"))
+    lines = [line for line in content["defaults"] if isinstance(line, dict)]
+    groups = tuple(g for line in lines for g in line if not g.startswith("override "))
+    return groups, {k: v for k, v in content.items() if k not in ("defaults", "hydra")}
+
+
+@cache
+def written(key: str, option: str | None) -> Any:
+    """Return the content of an option's file merged with that of the options in its defaults list.
+
+    For a key of train.yaml it is that file's value, and None for an option that does not exist.
+    """
+    _, keys = top_level()
+    if key in keys:
+        return keys[key]
+    file = CONF / key / f"{option}.yaml"
+    if option is None or not file.is_file():
+        return None
+    content = yaml.safe_load(file.read_text(encoding="utf-8")) or {}
+    bases = [base for base in content.pop("defaults", []) if isinstance(base, str)]
+    merged = OmegaConf.merge(*(written(key, base) or {} for base in bases), content)
+    return OmegaConf.to_container(merged)

@@ -1,0 +1,105 @@
+"""What the pages of studies and papers share."""
+
+from __future__ import annotations
+
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+from cnn_anatomy.core.atomic import write_text
+from cnn_anatomy.report.figures import DrawnFigure
+from cnn_anatomy.report.render import to_csv, to_latex, to_markdown
+from cnn_anatomy.report.table import ResultsTable
+from cnn_anatomy.report.templating import render_template
+from cnn_anatomy.results.runs import Sweep
+
+SCALE_WARNING = (
+    "The networks are small and trained briefly: compare the rows with each other, not with "
+    "published figures. A verdict holds for this data, depth and budget only."
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SweepPage(ABC):
+    """A page about one sweep and the files beside it.
+
+    Args:
+        sweep: the sweep.
+        folder: where the page and its files are.
+        table: the sweep's table.
+        figures: the figures drawn in `folder`.
+    """
+
+    sweep: Sweep
+    folder: Path
+    table: ResultsTable
+    figures: Sequence[DrawnFigure]
+
+    template: ClassVar[str]
+
+    @property
+    @abstractmethod
+    def command(self) -> str:
+        """Return the command that reproduces the page; empty if there is none."""
+
+    @property
+    @abstractmethod
+    def setup(self) -> list[str]:
+        """Return data, runs and budget in sentences."""
+
+    @property
+    @abstractmethod
+    def note(self) -> str:
+        """Return a short form of the page, the sweep's description in MLflow."""
+
+    @property
+    def parent(self) -> str:
+        """Return the id of the sweep's parent run."""
+        return self.sweep.parent
+
+    @property
+    def runs_sentence(self) -> str:
+        """Return how many runs the sweep has."""
+        return (
+            f"{len(self.sweep.runs)} runs: {len(self.sweep.variants)} variants × "
+            f"{self.sweep.seed_count} seeds, paired by seed{self.sweep.missing_clause}."
+        )
+
+    @property
+    def markdown(self) -> str:
+        """Return the page's README.md."""
+        return self.render(self.template)
+
+    def param(self, name: str) -> str:
+        """Return the different values of a param over the finished runs, joined by commas."""
+        return self.sweep.distinct(f"params.{name}")
+
+    def render(self, template: str, **values: object) -> str:
+        """Render a Markdown template of this page."""
+        return render_template(
+            template, page=self, table=to_markdown(self.table), warning=SCALE_WARNING, **values
+        )
+
+    def write(self) -> None:
+        """Write README.md."""
+        write_text(self.folder / "README.md", self.markdown)
+
+
+def write_table_files(table: ResultsTable, sweep: Sweep, folder: Path) -> None:
+    """Write table.md, table.tex, table.csv, and the runs behind them as runs.json."""
+    for name, text in table_files(table, sweep).items():
+        write_text(folder / name, text)
+
+
+def table_files(table: ResultsTable, sweep: Sweep) -> dict[str, str]:
+    """Return the contents of the files that `write_table_files` writes, by name."""
+    runs = sweep.runs[["variant", "seed", "status", "run_id", "key", "commit", "overrides"]]
+    return {
+        "table.md": to_markdown(table),
+        "table.tex": to_latex(table),
+        "table.csv": to_csv(table),
+        "runs.json": json.dumps(runs.to_dict("records"), indent=1, ensure_ascii=False) + "\n",
+    }

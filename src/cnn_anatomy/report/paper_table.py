@@ -1,0 +1,100 @@
+"""A paper's published values beside ours."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import pandas as pd
+
+from cnn_anatomy.core.errors import ConfigError, did_you_mean
+from cnn_anatomy.report.figures import check_figures
+from cnn_anatomy.report.table import Cell, ResultsTable, Row
+from cnn_anatomy.results.metrics import Metric, metric
+from cnn_anatomy.results.runs import Sweep
+from cnn_anatomy.studies.paper import Paper
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A quantity that papers publish.
+
+    Args:
+        column: how it prints; published values are in its printed unit.
+        metric: the metric that our runs log.
+        convert: maps the metric's values to the quantity.
+    """
+
+    column: Metric
+    metric: str
+    convert: Callable[[pd.Series], pd.Series] = lambda values: values
+
+
+MEASURES = {
+    "error": Measure(Metric("error (%)", 100, 2), "test/accuracy", lambda values: 1 - values),
+    "accuracy": Measure(Metric("accuracy (%)", 100, 2), "test/accuracy"),
+    "consistency": Measure(Metric("shift consistency (%)", 100, 2), "consistency/shift"),
+    "parameters": Measure(Metric("params (10⁶)", 1e-6, 3, exact=True), "params/total"),
+    "macs": Measure(Metric("MACs (10⁹)", 1e-9, 3, exact=True), "macs"),
+}
+
+
+def check_paper(paper: Paper) -> None:
+    """Check that every published quantity and every figure exists.
+
+    Raises:
+        ConfigError: if one does not, naming the choices.
+    """
+    for name in paper.published:
+        if name not in MEASURES:
+            raise ConfigError(
+                f"{paper.name}: published.{name} is none of {', '.join(MEASURES)}"
+                f"{did_you_mean(name, MEASURES)}"
+            )
+    check_figures(paper)
+
+
+def build_paper_table(paper: Paper, sweep: Sweep) -> ResultsTable:
+    """Return a row for each variant: published value, ours and the difference, then metrics."""
+    measures = {name: MEASURES[name] for name in paper.published}
+    heads, columns = [], []
+    for name, measure in measures.items():
+        label = measure.column.label
+        heads += [f"{label}, published", f"{label}, ours", "difference"]
+        columns += [f"{name} published", f"{name} ours", f"{name} difference"]
+    heads += [metric(name).label for name in paper.table.metrics]
+    columns += paper.table.metrics
+    return ResultsTable(
+        paper.name,
+        paper.question,
+        paper.table.rows,
+        tuple(columns),
+        tuple(heads),
+        tuple(_row(paper, measures, sweep, variant) for variant in sweep.variants),
+    )
+
+
+def _row(paper: Paper, measures: Mapping[str, Measure], sweep: Sweep, variant: str) -> Row:
+    planned = sweep.runs[sweep.runs.variant == variant]
+    finished = planned[planned.status == "FINISHED"].set_index("seed")
+
+    def values(name: str) -> pd.Series:
+        return finished.get(f"metrics.{name}", pd.Series(dtype=float)).astype(float).dropna()
+
+    cells = []
+    for name, measure in measures.items():
+        value = paper.published[name].get(variant)
+        published = [] if value is None else [value / measure.column.scale]
+        ours = measure.convert(values(measure.metric))
+        differences = ours - published[0] if published else ours.iloc[:0]
+        cells += [
+            Cell(
+                measure.column,
+                pd.Series(published, dtype=float),
+                approximate=variant in paper.approximate,
+            ),
+            Cell(measure.column, ours),
+            Cell(measure.column, differences, signed=True),
+        ]
+    cells += [Cell(metric(name), values(name)) for name in paper.table.metrics]
+    return Row(variant, (variant,), tuple(cells), len(finished), len(planned))

@@ -1,0 +1,85 @@
+"""The pages of a sweep, and whether those of an earlier one still hold."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from mlflow import MlflowClient
+
+from cnn_anatomy.core.paths import HOME, OUTPUTS, RESULTS
+from cnn_anatomy.report.page import SweepPage
+from cnn_anatomy.report.paper_page import publish_papers
+from cnn_anatomy.report.paper_table import check_paper
+from cnn_anatomy.report.render import print_table
+from cnn_anatomy.report.study_page import publish_studies, published_tables
+from cnn_anatomy.report.table import ResultsTable
+from cnn_anatomy.results.runs import newest_sweep
+from cnn_anatomy.studies.paper import Paper
+from cnn_anatomy.sweep.plan import SweepPlan
+from cnn_anatomy.sweep.request import SweepRequest
+from cnn_anatomy.tracking.store import prepare
+from cnn_anatomy.tracking.sweep_run import OpenSweep, describe
+
+
+def check_papers(papers: Sequence[Paper]) -> None:
+    """Check that every quantity and figure that `papers` ask for exists.
+
+    Raises:
+        ConfigError: if one does not.
+    """
+    for paper in papers:
+        check_paper(paper)
+
+
+def publish_sweep(plan: SweepPlan, sweep: OpenSweep) -> None:
+    """Write the pages of all studies, print their tables, and record them in the plan's cache.
+
+    A sweep with the studies' own settings goes to the committed results, any other to outputs/.
+    """
+    root = _root(plan.request)
+    pages: Sequence[SweepPage]
+    if plan.request.papers:
+        pages = publish_papers(plan.request.papers, sweep.client, root, sweep.parents)
+    else:
+        pages = publish_studies(plan.request.studies, sweep.client, root, sweep.parents)
+    for page in pages:
+        describe(sweep.client, page.parent, page.note, page.folder)
+        _print_table(page.table, page.folder)
+    files = [file for page in pages for file in sorted(page.folder.iterdir())]
+    ledger = root / "README.md"
+    if ledger.is_file():
+        files.append(ledger)
+    plan.plan_cache.save_publication(sweep.parents, files)
+
+
+def print_if_finished(plan: SweepPlan) -> bool:
+    """Print the tables if all runs are done and their pages are up to date; return whether so."""
+    request = plan.request
+    if plan.force or request.papers:
+        return False
+    for study in request.studies:
+        prepare(plan.uri, study.name)
+    client = MlflowClient(plan.uri)
+    parents = {study.name: newest_sweep(client, study.name) for study in request.studies}
+    if not plan.plan_cache.is_published(parents):
+        return False
+    keys = {study.name: {j.key for j in plan.jobs_of(study.name)} for study in request.studies}
+    sweeps = [(study, str(parents[study.name])) for study in request.studies]
+    tables = published_tables(sweeps, keys, client, _root(request))
+    if tables is None:
+        return False
+    hint = "; make table writes them anew" if request.preset else ""
+    print(f"{len(plan.jobs)} runs: all done before, and written{hint}")
+    for table in tables:
+        _print_table(table, _root(request) / table.study)
+    return True
+
+
+def _root(request: SweepRequest) -> Path:
+    return RESULTS if request.preset else OUTPUTS / "results"
+
+
+def _print_table(table: ResultsTable, folder: Path) -> None:
+    print_table(table)
+    print(f"{table.study}: {folder.relative_to(HOME)}/README.md\n")

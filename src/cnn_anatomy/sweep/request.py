@@ -1,0 +1,139 @@
+"""What the command line of a sweep asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from hydra.core.override_parser.types import Override
+
+from cnn_anatomy.core.errors import ConfigError
+from cnn_anatomy.studies.paper import Paper, select_papers
+from cnn_anatomy.studies.study import PlannedRun, Study, Table, select_studies
+
+ADHOC = "adhoc"  # the study that swept overrides amount to
+ADHOC_METRICS = ("test/accuracy", "gap/accuracy", "gradient/decay", "params/total", "macs")
+
+
+@dataclass(frozen=True)
+class SweepRequest:
+    """The studies of a sweep and their runs.
+
+    Args:
+        studies: the ones named by `study=`, or the one that swept overrides amount to.
+        runs: every run, including the overrides common to all runs.
+        preset: whether the studies keep the settings of their files; more seeds are allowed.
+        papers: the studies again, if they are papers.
+    """
+
+    studies: tuple[Study, ...]
+    runs: tuple[PlannedRun, ...]
+    preset: bool
+    papers: tuple[Paper, ...] = ()
+
+    @property
+    def descriptions(self) -> dict[str, str]:
+        """Return what MLflow shows as the description of each study's experiment."""
+        return {s.name: f"{s.question} {s.reading}".strip() for s in self.studies}
+
+
+def parse_sweep(
+    overrides: Sequence[Override], seeds: int | None, budget: str | None = None
+) -> SweepRequest:
+    """Separate `study` and `seed` from the overrides that apply to every run.
+
+    Args:
+        overrides: the words of the command line.
+        seeds: number of seeds per variant, None for the study's own.
+        budget: budget of the papers that `study` then names, None where it names studies.
+
+    Raises:
+        ConfigError: if one of them makes no sense.
+    """
+    special = {o.key_or_group: o for o in overrides if o.key_or_group in ("study", "seed")}
+    common = [o for o in overrides if o.key_or_group not in special]
+    chosen_seeds = _seeds(special.get("seed"), seeds)
+    if "study" not in special:
+        study = _adhoc_study(common)
+        return SweepRequest((study,), tuple(study.runs(chosen_seeds)), preset=False)
+    studies, papers = _named(special["study"], budget, common)
+    words = tuple(str(o.input_line) for o in common)
+    runs = [run for study in studies for run in study.runs(chosen_seeds)]
+    if papers:  # may be trained on other data: their pages name it
+        common = [o for o in common if o.key_or_group.split(".")[0] != "data"]
+    return SweepRequest(
+        studies=tuple(studies),
+        runs=tuple(run._replace(overrides=(*run.overrides, *words)) for run in runs),
+        preset=not common and all(_has_all_seeds(s, chosen_seeds) for s in studies),
+        papers=tuple(papers),
+    )
+
+
+def _named(
+    study: Override, budget: str | None, common: Sequence[Override]
+) -> tuple[Sequence[Study], Sequence[Paper]]:
+    """Return the studies that `study=` names, and again the papers among them."""
+    names = ",".join(_values(study))
+    papers: Sequence[Paper] = ()
+    studies: Sequence[Study]
+    if budget is None:
+        studies = select_studies(names)
+    else:
+        other_data = any(o.key_or_group == "data" for o in common)
+        studies = papers = select_papers(names, budget, data_replaced=other_data)
+    swept = [o for o in common if o.is_sweep_override()]
+    if swept:
+        raise ConfigError(
+            f"{swept[0].input_line} sweeps beside study={studies[0].name}, which has its own "
+            "grid: give one value, or leave study out"
+        )
+    return studies, papers
+
+
+def _has_all_seeds(study: Study, seeds: Sequence[int] | None) -> bool:
+    """Return whether `seeds` are the study's own, or these and more."""
+    return seeds is None or set(range(study.seeds)) <= set(seeds)
+
+
+def _adhoc_study(overrides: Sequence[Override]) -> Study:
+    """Return the study of all combinations of swept overrides, with one seed."""
+    grid = {
+        o.get_key_element(): tuple(str(v) for v in o.sweep_string_iterator())
+        for o in overrides
+        if o.is_sweep_override()
+    }
+    for key, values in grid.items():
+        if not values:
+            raise ConfigError(f"{key} sweeps nothing: give it one or more values, as in {key}=a,b")
+    fixed = tuple(str(o.input_line) for o in overrides if not o.is_sweep_override())
+    rows = tuple(key.lstrip("+") for key in grid) or ("variant",)
+    variants: dict[str, tuple[str, ...]] = {} if grid else {"run": ()}
+    return Study(
+        name=ADHOC,
+        question="",
+        reading="",
+        table=Table(rows=rows, metrics=ADHOC_METRICS),
+        overrides=fixed,
+        grid=grid,
+        variants=variants,
+        seeds=1,
+    )
+
+
+def _seeds(seed: Override | None, count: int | None) -> Sequence[int] | None:
+    """Return the seeds that `seed=` lists, or the first `count`; None if neither is given."""
+    if seed is not None:
+        words = _values(seed)
+        if not all(word.strip().isdigit() for word in words):
+            raise ConfigError(f"seed={','.join(words)} is no whole number from 0 up, nor a list")
+        return [int(word) for word in words]
+    if count is not None and count < 1:
+        raise ConfigError(f"hydra.sweeper.seeds={count} is below 1")
+    return None if count is None else range(count)
+
+
+def _values(override: Override) -> list[str]:
+    """Return the values of `key=a,b`, or the one value of `key=a`."""
+    if override.is_sweep_override():
+        return [str(v) for v in override.sweep_string_iterator()]
+    return [override.get_value_element_as_str()]

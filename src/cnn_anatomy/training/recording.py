@@ -1,0 +1,104 @@
+"""Recording a run in MLflow, under a lock that keeps other processes from training it too."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock
+from omegaconf import OmegaConf
+
+from cnn_anatomy.core.errors import ConfigError
+from cnn_anatomy.data import ImageData
+from cnn_anatomy.distributed.process_group import rank
+from cnn_anatomy.tracking.run import RunLogger, log_dataset, tracked
+from cnn_anatomy.tracking.store import call_with_retry, prepare
+from cnn_anatomy.training.run_spec import RunSpec
+
+AXES = (
+    *("model", "data", "block", "pooling", "skip", "inception", "aux", "freeze", "head", "norm"),
+    *("activation", "init", "transfer", "optimizer", "scheduler"),
+)
+
+
+@contextmanager
+def run_lock(spec: RunSpec) -> Iterator[None]:
+    """Wait until no other process trains this run, and keep others from it until the end.
+
+    Rank zero takes the lock for all ranks.
+    """
+    if rank() > 0:
+        yield
+        return
+    spec.lock_file.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(spec.lock_file):
+        yield
+
+
+@contextmanager
+def opened_run(
+    spec: RunSpec, data: ImageData, counts: Mapping[str, int]
+) -> Iterator[RunLogger | None]:
+    """Open the run in MLflow and yield its logger, on rank zero; the other ranks get None.
+
+    The run ends FINISHED, FAILED or KILLED, as the block does; an interrupted run of the same key
+    is continued. Call it inside `run_lock`.
+    """
+    if rank() > 0:
+        yield None
+        return
+    uri = spec.store_uri
+    with tracked(
+        uri,
+        call_with_retry(uri, lambda: prepare(uri, spec.config.study)),
+        name=spec.name,
+        tags=spec.tags,
+        params={**run_params(spec), **counts},
+        parent=spec.parent,
+        journals=spec.journal_folder,
+        log=spec.log_file,
+    ) as logger:
+        _log_inputs(spec, data, logger)
+        yield logger
+
+
+@contextmanager
+def recorded_bug(spec: RunSpec, data: ImageData) -> Iterator[None]:
+    """Record an error in the block, which comes before the run is open, as a FAILED run.
+
+    A ConfigError is the user's mistake and leaves no run behind.
+    """
+    try:
+        yield
+    except ConfigError:
+        raise
+    except Exception:
+        with run_lock(spec), opened_run(spec, data, {}):
+            raise
+
+
+def run_params(spec: RunSpec) -> dict[str, Any]:
+    """Return the MLflow parameters: the option of each axis, and the numbers behind it."""
+    params: dict[str, Any] = {axis: spec.choices.get(axis, "custom") for axis in AXES}
+    for group in (*AXES, "trainer"):
+        for key, value in spec.config[group].items():
+            if isinstance(value, int | float | str) and not str(key).startswith("_"):
+                params[f"{group}.{key!s}"] = value
+    return {**params, "compile": spec.config.compile, "seed": spec.config.seed}
+
+
+def _log_inputs(spec: RunSpec, data: ImageData, logger: RunLogger) -> None:
+    """Log digests of the images, and the configuration as config.yaml."""
+    splits = data.load()
+    digests = {
+        "training": splits.train.digest(),
+        "validation": splits.val.digest(),
+        "test": splits.test.digest(),
+    }
+    log_dataset(logger, type(data.source).__name__, digests)
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "config.yaml").write_text(OmegaConf.to_yaml(spec.config))
+        logger.log_folder(folder)

@@ -1,0 +1,26 @@
+"""The command python -m cnn_anatomy.report, in a process of its own."""
+
+import subprocess
+import sys
+
+import pytest
+from helpers import environment
+
+
+@pytest.mark.parametrize(
+    ("words", "mistake"),
+    [
+        (["pages"], "invalid choice: 'pages' (choose from"),
+        ([], "the following arguments are required: output"),
+        (["tables", "skp"], "study=skp is none of "),
+        (["tables", "skip"], "study=skip has no sweep in the store"),
+        (["site", "skip", "pooling,aux"], "the store has no sweep of skip, pooling, aux"),
+    ],
+)
+def test_a_mistake_is_one_sentence(tmp_path, new_store, words, mistake):
+    call = [sys.executable, "-m", "cnn_anatomy.report", *words]
+    own = environment(tmp_path, new_store(tmp_path))
+    process = subprocess.run(call, env=own, capture_output=True, text=True, check=False)
+    assert process.returncode == 2
+    (line,) = process.stderr.splitlines()
+    assert mistake in line
