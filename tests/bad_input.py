@@ -10,6 +10,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 
 from helpers import REPOSITORY
 from PIL import Image
@@ -192,7 +193,7 @@ SECTIONS = {
     ],
     "Checkpoints": [
         Case(WEIGHTS, late=True),
-        Case(WEIGHTS, checkpoint(lambda: {"state_dict": Path("code")}), late=True),
+        Case(WEIGHTS, checkpoint(lambda: {"state_dict": SimpleNamespace()}), late=True),
         Case(WEIGHTS, checkpoint(other_shape), late=True),
         Case("transfer.layers=3"),
         Case("transfer=checkpoint"),

@@ -20,6 +20,7 @@ from omegaconf import DictConfig
 
 from cnn_anatomy.config.options import check_option_names
 from cnn_anatomy.config.validation import check_config
+from cnn_anatomy.core.environment import check_environment
 from cnn_anatomy.core.errors import COMPOSITION_ERRORS, ConfigError, RunFailed, sentence
 from cnn_anatomy.core.instantiation import original_error
 from cnn_anatomy.core.interrupts import KEPT, Stopped
@@ -60,6 +61,11 @@ def main() -> None:
     Any other error is a bug: a traceback and exit status 1.
     """
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra lets errors through to here
+    try:
+        check_environment()
+    except ConfigError as error:  # said by every process, as one left over is never rank zero
+        print(error, file=sys.stderr)
+        raise SystemExit(2) from None
     try:
         check_option_names(sys.argv[1:])
         train()

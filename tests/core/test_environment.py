@@ -1,8 +1,11 @@
 """What is left over in the environment does not change a result in silence."""
 
+import subprocess
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from processes import TRAIN
 
 from cnn_anatomy.core.environment import REFUSED, check_environment
 from cnn_anatomy.core.errors import ConfigError
@@ -43,6 +46,27 @@ def test_half_a_process_group_is_refused(left):
 @pytest.mark.parametrize("whole", [{}, {"RANK": "0"}, {"RANK": "0", "WORLD_SIZE": "1"}, TORCHRUN])
 def test_a_whole_process_group_is_taken(whole):
     check_environment(whole)
+
+
+@pytest.mark.parametrize("more", [(), ("--multirun", "seed=0,1")], ids=["run", "sweep"])
+@pytest.mark.parametrize(
+    ("name", "value", "refusal"),
+    [
+        ("PL_TRAINER_LIMIT_TRAIN_BATCHES", "1", "give trainer.limit_train_batches=1 instead"),
+        ("RANK", "3", "RANK=3 is no process of WORLD_SIZE=: it was left over from torchrun"),
+    ],
+)
+def test_the_command_refuses_a_left_over_variable(
+    tmp_path, monkeypatch, name, value, refusal, more
+):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db")
+    monkeypatch.setenv("CNN_ANATOMY_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv(name, value)
+    process = subprocess.run([*TRAIN, *more], capture_output=True, text=True, check=False)
+    assert process.returncode == 2
+    assert refusal in process.stderr
+    assert "Traceback" not in process.stderr
+    assert list(tmp_path.iterdir()) == []
 
 
 NAMES = st.text("abcXYZ019%._-", min_size=1, max_size=12)

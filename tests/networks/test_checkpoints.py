@@ -10,7 +10,8 @@ from helpers import built
 from torch import nn
 
 from cnn_anatomy.core.errors import ConfigError
-from cnn_anatomy.networks.checkpoints import load_weights, read_checkpoint
+from cnn_anatomy.networks.checkpoints import load_weights
+from cnn_anatomy.networks.weight_files import read_weights
 from cnn_anatomy.training.transfer import copy_weights
 
 
@@ -96,7 +97,7 @@ def test_a_cifar_resnet_gives_the_same_logits(tmp_path, skip, wrapped):
         state = {"state_dict": parallel, "best_prec1": 91.7}
     torch.save(state, tmp_path / "resnet20.th")
     network = built("model.depth=20", f"skip={skip}", device="cpu")
-    load_weights(network, read_checkpoint(tmp_path / "resnet20.th"))
+    load_weights(network, read_weights(tmp_path / "resnet20.th"))
     assert_same(network, model, 32, 1e-5 if skip == "projection" else 0.0)
 
 
@@ -117,7 +118,7 @@ def test_torchvisions_networks_give_the_same_logits(tmp_path, name, overrides):
     model.transform_input = "model.stem.rescale=true" in overrides
     torch.save(lived_in(model).state_dict(), tmp_path / f"{name}.pth")
     network = built(*overrides, size=224, classes=1000, device="cpu")
-    load_weights(network, read_checkpoint(tmp_path / f"{name}.pth"))
+    load_weights(network, read_weights(tmp_path / f"{name}.pth"))
     assert_same(network, model, 224, 1e-5 if name.startswith("resnet") else 0.0)
 
 
@@ -127,7 +128,7 @@ def test_the_auxiliary_heads_of_torchvision_are_ours(tmp_path):
     torch.save(model.state_dict(), tmp_path / "googlenet.pth")
     aux = ("aux=googlenet", "aux.window=0")  # theirs is adaptive
     network = built("model=googlenet_torchvision", *aux, size=64, classes=10, device="cpu")
-    load_weights(network, read_checkpoint(tmp_path / "googlenet.pth"))
+    load_weights(network, read_weights(tmp_path / "googlenet.pth"))
     x = torch.randn(2, 512, 14, 14)
     head = network.auxiliary["2"].eval()
     assert torch.equal(head(x), model.aux1(x))
@@ -146,7 +147,7 @@ def test_vgg_with_batch_normalisation_gives_the_same_logits(tmp_path):
     network = built(
         *("model=vgg16", "norm=batch_biased", stages, "head.hidden=[4096,64]"), device="cpu"
     )
-    load_weights(network, read_checkpoint(tmp_path / "vgg.pth"))
+    load_weights(network, read_weights(tmp_path / "vgg.pth"))
     assert_same(network, model, 32)
 
 
@@ -168,7 +169,7 @@ def test_a_mismatch_names_the_first_key_and_both_shapes(tmp_path):
         network = built(*overrides, device="cpu")
         before = {k: v.clone() for k, v in network.state_dict().items()}
         with pytest.raises(ConfigError, match=sentence):
-            load_weights(network, read_checkpoint(path))
+            load_weights(network, read_weights(path))
         assert all(torch.equal(v, before[k]) for k, v in network.state_dict().items())
 
 
@@ -183,18 +184,18 @@ def test_files_that_are_no_state_dict_are_refused_in_a_sentence(tmp_path):
     network = built("model.depth=8", device="cpu")
     for content, sentence in (
         ({"state_dict": Intruder()}, "could run code"),
-        ([1, 2], "holds no state dict"),
+        ([1, 2], "holds list, not a state dict"),
         ({"epoch": 3}, "holds no state dict"),
         ({"encoder.weight": torch.zeros(1)}, "encoder.weight, which is in no known layout"),
     ):
         torch.save(content, tmp_path / "file.pth")
         with pytest.raises(ConfigError, match=sentence):
-            load_weights(network, read_checkpoint(tmp_path / "file.pth"))
+            load_weights(network, read_weights(tmp_path / "file.pth"))
     (tmp_path / "text.pth").write_text("not a checkpoint")
     with pytest.raises(ConfigError, match=r"text\.pth"):
-        load_weights(network, read_checkpoint(tmp_path / "text.pth"))
+        load_weights(network, read_weights(tmp_path / "text.pth"))
     with pytest.raises(ConfigError, match="is not there"):
-        load_weights(network, read_checkpoint(tmp_path / "nowhere.pth"))
+        load_weights(network, read_weights(tmp_path / "nowhere.pth"))
 
 
 def test_old_files_lack_the_counter_of_batches(tmp_path):
@@ -202,7 +203,7 @@ def test_old_files_lack_the_counter_of_batches(tmp_path):
     state = {k: v for k, v in model.state_dict().items() if not k.endswith("batches_tracked")}
     torch.save(state, tmp_path / "old.th")
     network = built("model.depth=8", device="cpu")
-    load_weights(network, read_checkpoint(tmp_path / "old.th"))
+    load_weights(network, read_weights(tmp_path / "old.th"))
     assert_same(network, model, 32)
 
 

@@ -12,7 +12,7 @@ STATE, START_TICKS = 0, 19  # places in /proc/<pid>/stat after the command's clo
 ENDED = ("Z", "X")  # states of a process that runs no more: zombie, dead
 
 
-def start_of(pid: int) -> str | None:
+def process_start(pid: int) -> str | None:
     """Return a text that no other process with this number ever has, None if there is none.
 
     On Linux it is the id of the machine's boot and the kernel's ticks from there to the start of

@@ -31,12 +31,13 @@ from cnn_anatomy.networks.backbone_parts import (
     resnet_parts,
     vgg_parts,
 )
-from cnn_anatomy.networks.checkpoints import read_checkpoint, require_fit
+from cnn_anatomy.networks.checkpoints import require_fit
 from cnn_anatomy.networks.inception import Modules
 from cnn_anatomy.networks.layers import Factory, made
 from cnn_anatomy.networks.network import Network, run_or_refuse, shapes_after
 from cnn_anatomy.networks.norm import Batch
 from cnn_anatomy.networks.stems import Rescale
+from cnn_anatomy.networks.weight_files import read_weights
 
 
 @dataclass(frozen=True)
@@ -196,7 +197,7 @@ def _state(name: str, weights: str) -> dict[str, Tensor]:
             raise ConfigError(
                 f"weights={weights} is neither a file nor one of {', '.join(published)}"
             )
-        return read_checkpoint(weights)
+        return read_weights(weights)
     url = published[weights].url
     try:
         return load_state_dict_from_url(

@@ -9,13 +9,10 @@ as torchvision takes them; an average pooling that is written differently may ro
 
 from __future__ import annotations
 
-import pickle
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from cnn_anatomy.core.errors import ConfigError
@@ -24,36 +21,6 @@ from cnn_anatomy.networks.network import Network
 
 GOOGLENET_MODULES = ("3a", "3b", "4a", "4b", "4c", "4d", "4e", "5a", "5b")
 COUNTER = "num_batches_tracked"  # of batch normalisation; old files lack it, and it is never read
-
-
-def read_checkpoint(path: str | Path) -> dict[str, Tensor]:
-    """Return the state dict in a file, at its top level or under `state_dict`.
-
-    The prefix `module.` of DataParallel is removed.
-
-    Raises:
-        ConfigError: if there is no such file, or it holds code or no state dict.
-    """
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError:
-        raise ConfigError(f"the checkpoint {path} is not there") from None
-    except pickle.UnpicklingError:
-        raise ConfigError(
-            f"the checkpoint {path} is refused: it holds Python objects besides tensors, which "
-            "could run code; save a state dict of it instead"
-        ) from None
-    except (OSError, RuntimeError, EOFError, ValueError) as error:
-        raise ConfigError(f"the checkpoint {path} cannot be read: {error}") from error
-    if isinstance(content, Mapping) and isinstance(content.get("state_dict"), Mapping):
-        content = content["state_dict"]
-    if not isinstance(content, Mapping) or not all(
-        isinstance(value, Tensor) for value in content.values()
-    ):
-        raise ConfigError(
-            f"the checkpoint {path} holds no state dict: tensors by name, or these as `state_dict`"
-        )
-    return {str(key).removeprefix("module."): value for key, value in content.items()}
 
 
 def load_weights(

@@ -5,15 +5,14 @@ from __future__ import annotations
 import socket
 from collections.abc import Mapping
 
-import psutil
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
+from cnn_anatomy.core.processes import process_start
 from cnn_anatomy.tracking.provenance import process_tags
 
 PROCESS_DIED = "its process died without reporting an error"
 PAGE_SIZE = 1000
-START_TOLERANCE_SECONDS = 1.0  # within which two start times are of one process
 
 
 def ran_on_this_host(tags: Mapping[str, str]) -> bool:
@@ -28,15 +27,9 @@ def process_is_gone(tags: Mapping[str, str]) -> bool:
     """
     if not ran_on_this_host(tags):
         return False
-    try:
-        process = psutil.Process(int(tags["pid"]))
-        if process.status() == psutil.STATUS_ZOMBIE:
-            return True
-        started = float(tags.get("process.started", process.create_time()))
-        # The system reuses pids: one with another start time is another process.
-        return abs(process.create_time() - started) > START_TOLERANCE_SECONDS
-    except psutil.NoSuchProcess:
-        return True
+    start = process_start(int(tags["pid"]))
+    # The system reuses pids: one with another start is another process.
+    return start is None or start != tags.get("process.started", start)
 
 
 def written_by_this_process(tags: Mapping[str, str]) -> bool:

@@ -7,10 +7,9 @@ import socket
 import subprocess
 from importlib.metadata import version
 
-import psutil
-
 from cnn_anatomy.core.hardware import description
 from cnn_anatomy.core.paths import REPOSITORY
+from cnn_anatomy.core.processes import process_start
 
 
 def provenance_tags() -> dict[str, str]:
@@ -26,8 +25,12 @@ def provenance_tags() -> dict[str, str]:
 
 def process_tags() -> dict[str, str]:
     """Return the tags that distinguish this process from any other: host, pid and start time."""
-    started = psutil.Process().create_time()
-    return {"host": socket.gethostname(), "pid": str(os.getpid()), "process.started": f"{started}"}
+    pid = os.getpid()
+    return {
+        "host": socket.gethostname(),
+        "pid": str(pid),
+        "process.started": str(process_start(pid)),
+    }
 
 
 def git_commit() -> str:

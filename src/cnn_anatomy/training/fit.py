@@ -10,6 +10,7 @@ from pathlib import Path
 import lightning.pytorch as pl
 import torch
 from lightning.pytorch.callbacks import TQDMProgressBar
+from lightning.pytorch.plugins.environments import LightningEnvironment
 from torch import Tensor, nn
 
 from cnn_anatomy.core.instantiation import instantiate
@@ -26,6 +27,7 @@ WEIGHTS = "weights.pt"  # the artifact that holds the selected weights
 
 SEED_STRIDE = 1_000_003  # between the seeds of ranks
 NEVER = 10**9  # steps
+ALONE = LightningEnvironment()  # a single process ignores what Slurm and torchrun have set
 
 
 def fit(
@@ -89,7 +91,7 @@ def _trainer(
             *instantiate(spec.config.probes).values(),
             *([TQDMProgressBar()] if progress else []),
         ],
-        plugins=[AtomicCheckpointIO(), *([SynchronisedNorm()] if world_size() > 1 else [])],
+        plugins=[AtomicCheckpointIO(), SynchronisedNorm() if world_size() > 1 else ALONE],
         enable_progress_bar=progress,
         enable_model_summary=False,
         log_every_n_steps=NEVER,

@@ -20,6 +20,7 @@ from cnn_anatomy.data import ImageData
 from cnn_anatomy.distributed.process_group import barrier, broadcast, rank
 from cnn_anatomy.networks import Network, checkpoints
 from cnn_anatomy.networks.freezing import leading
+from cnn_anatomy.networks.weight_files import read_weights
 from cnn_anatomy.training.build import build_classifier, build_data
 from cnn_anatomy.training.fit import WEIGHTS, fit
 from cnn_anatomy.training.recording import opened_run, run_lock
@@ -62,7 +63,7 @@ class Checkpoint:
         Raises:
             ConfigError: if the file cannot be read, or holds anything but tensors.
         """
-        return checkpoints.read_checkpoint(self.source)
+        return read_weights(self.source)
 
 
 class TrackedRun:
@@ -84,9 +85,7 @@ class TrackedRun:
                 Path(uri.removeprefix("sqlite:///")).stat()
             client = MlflowClient(uri)
             with tempfile.TemporaryDirectory() as folder:
-                return checkpoints.read_checkpoint(
-                    client.download_artifacts(run_id, WEIGHTS, folder)
-                )
+                return read_weights(client.download_artifacts(run_id, WEIGHTS, folder))
         except (MlflowException, OSError) as error:
             raise ConfigError(
                 f"transfer.source={self.source} has no {WEIGHTS} in {uri}: give "
