@@ -15,6 +15,7 @@ from mlflow.exceptions import MlflowException
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from cnn_anatomy.core.uris import without_secrets
 from cnn_anatomy.tracking.orphans import PROCESS_DIED
 from cnn_anatomy.tracking.server import server_answers
 from cnn_anatomy.tracking.sweep_run import OpenSweep
@@ -115,8 +116,8 @@ class SweepProgress:
 
     def _server_answers(self) -> bool:
         """Return whether the store answers, and print when that changes."""
-        uri = self.sweep.client.tracking_uri
-        answers = server_answers(uri)
+        uri = without_secrets(self.sweep.client.tracking_uri)
+        answers = server_answers(self.sweep.client.tracking_uri)
         if answers == self.is_server_lost:
             self.is_server_lost = not answers
             self._print(

@@ -8,6 +8,7 @@ from mlflow import MlflowClient
 
 from cnn_anatomy.core.errors import ConfigError
 from cnn_anatomy.core.paths import cache, tracking_uri
+from cnn_anatomy.core.uris import without_secrets
 from cnn_anatomy.tracking.journal import sync
 from cnn_anatomy.tracking.server import require_server
 
@@ -21,7 +22,7 @@ def main() -> None:
         print(error, file=sys.stderr)
         raise SystemExit(2) from None
     delivered, waiting = sync(MlflowClient(uri), cache() / "journal")
-    print(f"{len(delivered)} runs delivered to {uri}, {len(waiting)} wait")
+    print(f"{len(delivered)} runs delivered to {without_secrets(uri)}, {len(waiting)} wait")
     raise SystemExit(1 if waiting else 0)
 
 

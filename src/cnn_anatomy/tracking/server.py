@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 
 from cnn_anatomy.core.errors import ConfigError
+from cnn_anatomy.core.uris import without_secrets
 
 # MLflow's own environment variables.
 INSECURE = "MLFLOW_TRACKING_INSECURE_TLS"
@@ -33,10 +34,11 @@ def require_server(uri: str) -> None:
     Raises:
         ConfigError: in each of these cases.
     """
+    shown = without_secrets(uri)
     if not re.match(STORE_ADDRESS, uri):
         near = f" (did you mean http://{uri}?)" if re.fullmatch(r"[\w.-]+:\d+/?", uri) else ""
         raise ConfigError(
-            f"MLFLOW_TRACKING_URI={uri} is no store: give http://HOST:PORT, https://…, "
+            f"MLFLOW_TRACKING_URI={shown} is no store: give http://HOST:PORT, https://…, "
             f"sqlite:///FILE or postgresql://…{near}"
         )
     if not uri.startswith("http"):
@@ -51,7 +53,7 @@ def require_server(uri: str) -> None:
         healthy = _is_healthy(uri)
     except requests.exceptions.SSLError as error:
         raise ConfigError(
-            f"MLFLOW_TRACKING_URI={uri} has a certificate that can't be verified: give its file, "
+            f"MLFLOW_TRACKING_URI={shown} has a certificate that can't be verified: give its file, "
             f"or its authority's, as {SERVER_CERTIFICATE}, or set {INSECURE}=true ({error})"
         ) from error
     except requests.RequestException:
@@ -60,7 +62,7 @@ def require_server(uri: str) -> None:
         raise ConfigError(f"{SERVER_CERTIFICATE} or {CLIENT_CERTIFICATE}: {error}") from error
     if not healthy:
         raise ConfigError(
-            f"MLFLOW_TRACKING_URI={uri} does not answer: start that server, or unset the variable "
+            f"MLFLOW_TRACKING_URI={shown} does not answer: start that server, or unset the variable "
             "to log to mlflow.db"
         )
 
@@ -98,5 +100,5 @@ def await_server(
     end = time.monotonic() + timeout_seconds
     while not server_answers(uri):
         if give_up() or time.monotonic() > end:
-            raise ConnectionError(f"{uri} does not answer")
+            raise ConnectionError(f"{without_secrets(uri)} does not answer")
         time.sleep(RETRY_SECONDS)

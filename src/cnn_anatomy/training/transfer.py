@@ -16,6 +16,7 @@ from cnn_anatomy.core.atomic import atomic_write
 from cnn_anatomy.core.errors import ConfigError
 from cnn_anatomy.core.instantiation import instantiate
 from cnn_anatomy.core.ranges import Count
+from cnn_anatomy.core.uris import without_secrets
 from cnn_anatomy.data import ImageData
 from cnn_anatomy.distributed.process_group import barrier, broadcast, rank
 from cnn_anatomy.networks import Network, checkpoints
@@ -88,7 +89,7 @@ class TrackedRun:
                 return read_weights(client.download_artifacts(run_id, WEIGHTS, folder))
         except (MlflowException, OSError) as error:
             raise ConfigError(
-                f"transfer.source={self.source} has no {WEIGHTS} in {uri}: give "
+                f"transfer.source={self.source} has no {WEIGHTS} in {without_secrets(uri)}: give "
                 "the id of a run that ended there, trained with tracking.weights=true"
             ) from error
 
