@@ -21,10 +21,11 @@ from omegaconf import DictConfig
 from cnn_anatomy.config.options import check_option_names
 from cnn_anatomy.config.validation import check_config
 from cnn_anatomy.core.environment import check_environment
-from cnn_anatomy.core.errors import COMPOSITION_ERRORS, ConfigError, RunFailed, sentence
+from cnn_anatomy.core.errors import ConfigError, RunFailed
 from cnn_anatomy.core.instantiation import original_error
 from cnn_anatomy.core.interrupts import KEPT, Stopped
 from cnn_anatomy.core.paths import CONF
+from cnn_anatomy.core.sentences import COMPOSITION_ERRORS, sentence
 from cnn_anatomy.distributed.launch import launch_ranks
 from cnn_anatomy.distributed.process_group import rank, world_size
 from cnn_anatomy.tracking.server import require_server

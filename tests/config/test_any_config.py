@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
 from cnn_anatomy.config.validation import check_config
-from cnn_anatomy.core.errors import ConfigError, sentence
+from cnn_anatomy.core.errors import ConfigError
 from cnn_anatomy.core.instantiation import instantiate
 from cnn_anatomy.core.paths import CONF
+from cnn_anatomy.core.sentences import sentence
 from cnn_anatomy.training.build import build_classifier
 from cnn_anatomy.training.run_spec import RunSpec
 

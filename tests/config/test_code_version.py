@@ -96,6 +96,8 @@ def other_value(value):
             return value + 1
         case str():
             return value + " "
+        case bytes():
+            return value + b" "
         case None | builtins.Ellipsis:
             return 0
     raise AssertionError(f"no other value of {value!r} is known here")

@@ -17,8 +17,9 @@ from omegaconf import OmegaConf
 
 from cnn_anatomy.config.options import written
 from cnn_anatomy.config.rules import broken_rules
-from cnn_anatomy.core.errors import ConfigError, sentence
+from cnn_anatomy.core.errors import ConfigError
 from cnn_anatomy.core.paths import CONF
+from cnn_anatomy.core.sentences import sentence
 from cnn_anatomy.training.build import build_classifier
 from cnn_anatomy.training.run_spec import RunSpec
 

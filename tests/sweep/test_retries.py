@@ -96,7 +96,7 @@ def test_a_failure_before_the_pool_broke_keeps_its_reason(sweep):
 
 def test_what_a_job_raised_is_its_reason(sweep):
     bad = SimpleNamespace(status=JobStatus.FAILED, _return_value=ValueError("odd"))
-    assert sweep.run(lambda batch: [OK, bad, OK, OK, OK]) == {JOBS[1]: "odd"}
+    assert sweep.run(lambda batch: [OK, bad, OK, OK, OK]) == {JOBS[1]: "ValueError: odd"}
 
 
 def test_a_death_that_the_launcher_returns_is_one_failure(sweep):

@@ -11,7 +11,8 @@ from omegaconf.errors import OmegaConfBaseException
 
 from cnn_anatomy.config.annotations import described, fault, fits
 from cnn_anatomy.config.targets import CALLED, key_kind, settable, target_signature
-from cnn_anatomy.core.errors import did_you_mean, sentence
+from cnn_anatomy.core.errors import did_you_mean
+from cnn_anatomy.core.sentences import sentence
 
 LISTED_IN_FULL = 12  # an error lists up to so many keys
 

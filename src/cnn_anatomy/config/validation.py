@@ -15,7 +15,8 @@ from cnn_anatomy.config.options import option_names, top_level, written
 from cnn_anatomy.config.rules import broken_rules
 from cnn_anatomy.config.source_network import source_config
 from cnn_anatomy.config.targets import key_kind
-from cnn_anatomy.core.errors import ConfigError, did_you_mean, sentence
+from cnn_anatomy.core.errors import ConfigError, did_you_mean
+from cnn_anatomy.core.sentences import sentence
 
 
 def check_config(config: DictConfig, choices: Mapping[str, str]) -> None:

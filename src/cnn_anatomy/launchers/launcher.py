@@ -7,6 +7,8 @@ from typing import Protocol
 
 from hydra.core.utils import JobReturn, JobStatus
 
+from cnn_anatomy.core.errors import RunFailed
+
 
 class SweepLauncher(Protocol):
     """A launcher of Hydra's that says how many runs it trains at once."""
@@ -28,7 +30,7 @@ class SweepLauncher(Protocol):
 def failed_job(reason: str) -> JobReturn:
     """Return the outcome of a run that died for `reason`, one sentence."""
     job = JobReturn(status=JobStatus.FAILED)
-    job.return_value = RuntimeError(reason)
+    job.return_value = RunFailed(reason)
     return job
 
 

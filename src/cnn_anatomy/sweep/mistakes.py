@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from cnn_anatomy.core.errors import COMPOSITION_ERRORS, ConfigError, sentence
+from cnn_anatomy.core.errors import ConfigError
+from cnn_anatomy.core.sentences import COMPOSITION_ERRORS, sentence
 
 
 class Mistakes:

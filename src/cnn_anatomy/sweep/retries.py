@@ -8,8 +8,8 @@ from concurrent.futures import BrokenExecutor
 
 from hydra.core.utils import JobReturn, JobStatus
 
-from cnn_anatomy.core.errors import sentence
 from cnn_anatomy.core.interrupts import STOP, Stopped
+from cnn_anatomy.core.sentences import sentence
 from cnn_anatomy.sweep.jobs import Job
 from cnn_anatomy.tracking.orphans import close_orphans
 from cnn_anatomy.tracking.run_cache import training_runs

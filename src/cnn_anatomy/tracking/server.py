@@ -62,8 +62,8 @@ def require_server(uri: str) -> None:
         raise ConfigError(f"{SERVER_CERTIFICATE} or {CLIENT_CERTIFICATE}: {error}") from error
     if not healthy:
         raise ConfigError(
-            f"MLFLOW_TRACKING_URI={shown} does not answer: start that server, or unset the variable "
-            "to log to mlflow.db"
+            f"MLFLOW_TRACKING_URI={shown} does not answer: start that server, or unset the "
+            "variable to log to mlflow.db"
         )
 
 
