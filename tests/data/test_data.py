@@ -2,6 +2,7 @@
 
 import hashlib
 import multiprocessing
+import urllib.request
 
 import numpy as np
 import pytest
@@ -120,6 +121,7 @@ def test_classes_are_kept_and_renumbered():
 def test_a_missing_data_set_names_the_way_out(dataset, tmp_path, monkeypatch):
     for name in ("http_proxy", "https_proxy"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")  # nothing listens there
+    monkeypatch.setattr(urllib.request, "_opener", None)  # it keeps the proxies of its first call
     source = TorchvisionSet(dataset, {"train": True}, {"train": False}, tmp_path)
     with pytest.raises(ConfigError, match="data=imagefolder"):
         source()

@@ -1,5 +1,6 @@
 """torchvision's networks behind our interface."""
 
+import urllib.request
 from typing import get_args
 
 import pytest
@@ -130,6 +131,7 @@ def test_mistakes_are_sentences(tmp_path, monkeypatch):
     )
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")  # nothing listens there
+    monkeypatch.setattr(urllib.request, "_opener", None)  # it keeps the proxies of its first call
     sentence = refused("resnet18", "model.weights=IMAGENET1K_V1")
     assert "could not be downloaded" in sentence
     assert "set weights=FILE" in sentence

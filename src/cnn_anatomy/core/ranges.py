@@ -12,7 +12,8 @@ from annotated_types import Ge, Gt, Le, Lt, MinLen
 
 Count = Annotated[int, Ge(0)]
 Size = Annotated[int, Ge(1)]
-Seed = Annotated[int, Ge(0), Le(2_147_483_647)]  # 2³¹ − 1
+LARGEST_SEED = 2_147_483_647  # 2³¹ − 1; repeated below, as annotations are read, not run
+Seed = Annotated[int, Ge(0), Le(2_147_483_647)]
 Sizes = Annotated[Sequence[Size], MinLen(1)]
 
 NonNegative = Annotated[float, Ge(0)]

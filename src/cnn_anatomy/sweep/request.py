@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from hydra.core.override_parser.types import Override
 
 from cnn_anatomy.core.errors import ConfigError
+from cnn_anatomy.core.ranges import LARGEST_SEED
 from cnn_anatomy.studies.paper import Paper, select_papers
 from cnn_anatomy.studies.study import PlannedRun, Study, Table, select_studies
 
@@ -57,6 +58,7 @@ def parse_sweep(
         study = _adhoc_study(common)
         return SweepRequest((study,), tuple(study.runs(chosen_seeds)), preset=False)
     studies, papers = _named(special["study"], budget, common)
+    _refuse_axes(studies, common)
     words = tuple(str(o.input_line) for o in common)
     runs = [run for study in studies for run in study.runs(chosen_seeds)]
     if papers:  # may be trained on other data: their pages name it
@@ -105,6 +107,7 @@ def _adhoc_study(overrides: Sequence[Override]) -> Study:
     for key, values in grid.items():
         if not values:
             raise ConfigError(f"{key} sweeps nothing: give it one or more values, as in {key}=a,b")
+        _refuse_repeats(key, values)
     fixed = tuple(str(o.input_line) for o in overrides if not o.is_sweep_override())
     rows = tuple(key.lstrip("+") for key in grid) or ("variant",)
     variants: dict[str, tuple[str, ...]] = {} if grid else {"run": ()}
@@ -126,10 +129,37 @@ def _seeds(seed: Override | None, count: int | None) -> Sequence[int] | None:
         words = _values(seed)
         if not all(word.strip().isdigit() for word in words):
             raise ConfigError(f"seed={','.join(words)} is no whole number from 0 up, nor a list")
-        return [int(word) for word in words]
+        chosen = [int(word) for word in words]
+        if max(chosen) > LARGEST_SEED:
+            raise ConfigError(f"seed={max(chosen)} is above {LARGEST_SEED}, the largest seed")
+        _refuse_repeats("seed", words)
+        return chosen
     if count is not None and count < 1:
         raise ConfigError(f"hydra.sweeper.seeds={count} is below 1")
     return None if count is None else range(count)
+
+
+def _refuse_repeats(key: str, values: Sequence[str]) -> None:
+    """Raise a ConfigError if a value is given twice, as its runs would count as two."""
+    for value in values:
+        if values.count(value) > 1:
+            raise ConfigError(f"{key}={','.join(values)} names {value} twice: give each value once")
+
+
+def _refuse_axes(studies: Sequence[Study], common: Sequence[Override]) -> None:
+    """Raise a ConfigError if an override replaces what the names of a study's variants tell."""
+    for study in studies:
+        varied = {
+            word.partition("=")[0].lstrip("+~")
+            for words in study.overrides_by_variant.values()
+            for word in words
+        }
+        for override in common:
+            if override.key_or_group in varied:
+                raise ConfigError(
+                    f"{override.input_line} would replace what the variants of study={study.name} "
+                    f"differ in: leave it out, or sweep {override.key_or_group} without study="
+                )
 
 
 def _values(override: Override) -> list[str]:
