@@ -11,7 +11,7 @@ from torch import nn
 
 from cnn_anatomy.core.errors import ConfigError
 from cnn_anatomy.networks.checkpoints import load
-from cnn_anatomy.training import transfer
+from cnn_anatomy.training.transfer import copy_weights
 
 
 class Block(nn.Module):
@@ -210,10 +210,10 @@ def test_a_public_checkpoint_of_another_task_transfers(tmp_path):
     model = lived_in(CifarResNet(1, projected=True))
     network = built("model.depth=8", "skip=projection", classes=5, device="cpu")
     before = network.head.classifier.weight.clone()
-    transfer.adopt(network, model.state_dict())
+    copy_weights(network, model.state_dict())
     assert torch.equal(network.stages[0][0].residual[0].conv.weight, model.layer1[0].conv1.weight)
     assert torch.equal(network.head.classifier.weight, before)
     with pytest.raises(
         ConfigError, match=r"transfer\.source: .* stages\.0\.1\..* is absent in the file"
     ):
-        transfer.adopt(built("model.depth=14", "skip=projection", device="cpu"), model.state_dict())
+        copy_weights(built("model.depth=14", "skip=projection", device="cpu"), model.state_dict())
