@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import os
 import socket
-import subprocess
 from importlib.metadata import version
 
 from cnn_anatomy.core.hardware import description
 from cnn_anatomy.core.paths import REPOSITORY
 from cnn_anatomy.core.processes import process_start
+from cnn_anatomy.tracking.checkout import checkout_commit
 
 
 def provenance_tags() -> dict[str, str]:
     """Return the tags that say what computed a run, `process_tags` among them."""
     return {
-        "mlflow.source.git.commit": git_commit(),
+        "mlflow.source.git.commit": code_commit(),
         "mlflow.source.name": "cnn_anatomy.train",
         "hardware": description(),
         "mlflow.user": os.environ.get("USER", "unknown"),
@@ -33,16 +33,6 @@ def process_tags() -> dict[str, str]:
     }
 
 
-def git_commit() -> str:
-    """Return the repository's commit, with a plus sign where the working tree differs from it.
-
-    Without a checkout, return the version of the installed package.
-    """
-    if REPOSITORY is None:
-        return version("cnn-anatomy")
-    command = ["git", "-C", str(REPOSITORY), "describe", "--always", "--abbrev=40", "--dirty=+"]
-    try:
-        git = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", check=False)
-    except OSError:
-        return "unknown"
-    return git.stdout.strip() or "unknown"
+def code_commit() -> str:
+    """Return the commit of the code, or without a checkout the version of the installed package."""
+    return version("cnn-anatomy") if REPOSITORY is None else checkout_commit(REPOSITORY)
