@@ -27,7 +27,7 @@ from benchmarks.ways import EXTRACTION, WAYS, Way
 from cnn_anatomy.core.hardware import description, native_precision
 from cnn_anatomy.core.paths import RESULTS
 from cnn_anatomy.report.markdown import markdown_table
-from cnn_anatomy.tracking.provenance import git_commit
+from cnn_anatomy.tracking.provenance import code_commit
 
 Rates = Mapping[str, Mapping[str, list[float]]]
 
@@ -75,7 +75,7 @@ def main() -> None:
         "python": platform.python_version(),
         "torch": torch.__version__,
         "precision": native_precision(),
-        "commit": git_commit(),
+        "commit": code_commit(),
         "quick": quick,
         "rounds": size.rounds,
         "minutes": (time.time() - start) / 60,

@@ -25,9 +25,7 @@ def checkout_commit(checkout: Path) -> str:
         # Fails where the commit doesn't hold this folder's own configuration.
         commit = _git(checkout, "rev-parse", "HEAD", "HEAD:./conf/train.yaml").split()[0]
         changes = _git(checkout, "diff", "--name-only", "HEAD", "--", ".", f":!{WRITTEN}")
-        added = _git(
-            checkout, "ls-files", "--others", "--exclude-standard", *CODE, f":!{WRITTEN}"
-        )
+        added = _git(checkout, "ls-files", "--others", "--exclude-standard", *CODE, f":!{WRITTEN}")
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
     return commit + "+" * bool(changes or added)
