@@ -8,7 +8,6 @@ export MLFLOW_SERVER_ENABLE_JOB_EXECUTION ?= false
 
 STUDY ?= core
 HOST ?= 127.0.0.1
-STORE = $(or $(MLFLOW_TRACKING_URI),sqlite:///mlflow.db)
 PORT ?= 5000
 LISTEN = --host $(HOST) --port $(PORT) --allowed-hosts localhost:$(PORT),127.0.0.1:$(PORT) $(ARGS)
 ARTIFACTS ?= $(CURDIR)/server/artifacts
@@ -56,13 +55,13 @@ sync: .venv/stamp ## deliver to the tracking server what it missed while it was 
 	@$(RUN) cnn_anatomy.tracking
 
 ui: .venv/stamp ## browse the runs at http://HOST:PORT (127.0.0.1:5000)
-	@case "$(STORE)" in http*) echo "$(STORE) has its own UI: open it there"; exit;; esac; \
-	$(RUN) mlflow ui --backend-store-uri "$(STORE)" --workers 1 $(LISTEN)
+	@$(RUN) tools.ui --workers 1 $(LISTEN)
 
 # SQLAlchemy's default driver is another one.
 DATABASE = $(patsubst postgresql://%,postgresql+psycopg2://%,$(BACKEND))
+server: export MLFLOW_BACKEND_STORE_URI = $(DATABASE)
 server: .venv/cluster ## share runs at http://HOST:PORT on PostgreSQL: BACKEND=, or a new one in server/
-	@$(if $(BACKEND),MLFLOW_BACKEND_STORE_URI="$(DATABASE)",$(RUN) tools.postgres server/postgres) \
+	@$(if $(BACKEND),,$(RUN) tools.postgres server/postgres) \
 		$(RUN) mlflow server --artifacts-destination "$(ARTIFACTS)" $(LISTEN)
 
 bench: .venv/stamp ## time training against bare PyTorch and common practice; QUICK=1 takes minutes

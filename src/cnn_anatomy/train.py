@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import sys
-import traceback
 from collections.abc import Mapping
 from typing import Any, NoReturn
 
@@ -20,12 +19,13 @@ from omegaconf import DictConfig
 
 from cnn_anatomy.config.options import check_option_names
 from cnn_anatomy.config.validation import check_config
-from cnn_anatomy.core.environment import check_environment
+from cnn_anatomy.core.environment import check_command_line, check_environment
 from cnn_anatomy.core.errors import ConfigError, RunFailed
 from cnn_anatomy.core.instantiation import original_error
 from cnn_anatomy.core.interrupts import KEPT, Stopped
 from cnn_anatomy.core.paths import CONF
 from cnn_anatomy.core.sentences import COMPOSITION_ERRORS, sentence
+from cnn_anatomy.core.tracebacks import print_traceback
 from cnn_anatomy.distributed.launch import launch_ranks
 from cnn_anatomy.distributed.process_group import rank, world_size
 from cnn_anatomy.tracking.server import require_server
@@ -68,14 +68,15 @@ def main() -> None:
         print(error, file=sys.stderr)
         raise SystemExit(2) from None
     try:
+        check_command_line(sys.argv[1:])
         check_option_names(sys.argv[1:])
         train()
-    except COMPOSITION_ERRORS as error:
-        _exit(error, COMPOSITION_ERRORS)
     except KeyboardInterrupt:
         raise SystemExit(130) from None
     except Stopped as error:
         raise SystemExit(error.status) from None
+    except Exception as error:
+        _exit(error, COMPOSITION_ERRORS)
 
 
 def _run(spec: RunSpec, *, progress: bool) -> float | None:
@@ -124,9 +125,9 @@ def _run_in_sweep(config: DictConfig, choices: Mapping[str, str]) -> float | Non
     except Exception as error:
         if isinstance(error, ConfigError):  # no run in MLflow will show it
             name = f"{config.study}: {config.variant} s{config.seed}"
-            print(f"failed: {name}: {error}", file=sys.stderr, flush=True)
+            print(f"failed: {name}: {sentence(error)}", file=sys.stderr, flush=True)
         else:
-            traceback.print_exception(error)
+            print_traceback(error)
         raise RunFailed(sentence(error)) from error
 
 
@@ -135,7 +136,7 @@ def _exit(error: Exception, mistakes: type[Exception] | tuple[type[Exception], .
     if isinstance(error, InstantiationException):
         error = original_error(error)
     if not isinstance(error, mistakes):
-        traceback.print_exception(error)
+        print_traceback(error)
         raise SystemExit(1) from error
     if rank() == 0:
         print(sentence(error), file=sys.stderr)

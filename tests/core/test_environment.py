@@ -3,13 +3,10 @@
 import subprocess
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from processes import TRAIN
 
 from cnn_anatomy.core.environment import REFUSED, check_environment
 from cnn_anatomy.core.errors import ConfigError
-from cnn_anatomy.core.uris import without_secrets
 
 TORCHRUN = {
     "RANK": "1",
@@ -67,26 +64,3 @@ def test_the_command_refuses_a_left_over_variable(
     assert refusal in process.stderr
     assert "Traceback" not in process.stderr
     assert list(tmp_path.iterdir()) == []
-
-
-NAMES = st.text("abcXYZ019%._-", min_size=1, max_size=12)
-
-
-@given(NAMES, NAMES, NAMES)
-def test_no_password_is_shown(user, password, host):
-    hidden = f"hush{password}"
-    for uri in (
-        f"postgresql://{user}:{hidden}@{host}:5432/db",
-        f"https://{user}:{hidden}@{host}/path?x=1",
-        f"mysql+pymysql://{host}/db?password={hidden}&ssl=1",
-        f"cannot reach postgresql://{user}:{hidden}@{host}/db: refused",
-    ):
-        shown = without_secrets(uri)
-        assert "hush" not in shown
-        assert host in shown
-        assert without_secrets(shown) == shown
-
-
-@pytest.mark.parametrize("uri", ["sqlite:////tmp/a@b/mlflow.db", "http://127.0.0.1:5000", "x"])
-def test_an_address_without_secrets_stays(uri):
-    assert without_secrets(uri) == uri

@@ -17,10 +17,11 @@ PyTorch and MLflow read from the environment is therefore
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 
 from cnn_anatomy.core.errors import ConfigError
+from cnn_anatomy.core.uris import without_secrets
 
 # Pattern of the names → what to do instead.
 REFUSED = {
@@ -52,6 +53,21 @@ def check_environment(environment: Mapping[str, str] = os.environ) -> None:
                     f"it: unset it; {instead.format(key=key, value=value)}"
                 )
     _check_process_group(environment)
+
+
+def check_command_line(words: Sequence[str]) -> None:
+    """Check that no override gives the store's password, as every user can list command lines.
+
+    Raises:
+        ConfigError: if one does.
+    """
+    for word in words:
+        key, _, uri = word.partition("=")
+        if key.lstrip("+") == "tracking.uri" and without_secrets(uri) != uri:
+            raise ConfigError(
+                f"{without_secrets(word)} has a password on the command line, which every user of "
+                "this machine can list: set MLFLOW_TRACKING_URI in the environment instead"
+            )
 
 
 def _check_process_group(environment: Mapping[str, str]) -> None:

@@ -6,16 +6,28 @@ import traceback
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+from cnn_anatomy.core.uris import without_secrets
+
 
 class ConfigError(ValueError):
-    """A setting that can't work; its message is one sentence with the key, value and choices."""
+    """A setting that can't work; its message is one sentence with the key, value and choices.
+
+    It shows addresses without user names and passwords.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(without_secrets(message))
 
 
 class RunFailed(Exception):  # noqa: N818
     """Ends one run of a sweep; its message is the reason that the sweep prints.
 
-    It stands in for the original error, which another process may be unable to unpickle.
+    It stands in for the original error, which another process may be unable to unpickle, and shows
+    addresses without user names and passwords.
     """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(without_secrets(reason))
 
 
 def did_you_mean(word: str, choices: Iterable[str]) -> str:

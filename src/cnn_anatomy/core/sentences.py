@@ -8,6 +8,7 @@ from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
 
 from cnn_anatomy.core.errors import ConfigError, RunFailed, did_you_mean
+from cnn_anatomy.core.uris import without_secrets
 
 # What the user's words can raise while they are composed to a configuration and checked. Raised
 # anywhere else, an error of Hydra's or OmegaConf's is a bug.
@@ -18,7 +19,12 @@ def sentence(error: BaseException) -> str:
     """Return an error in one line, or in a line for each mistake if a ConfigError names several.
 
     Mistakes in the configuration read as plain sentences; any other error begins with its type.
+    Addresses are shown without user names and passwords.
     """
+    return without_secrets(_sentence(error))
+
+
+def _sentence(error: BaseException) -> str:
     if isinstance(error, ConfigError | RunFailed):
         return str(error)
     if not isinstance(error, COMPOSITION_ERRORS):

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
+from typing import TypeVar
 
-CREDENTIALS = re.compile(r"(?<=://)[^/?#\s]*@")
+# After user:, a password reaches to the last @ before a space: it may hold / and @, as people who
+# do not know that these must be percent-encoded write them.
+CREDENTIALS = re.compile(r"(?<=://)(?:[^/?#\s:@]*:\S*|[^/?#\s]*)@")
 # Passwords that drivers take as options: ?password=…, &sslpassword=…
 SECRET_OPTIONS = re.compile(r"([?&;](?:\w*password|pwd|passwd|token|secret\w*)=)[^&;\s]*", re.I)
 MASK = "***"
+T = TypeVar("T")
 
 
 def without_secrets(text: str) -> str:
@@ -17,3 +22,15 @@ def without_secrets(text: str) -> str:
     'postgresql://***@db/x?sslpassword=***'
     """
     return SECRET_OPTIONS.sub(rf"\1{MASK}", CREDENTIALS.sub(f"{MASK}@", text))
+
+
+def without_secrets_inside(value: T) -> T:
+    """Return mappings and lists, however nested, with every text in them `without_secrets`."""
+    shown: object = value
+    if isinstance(value, str):
+        shown = without_secrets(value)
+    elif isinstance(value, Mapping):
+        shown = {key: without_secrets_inside(item) for key, item in value.items()}
+    elif isinstance(value, Sequence):
+        shown = [without_secrets_inside(item) for item in value]
+    return shown  # type: ignore[return-value]

@@ -8,6 +8,7 @@ from typing import Protocol
 from hydra.core.utils import JobReturn, JobStatus
 
 from cnn_anatomy.core.errors import RunFailed
+from cnn_anatomy.core.uris import without_secrets
 
 
 class SweepLauncher(Protocol):
@@ -35,5 +36,5 @@ def failed_job(reason: str) -> JobReturn:
 
 
 def one_line(error: BaseException) -> str:
-    """Return the message of `error` in a single line."""
-    return " ".join(str(error).split())
+    """Return the message of `error` in a single line, its addresses without passwords."""
+    return without_secrets(" ".join(str(error).split()))

@@ -19,6 +19,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from cnn_anatomy.core.errors import ConfigError
 from cnn_anatomy.core.hardware import visible_gpus
 from cnn_anatomy.core.interrupts import STOP, Stopped
+from cnn_anatomy.core.paths import STORE_VARIABLE
 from cnn_anatomy.launchers.launcher import failed_job, one_line
 
 CONNECT_TIMEOUT_SECONDS = 5.0
@@ -79,7 +80,10 @@ class RayLauncher(Launcher):
         options = OmegaConf.to_container(self.ray_config.remote, resolve=True)
         assert isinstance(options, dict)
         task: Any = ray.remote(**{str(k): v for k, v in options.items()})(train_on_worker)
-        parts = (self.hydra_context, self.config, self.task_function, Singleton.get_state())
+        parts = (
+            *(self.hydra_context, self.config, self.task_function, Singleton.get_state()),
+            os.environ.get(STORE_VARIABLE, ""),
+        )
         shared = [ray.put(part) for part in parts]
         tasks = [
             task.remote(*shared, list(words), number)
@@ -164,10 +168,12 @@ def train_on_worker(
     config: DictConfig,
     task_function: TaskFunction,
     singletons: dict[Any, Any],
+    uri: str,
     words: list[str],
     number: int,
 ) -> JobReturn:
-    """Compose and train run `number` of a sweep, in a worker of Ray's."""
+    """Compose and train run `number` of a sweep on the store `uri`, in a worker of Ray's."""
+    os.environ[STORE_VARIABLE] = uri
     setup_globals()
     Singleton.set_state(singletons)
     composed = context.config_loader.load_sweep_config(config, words)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, NoReturn
 
@@ -11,6 +10,7 @@ from mlflow import MlflowClient
 
 from cnn_anatomy.core.errors import ConfigError
 from cnn_anatomy.core.paths import HOME, OUTPUTS, RESULTS, tracking_uri
+from cnn_anatomy.core.tracebacks import reported_errors
 from cnn_anatomy.report.render import print_table
 from cnn_anatomy.report.site import write_site
 from cnn_anatomy.report.study_page import publish_studies
@@ -51,6 +51,11 @@ class _Parser(argparse.ArgumentParser):
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command; a mistake is one sentence and exit status 2."""
+    with reported_errors():
+        _run(arguments)
+
+
+def _run(arguments: Sequence[str] | None) -> None:
     parser = _Parser(prog="python -m cnn_anatomy.report", description="Write results from MLflow.")
     parser.add_argument(
         "output",
@@ -62,15 +67,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
         nargs="*",
         help="a name, a comma-separated list, core or all (default: core for tables, all for site)",
     )
-    try:
-        words = parser.parse_args(arguments)
-        output = COMMANDS[words.output]
-        studies = select_studies(",".join(words.study) or output.studies)
-        require_server(tracking_uri())
-        output.write(studies, MlflowClient(tracking_uri()))
-    except ConfigError as error:
-        print(error, file=sys.stderr)
-        raise SystemExit(2) from None
+    words = parser.parse_args(arguments)
+    output = COMMANDS[words.output]
+    studies = select_studies(",".join(words.study) or output.studies)
+    require_server(tracking_uri())
+    output.write(studies, MlflowClient(tracking_uri()))
 
 
 if __name__ == "__main__":

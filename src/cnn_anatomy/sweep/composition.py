@@ -10,7 +10,6 @@ from omegaconf import DictConfig, OmegaConf
 from cnn_anatomy.config.options import check_option_names
 from cnn_anatomy.config.run_key import run_keys
 from cnn_anatomy.config.validation import check_config
-from cnn_anatomy.core.paths import tracking_uri
 from cnn_anatomy.studies.study import PlannedRun
 from cnn_anatomy.sweep.jobs import Job, quoted
 from cnn_anatomy.sweep.mistakes import Mistakes
@@ -53,7 +52,7 @@ def key_jobs(
     Args:
         runs: every run of the sweep.
         variants: the composed variants by their overrides.
-        common: the configuration of the sweep as a whole, which names store and cache.
+        common: the configuration of the sweep as a whole, which names the cache.
     """
     seeds = sorted({run.seed for run in runs})
     keys = {
@@ -67,12 +66,9 @@ def key_jobs(
 def _pinned(config: DictConfig, common: DictConfig) -> tuple[str, ...]:
     """Return the overrides for what another machine would decide otherwise.
 
-    Its environment may name another store or cache, and its hardware another precision.
+    Its environment may name another cache, and its hardware another precision.
     """
-    words = [
-        f"tracking.uri={quoted(tracking_uri(common.tracking.uri))}",
-        f"paths.cache={quoted(str(common.paths.cache))}",
-    ]
+    words = [f"paths.cache={quoted(str(common.paths.cache))}"]
     if OmegaConf.is_interpolation(config.trainer, "precision"):
         words.append(f"trainer.precision={config.trainer.precision}")
     return tuple(words)

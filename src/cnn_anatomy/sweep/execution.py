@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Mapping, Sequence
 
@@ -9,6 +10,7 @@ from hydra.core.utils import JobReturn
 from mlflow import MlflowClient
 
 from cnn_anatomy.core.interrupts import KEPT, STOP, Stopped
+from cnn_anatomy.core.paths import STORE_VARIABLE
 from cnn_anatomy.launchers.launcher import SweepLauncher
 from cnn_anatomy.results.runs import finished_run_ids
 from cnn_anatomy.sweep.jobs import Job
@@ -97,9 +99,10 @@ def _train_missing(plan: SweepPlan, sweep: OpenSweep, launcher: SweepLauncher) -
         return {}
 
     def launch(batch: Sequence[Job]) -> Sequence[JobReturn]:
-        words = [job.overrides(sweep.parents[job.run.study]) for job in batch]
+        words = [job.overrides(plan.uri, sweep.parents[job.run.study]) for job in batch]
         return launcher.launch(words, initial_job_idx=0)
 
+    os.environ[STORE_VARIABLE] = plan.uri  # which the workers inherit
     with SweepProgress(sweep, len(missing)) as progress:
         jobs = list(missing.values())
         failures = train_with_retries(jobs, launch, sweep, launcher.workers)

@@ -36,7 +36,8 @@ def describe_failure(client: MlflowClient, run: Run) -> str:
         artifacts = f"{client.tracking_uri.rstrip('/')}/{page}"
     log = f"; log {tags['log']}" if "log" in tags else ""
     name = f"{tags['study']}: {run.info.run_name}"
-    return f"failed: {name}: {tags.get('reason', PROCESS_DIED)} [{artifacts}/traceback.txt{log}]"
+    reason = tags.get("reason", PROCESS_DIED)
+    return without_secrets(f"failed: {name}: {reason} [{artifacts}/traceback.txt{log}]")
 
 
 class SweepProgress:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import sys
-
 from mlflow import MlflowClient
 
-from cnn_anatomy.core.errors import ConfigError
 from cnn_anatomy.core.paths import cache, tracking_uri
+from cnn_anatomy.core.tracebacks import reported_errors
 from cnn_anatomy.core.uris import without_secrets
 from cnn_anatomy.tracking.journal import sync
 from cnn_anatomy.tracking.server import require_server
@@ -16,12 +14,9 @@ from cnn_anatomy.tracking.server import require_server
 def main() -> None:
     """Deliver all journals and print how many; exit status 1 if some still wait, 2 if refused."""
     uri = tracking_uri()
-    try:
+    with reported_errors():
         require_server(uri)
-    except ConfigError as error:
-        print(error, file=sys.stderr)
-        raise SystemExit(2) from None
-    delivered, waiting = sync(MlflowClient(uri), cache() / "journal")
+        delivered, waiting = sync(MlflowClient(uri), cache() / "journal")
     print(f"{len(delivered)} runs delivered to {without_secrets(uri)}, {len(waiting)} wait")
     raise SystemExit(1 if waiting else 0)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tempfile
-import traceback
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +14,8 @@ from mlflow.entities import Param, Run
 
 from cnn_anatomy.core.interrupts import STOP, Stopped
 from cnn_anatomy.core.paths import cache
+from cnn_anatomy.core.tracebacks import traceback_text
+from cnn_anatomy.core.uris import without_secrets
 from cnn_anatomy.tracking.journal import Journal
 from cnn_anatomy.tracking.orphans import (
     process_is_gone,
@@ -92,7 +93,8 @@ def tracked(
         experiment: id of the experiment.
         name: name of a new run.
         tags: tags of the run; `key` and `kind` identify a run to resume.
-        params: parameters; a resumed run keeps those it has.
+        params: parameters; a resumed run keeps those it has. Addresses in them are recorded
+            without user names and passwords.
         parent: run id of the sweep.
         journals: folder where writes wait for a lost server; the cache's by default.
         log: path of the file that receives this process's output, if a launcher keeps one.
@@ -141,7 +143,9 @@ class _RunRecord:
                 run = client.get_run(run.info.run_id)
                 _resume(client, run, self.tags)
         # A run resumed on another machine keeps the parameters of the machine where it began.
-        new = [Param(k, str(v)) for k, v in params.items() if k not in run.data.params]
+        new = [
+            Param(k, without_secrets(str(v))) for k, v in params.items() if k not in run.data.params
+        ]
         client.log_batch(run.info.run_id, params=new)
         return RunLogger(run, self.journal, _logged_metrics(client, run) if interrupted else ())
 
@@ -163,7 +167,7 @@ def _outcome(error: BaseException) -> tuple[str, str]:
         return "KILLED", "stopped by Ctrl-C"
     if isinstance(error, SystemExit):
         return "FAILED", f"exited with status {error.code}"
-    return "FAILED", f"{type(error).__name__}: {error}"[:REASON_LIMIT]
+    return "FAILED", without_secrets(f"{type(error).__name__}: {error}")[:REASON_LIMIT]
 
 
 def find_interrupted_run(
@@ -200,7 +204,7 @@ def _resume(client: MlflowClient, run: Run, tags: Mapping[str, str]) -> None:
 
 def _log_traceback(journal: Journal, error: Exception) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        text = "".join(traceback.format_exception(error))
+        text = traceback_text(error)
         (Path(folder) / "traceback.txt").write_text(text, encoding="utf-8")
         journal.artifacts(folder)
 

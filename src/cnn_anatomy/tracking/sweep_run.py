@@ -10,6 +10,7 @@ from typing import Any
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
+from cnn_anatomy.core.uris import without_secrets_inside
 from cnn_anatomy.tracking.provenance import process_tags
 from cnn_anatomy.tracking.run_cache import training_runs
 
@@ -59,7 +60,8 @@ def start_parent(
         **process_tags(),
     }
     parent = client.create_run(experiment, run_name=f"sweep of {study}", tags=tags)
-    client.log_dict(parent.info.run_id, {"study": study, "runs": list(runs)}, "plan.json")
+    plan = without_secrets_inside({"study": study, "runs": list(runs)})
+    client.log_dict(parent.info.run_id, plan, "plan.json")
     # Readers look for this tag and then read the plan, so it comes last.
     client.set_tag(parent.info.run_id, "kind", "sweep")
     return parent.info.run_id

@@ -12,6 +12,7 @@ from filelock import FileLock
 from omegaconf import OmegaConf
 
 from cnn_anatomy.core.errors import ConfigError
+from cnn_anatomy.core.uris import without_secrets_inside
 from cnn_anatomy.data import ImageData
 from cnn_anatomy.distributed.process_group import rank
 from cnn_anatomy.tracking.run import RunLogger, log_dataset, tracked
@@ -91,7 +92,7 @@ def run_params(spec: RunSpec) -> dict[str, Any]:
 
 
 def _log_inputs(spec: RunSpec, data: ImageData, logger: RunLogger) -> None:
-    """Log digests of the images, and the configuration as config.yaml."""
+    """Log digests of the images, and as config.yaml the configuration without passwords."""
     splits = data.load()
     digests = {
         "training": splits.train.digest(),
@@ -100,5 +101,6 @@ def _log_inputs(spec: RunSpec, data: ImageData, logger: RunLogger) -> None:
     }
     log_dataset(logger, type(data.source).__name__, digests)
     with tempfile.TemporaryDirectory() as folder:
-        (Path(folder) / "config.yaml").write_text(OmegaConf.to_yaml(spec.config))
+        config = without_secrets_inside(OmegaConf.to_container(spec.config))
+        (Path(folder) / "config.yaml").write_text(OmegaConf.to_yaml(config), encoding="utf-8")
         logger.log_folder(folder)
