@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help sweep plan table reproduce report sync ui server bench bench-store screenshot test test-slow test-part test-faults test-slurm test-ray test-server test-ddp lint format lock clean
+.PHONY: help sweep plan table reproduce report sync ui server bench bench-store screenshot test test-slow test-part test-faults test-slurm test-ray test-server test-ddp test-gpu lint format lock clean
 export OMP_NUM_THREADS ?= 1
 # Without these MLflow's server starts seven more processes, for jobs on language models, and
 # reports how it is used.
@@ -96,6 +96,9 @@ test-server: .venv/cluster ## sweep on a tracking server with PostgreSQL, and ki
 
 test-ddp: .venv/stamp ## train a run in two processes, and kill one of them
 	@.venv/bin/pytest -n 0 -s -m ddp
+
+test-gpu: .venv/stamp ## on a GPU: runs repeat to the bit, and no step waits for the card
+	@.venv/bin/pytest -n 0 -m gpu
 
 lint: .venv/stamp ## check style and types
 	@.venv/bin/ruff check && .venv/bin/ruff format --check && .venv/bin/mypy && .venv/bin/lint-imports --no-logo --no-cache

@@ -29,6 +29,7 @@ from cnn_anatomy.data import ImageSet
 from cnn_anatomy.probes.speed import SpeedProbe
 from cnn_anatomy.tracking.store import prepare
 from cnn_anatomy.training.build import build_classifier, build_data
+from cnn_anatomy.training.dry_run import bare_trainer
 from cnn_anatomy.training.run import run
 from cnn_anatomy.training.run_spec import RunSpec
 
@@ -40,20 +41,25 @@ def limit(case: Case, folder: Path) -> float:
     spec = RunSpec.of(case.config(folder))
     config, data = spec.config, build_data(spec)
     classifier, _ = build_classifier(spec, data)
-    network = classifier.network.train()
+    trainer = bare_trainer(dict(config.trainer))
+    device = trainer.strategy.root_device
+    network = classifier.network.train().to(device)
     optimizer = instantiate(config.optimizer)(network.parameters())
-    images, labels = next(iter(data.batches(data.load().train, train=True)))
+    batch = next(iter(data.batches(data.load().train, train=True)))
+    images, labels = (tensor.to(device) for tensor in batch)
     is_bfloat16 = config.trainer.precision == "bf16-mixed"
     clock = Clock()
     for _ in range(config.trainer.max_epochs):
         clock.start()
         for _ in range(case.images // config.data.batch_size):
-            with torch.autocast("cpu", torch.bfloat16, enabled=is_bfloat16):
+            with torch.autocast(device.type, torch.bfloat16, enabled=is_bfloat16):
                 loss = F.cross_entropy(network(images).logits, labels)
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
             clock.images += len(labels)
+        if device.type == "cuda":
+            torch.cuda.synchronize()
         clock.stop()
     return clock.rate
 

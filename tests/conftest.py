@@ -28,6 +28,12 @@ def part_of(config):
     return int(commit or "0", 16) % parts, parts
 
 
+def pytest_configure(config):
+    """Hide the GPUs from all tests but those marked `gpu`: the others compare with CPU tensors."""
+    if config.option.markexpr != "gpu":
+        os.environ["CUDA_VISIBLE_DEVICES"] = ""
+
+
 def pytest_report_header(config):
     if not config.getoption("part"):
         return None

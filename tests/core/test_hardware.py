@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from cnn_anatomy.core.hardware import native_precision, precision_of
+from cnn_anatomy.core.hardware import native_precision, precision_of, visible_gpus
 
 
 @pytest.mark.parametrize(
@@ -32,8 +32,36 @@ def test_the_gpu_is_asked(tmp_path, monkeypatch, capability, precision):
     smi.write_text(f"#!/bin/sh\necho {capability}\n")
     smi.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES")
     native_precision.cache_clear()
     try:
         assert native_precision() == precision
     finally:
         native_precision.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("visible", "gpus"),
+    [
+        (None, ["0", "1"]),
+        ("1", ["1"]),
+        ("1, 0", ["1", "0"]),
+        ("GPU-ab", ["GPU-ab"]),
+        ("0,7,1", ["0"]),  # CUDA ends the list before the first name that is no GPU
+        ("cpu,0", []),
+        ("-1", []),
+        ("", []),
+    ],
+)
+def test_names_of_gpus_are_read_as_cuda_reads_them(tmp_path, monkeypatch, visible, gpus):
+    smi = tmp_path / "nvidia-smi"
+    smi.write_text(
+        '#!/bin/sh\ncase "$*" in *index*) echo 0; echo 1;; *) echo GPU-abc1; echo GPU-def2;; esac\n'
+    )
+    smi.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    if visible is None:
+        monkeypatch.delenv("CUDA_VISIBLE_DEVICES")
+    else:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    assert visible_gpus() == gpus

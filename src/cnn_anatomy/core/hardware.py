@@ -6,7 +6,9 @@ import os
 import platform
 import shutil
 import subprocess
+from collections.abc import Sequence
 from functools import cache
+from itertools import takewhile
 from pathlib import Path
 
 BFLOAT16 = {"avx512_bf16", "amx_bf16", "bf16"}  # x86, x86 with tiles, ARM
@@ -41,15 +43,29 @@ def description() -> str:
 
 
 def visible_gpus() -> list[str]:
-    """Return this machine's GPUs, or those in CUDA_VISIBLE_DEVICES if it is set."""
+    """Return this machine's GPUs, or those that CUDA_VISIBLE_DEVICES leaves visible.
+
+    As CUDA reads it, the list ends before the first name that is no GPU of this machine.
+    """
+    indices = _nvidia("index")
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-    names = _nvidia("index") if visible is None else visible.split(",")
-    return [name.strip() for name in names if name.strip() not in ("", "-1")]
+    if visible is None or not indices:
+        return indices
+    uuids = _nvidia("uuid")
+    names = [name.strip() for name in visible.split(",")]
+    return list(takewhile(lambda name: _is_gpu(name, indices, uuids), names))
+
+
+def _is_gpu(name: str, indices: Sequence[str], uuids: Sequence[str]) -> bool:
+    """Return whether CUDA takes `name` for a GPU: its index, or the beginning of its UUID."""
+    if name.startswith("MIG-"):  # a part of a GPU, which nvidia-smi's query doesn't list
+        return True
+    return name in indices or (name.startswith("GPU-") and any(u.startswith(name) for u in uuids))
 
 
 def _compute_capability() -> float | None:
-    """Return the compute capability of the first NVIDIA GPU, or None."""
-    values = _nvidia("compute_cap")
+    """Return the compute capability of the first NVIDIA GPU, or None if none is visible."""
+    values = _nvidia("compute_cap") if visible_gpus() else []
     return float(values[0]) if values and values[0].replace(".", "").isdigit() else None
 
 
@@ -59,7 +75,7 @@ def _nvidia(field: str) -> list[str]:
     if shutil.which(query[0]) is None:
         return []
     process = subprocess.run(query, capture_output=True, text=True, check=False)
-    return process.stdout.splitlines() if process.returncode == 0 else []
+    return [line.strip() for line in process.stdout.splitlines() if process.returncode == 0]
 
 
 def _processor_flags() -> set[str]:

@@ -2,11 +2,29 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from cnn_anatomy.core.ranges import Count
+
+
+class Augmentation(Protocol):
+    """Random changes of training images.
+
+    What is random is drawn on the CPU, for a whole epoch before its first batch, so that a GPU gets
+    the same draws as a CPU, in one copy. What is drawn is applied where the images are.
+    """
+
+    def draw(self, n: int, generator: torch.Generator) -> Tensor:
+        """Return what is random about `n` images: (n, k) of int64, on the CPU."""
+        ...
+
+    def __call__(self, images: Tensor, drawn: Tensor) -> Tensor:
+        """Map images (N, C, H, W) to the same shape by what was drawn for them (N, k)."""
+        ...
 
 
 class RandomCropFlip:
@@ -19,16 +37,22 @@ class RandomCropFlip:
         self.pad = pad
         self.flip = flip
 
-    def __call__(self, images: Tensor, generator: torch.Generator) -> Tensor:
-        """Map (N, C, H, W) to the same shape; `generator` must be on the CPU."""
+    def draw(self, n: int, generator: torch.Generator) -> Tensor:
+        """Return (n, 3): first row and first column of the crop, and 1 if it is mirrored."""
+        corners = torch.randint(0, 2 * self.pad + 1, (2, n), generator=generator)
+        mirrored = torch.zeros(1, n, dtype=torch.int64)
+        if self.flip:
+            mirrored = (torch.rand(1, n, generator=generator) < 0.5).long()
+        return torch.cat([corners, mirrored]).T
+
+    def __call__(self, images: Tensor, drawn: Tensor) -> Tensor:
+        """Map (N, C, H, W) to the same shape by `drawn` (N, 3), on the device of both."""
         n, _, height, width = images.shape
-        draw = torch.randint(0, 2 * self.pad + 1, (2, n, 1), generator=generator)
-        mirror = torch.rand(n, 1, generator=generator) < 0.5 if self.flip else torch.zeros(n, 1) > 0
-        rows = torch.arange(height) + draw[0]
-        columns = torch.arange(width).expand(n, width)
-        columns = torch.where(mirror, width - 1 - columns, columns) + draw[1]
-        padded = F.pad(images, [self.pad] * 4).permute(0, 2, 3, 1)
         device = images.device
+        top, left, mirrored = drawn[:, :, None].unbind(1)
+        rows = torch.arange(height, device=device) + top
+        columns = torch.arange(width, device=device).expand(n, width)
+        columns = torch.where(mirrored > 0, width - 1 - columns, columns) + left
+        padded = F.pad(images, [self.pad] * 4).permute(0, 2, 3, 1)
         index = torch.arange(n, device=device)[:, None, None]
-        crops = padded[index, rows.to(device)[:, :, None], columns.to(device)[:, None, :]]
-        return crops.permute(0, 3, 1, 2)
+        return padded[index, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import lightning.pytorch as pl
-import torch
-from torch import Tensor
 
 from cnn_anatomy.core.errors import ConfigError
 from cnn_anatomy.core.notices import notice
 from cnn_anatomy.core.ranges import Count, Seed, Size
+from cnn_anatomy.data.augment import Augmentation
 from cnn_anatomy.data.batches import Batches
 from cnn_anatomy.data.images import ImageSet, Splits
 
@@ -37,7 +36,7 @@ class ImageData(pl.LightningDataModule):
         source: Callable[[], Splits],
         batch_size: Size = 128,
         eval_batch_size: Size = 500,
-        augment: Callable[[Tensor, torch.Generator], Tensor] | None = None,
+        augment: Augmentation | None = None,
         classes: Sequence[Count] | None = None,
         train_limit: Size | None = None,
         seed: Seed = 0,

@@ -6,7 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import torch.nn.functional as F
 from torch import Tensor, nn
+
+from cnn_anatomy.networks.adaptive_average import AdaptiveAverage
 
 
 class BackboneHead(nn.Module):
@@ -20,6 +23,23 @@ class BackboneHead(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Map (N, C, H, W) to (N, classes)."""
         return self.classifier(self.before(x))
+
+
+class GoogLeNetAuxiliary(nn.Module):
+    """The layers of torchvision's `InceptionAux`; their average is deterministic on GPUs, too."""
+
+    def __init__(self, head: Any) -> None:
+        super().__init__()
+        self.average = AdaptiveAverage((4, 4))
+        self.conv = head.conv
+        self.fc1 = head.fc1
+        self.fc2 = head.fc2
+        self.dropout = head.dropout
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (N, C, H, W) to (N, classes)."""
+        x = self.conv(self.average(x)).flatten(1)
+        return self.fc2(self.dropout(F.relu(self.fc1(x), inplace=True)))
 
 
 @dataclass(frozen=True)
@@ -53,7 +73,8 @@ def googlenet_parts(m: Any) -> Parts:
         [m.maxpool4, m.inception5a, m.inception5b],
     ]
     stem = [m.conv1, m.maxpool1, m.conv2, m.conv3, m.maxpool2]
-    auxiliary = {2: m.aux1, 3: m.aux2} if m.aux_logits else {}
+    heads = {2: m.aux1, 3: m.aux2} if m.aux_logits else {}
+    auxiliary: dict[int, nn.Module] = {k: GoogLeNetAuxiliary(head) for k, head in heads.items()}
     return Parts(stem, stages, _average(m.dropout), m.fc, auxiliary)
 
 

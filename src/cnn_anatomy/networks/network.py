@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from cnn_anatomy.core.errors import ConfigError
 from cnn_anatomy.core.ranges import Share, Size
+from cnn_anatomy.networks.adaptive_average import replace_adaptive_averages
 from cnn_anatomy.networks.auxiliary import Auxiliary
 from cnn_anatomy.networks.layers import Factory, Transition
 from cnn_anatomy.networks.pooling import Unpooled
@@ -69,6 +70,7 @@ class Network(nn.Module):
         self.stages = nn.ModuleList(stages)
         self.head: Any = head  # its attributes differ by class
         self.auxiliary = auxiliary
+        replace_adaptive_averages(self)
 
     def features(self, x: Tensor) -> Tensor:
         """Map images (N, C, H, W) to the last feature map (N, C', H', W')."""

@@ -121,7 +121,7 @@ class GradientProbe(pl.Callback):
         return pd.DataFrame(rows, columns=columns)
 
     def _record(self, epoch: int, step: int) -> None:
-        absent = torch.tensor(float("nan")).to(self.device)
+        absent = torch.full((), math.nan, device=self.device)  # a copy would wait for the device
         live = [w.grad for w in self.weights if w.grad is not None]
         norms = iter(torch._foreach_norm(live) if live else ())  # type: ignore[arg-type]
         values = [absent if w.grad is None else next(norms).float() for w in self.weights]

@@ -40,7 +40,9 @@ class ShiftProbe(EvaluationProbe):
         """Shift each image (N, C, H, W) by up to `reach` pixels per axis, edges reflected."""
         reach = min(self.reach, min(images.shape[-2:]) - 1)
         padded = F.pad(images, [reach] * 4, mode="reflect")
-        shifted = RandomCropFlip(reach, flip=False)(padded, generator)
+        shift = RandomCropFlip(reach, flip=False)
+        drawn = shift.draw(len(images), generator).to(images.device)
+        shifted = shift(padded, drawn)
         return shifted[:, :, reach:-reach, reach:-reach]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 import lightning.pytorch as pl
+import torch
 
 
 class SpeedProbe(pl.Callback):
@@ -41,6 +42,12 @@ class SpeedProbe(pl.Callback):
         self.seconds += now - self.start
         self.start = now
 
+    def on_train_epoch_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        """Add the time until a GPU has done what it was given."""
+        if module.device.type == "cuda":
+            torch.cuda.synchronize(module.device)
+            self.seconds += time.perf_counter() - self.start
+
     def on_train_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         """Log the throughput of training."""
         if self.seconds:
@@ -74,6 +81,10 @@ class SpeedProbe(pl.Callback):
         assert isinstance(batch, list | tuple)
         if hasattr(self, "test_start"):
             self.test_images += len(batch[1]) * trainer.world_size
+            batches = trainer.num_test_batches
+            is_last = (dataloader_idx, batch_idx + 1) == (len(batches) - 1, batches[-1])
+            if is_last and module.device.type == "cuda":
+                torch.cuda.synchronize(module.device)
             self.test_seconds = time.perf_counter() - self.test_start
 
     def on_test_epoch_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:

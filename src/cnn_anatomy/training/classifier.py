@@ -89,7 +89,10 @@ class Classifier(pl.LightningModule):
                 split: nn.ModuleDict(
                     {
                         "loss": MeanLoss(),
-                        "accuracy": MulticlassAccuracy(classes, average="micro"),
+                        # Checking each batch's labels would wait for the device.
+                        "accuracy": MulticlassAccuracy(
+                            classes, average="micro", validate_args=False
+                        ),
                     }
                 )
                 for split in ("fit", "val", "test", "clean")

@@ -21,6 +21,7 @@ from cnn_anatomy.distributed.process_group import broadcast, rank, world_size
 from cnn_anatomy.tracking.run import RunLogger
 from cnn_anatomy.training.checkpointing import RESUME_FILE, AtomicCheckpointIO, checkpoint_folder
 from cnn_anatomy.training.classifier import Classifier
+from cnn_anatomy.training.determinism import nondeterminism_refused
 from cnn_anatomy.training.run_spec import RunSpec
 
 WEIGHTS = "weights.pt"  # the artifact that holds the selected weights
@@ -43,6 +44,7 @@ def fit(
     Every rank calls this; only rank zero has a logger.
 
     Raises:
+        ConfigError: if `trainer.deterministic` and an operation has no deterministic form.
         FloatingPointError: if the training loss is not finite.
         PeerLost: if another rank ends.
         Stopped: on Ctrl-C or SIGTERM.
@@ -56,7 +58,8 @@ def fit(
         pl.seed_everything(spec.config.seed + SEED_STRIDE * rank(), verbose=False)
         resume_file = folder / RESUME_FILE
         checkpoint = resume_file if broadcast(resume_file.exists()) else None
-        with compiled(classifier.network) if spec.config.compile else nullcontext():
+        compilation = compiled(classifier.network) if spec.config.compile else nullcontext()
+        with compilation, nondeterminism_refused():
             trainer.fit(classifier, datamodule=data, ckpt_path=checkpoint, weights_only=True)
         tested = trainer.test(classifier, datamodule=data, verbose=False)
     metrics = {k: float(v) for result in tested for k, v in result.items()}

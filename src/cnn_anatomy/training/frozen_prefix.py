@@ -56,17 +56,21 @@ class FrozenPrefixCache(Callback):
         splits = data.load()
         if not self._fits(data, module, after, len(splits.train) + len(splits.val)):
             return
+        device = trainer.strategy.root_device
         for name, split in (("train", splits.train), ("val", splits.val)):
+            train = name == "train"
+            size = data.batch_size if train else data.eval_batch_size
+            images = Batches(split, size, data.mean, data.std, device=device)
             with trainer.precision_plugin.forward_context():
-                maps = _maps(data.batches(split), module, after)
+                maps = _maps(images, module, after, fill=train)
             data.remembered[name] = Activations(
                 ImageSet(maps, split.labels),
-                data.batch_size if name == "train" else data.eval_batch_size,
+                size,
                 data.mean,
                 data.std,
-                shuffle=name == "train",
+                shuffle=train,
                 seed=data.seed,
-                device=trainer.strategy.root_device,
+                device=device,
             )
         module.after = after
 
@@ -105,9 +109,19 @@ def frozen_stages(network: Network) -> int | None:
     return frozen
 
 
-def _maps(batches: Batches, module: Classifier, after: int) -> Tensor:
+def _maps(batches: Batches, module: Classifier, after: int, *, fill: bool) -> Tensor:
+    """Return the activations (N, C, H, W) of all images, float32.
+
+    On a GPU the last digits of a convolution may depend on the batch's size. So batches have the
+    size that they have if nothing is cached; with `fill`, the last one is filled up to it, too.
+    """
     module.eval()
+    maps = []
     with torch.no_grad():
-        maps = [module.network.prefix(images, after).float() for images, _ in batches]
+        for images, _ in batches:
+            n = len(images)
+            if fill and n < batches.size:
+                images = torch.cat([images, images[:1].expand(batches.size - n, -1, -1, -1)])
+            maps.append(module.network.prefix(images, after)[:n].float())
     module.train()
     return torch.cat(maps)
