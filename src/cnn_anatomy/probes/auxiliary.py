@@ -7,6 +7,7 @@ import torch
 
 from cnn_anatomy.distributed.process_group import average
 from cnn_anatomy.networks.network import weight_layers
+from cnn_anatomy.probes.float32 import float32
 from cnn_anatomy.probes.logged import log
 from cnn_anatomy.probes.undisturbed import undisturbed
 from cnn_anatomy.training.classifier import Classifier
@@ -18,7 +19,8 @@ class AuxiliaryGradientProbe(pl.Callback):
     Measured on the first training batch, before training (step 0) and after each epoch:
     `gradient/auxiliary_share_<k>` = ‖w ∂L_k/∂W‖ ÷ (‖∂L/∂W‖ + Σ_k ‖w ∂L_k/∂W‖), where L is the main
     loss, L_k the loss of the k-th auxiliary head and w its weight. `gradient/auxiliary_share` is
-    their sum: 0 if auxiliary heads add nothing, 1 if the gradient comes from them alone.
+    their sum: 0 if auxiliary heads add nothing, 1 if the gradient comes from them alone. Computed
+    in float32 whatever `trainer.precision` is, with the weights that training has reached.
     """
 
     def on_train_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
@@ -37,9 +39,8 @@ class AuxiliaryGradientProbe(pl.Callback):
         assert isinstance(weight, torch.Tensor)
         module.train()
         norms = []
-        with undisturbed(module):
-            with trainer.precision_plugin.train_step_context():
-                main, side, _ = module.losses((images, labels))
+        with float32(module), undisturbed(module):
+            main, side, _ = module.losses((images, labels))
             for loss in (main, *side):
                 (gradient,) = torch.autograd.grad(loss, [weight], retain_graph=True)
                 average([gradient])
