@@ -11,14 +11,14 @@ import sys
 from cnn_anatomy.core.paths import tracking_uri
 from cnn_anatomy.core.tracebacks import reported_errors
 from cnn_anatomy.core.uris import without_secrets
-from cnn_anatomy.tracking.server import require_server
+from cnn_anatomy.tracking.store_check import check_store
 
 
 def main() -> None:
     """Become MLflow's server on the store, unless the store is a server itself."""
     uri = tracking_uri()
     with reported_errors():
-        require_server(uri)
+        check_store(uri)
     if uri.startswith("http"):
         print(f"{without_secrets(uri)} has its own UI: open it there")
         return

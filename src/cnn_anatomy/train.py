@@ -28,7 +28,7 @@ from cnn_anatomy.core.sentences import COMPOSITION_ERRORS, sentence
 from cnn_anatomy.core.tracebacks import print_traceback
 from cnn_anatomy.distributed.launch import launch_ranks
 from cnn_anatomy.distributed.process_group import rank, world_size
-from cnn_anatomy.tracking.server import require_server
+from cnn_anatomy.tracking.store_check import check_store
 from cnn_anatomy.training.run_spec import RunSpec
 
 
@@ -43,7 +43,7 @@ def train(config: DictConfig) -> Any:
     try:
         check_config(config, choices)
         spec = RunSpec.of(config, choices)
-        require_server(spec.store_uri)
+        check_store(spec.store_uri)
         accuracy = _run(spec, progress=single)
     except Stopped:
         if single and world_size() == 1:

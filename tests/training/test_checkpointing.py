@@ -9,6 +9,7 @@ import pytest
 import torch
 from lightning.pytorch.callbacks import Checkpoint
 from mlflow import MlflowClient
+from mlflow.tracking._tracking_service.utils import _artifact_repos_cache
 
 from cnn_anatomy.core.interrupts import Stopped
 from cnn_anatomy.training.run import run
@@ -71,13 +72,16 @@ def train(small, tmp_path, new_store):
     return train
 
 
-def test_a_resumed_run_is_bit_for_bit_the_uninterrupted(train):
-    whole = train("whole")
+def test_a_resumed_run_is_bit_for_bit_the_uninterrupted(train, tmp_path):
+    first_epochs = "callbacks.selection.mode=min"  # the worst weights: those before the resumption
+    whole = train("whole", first_epochs)
     Interrupt.armed = True
     with pytest.raises(Stopped):
-        train("resumed")
+        train("resumed", first_epochs)
     Interrupt.epochs.clear()
-    resumed = train("resumed")  # the store still has one run
+    (tmp_path / "resumed").rename(tmp_path / "its new place")
+    _artifact_repos_cache.clear()  # as in a process that goes on
+    resumed = train("its new place", first_epochs)  # the store still has one run
     assert Interrupt.epochs == [2, 3]
     assert resumed.run.info.status == "FINISHED"
     assert "reason" not in resumed.run.data.tags

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TypeVar
+from urllib.parse import unquote, urlsplit
 
 # After user:, a password reaches to the last @ before a space: it may hold / and @, as people who
 # do not know that these must be percent-encoded write them.
@@ -22,6 +24,18 @@ def without_secrets(text: str) -> str:
     'postgresql://***@db/x?sslpassword=***'
     """
     return SECRET_OPTIONS.sub(rf"\1{MASK}", CREDENTIALS.sub(f"{MASK}@", text))
+
+
+def local_path(uri: str) -> Path | None:
+    """Return the path of a file on this machine, None for an address elsewhere.
+
+    >>> local_path("file:///my%20runs"), local_path("mlflow-artifacts:/1")
+    (PosixPath('/my runs'), None)
+    """
+    scheme = urlsplit(uri).scheme
+    if scheme == "file":
+        return Path(unquote(urlsplit(uri).path))
+    return None if scheme else Path(uri)
 
 
 def without_secrets_inside(value: T) -> T:

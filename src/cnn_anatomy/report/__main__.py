@@ -15,7 +15,7 @@ from cnn_anatomy.report.render import print_table
 from cnn_anatomy.report.site import write_site
 from cnn_anatomy.report.study_page import publish_studies
 from cnn_anatomy.studies.study import Study, select_studies
-from cnn_anatomy.tracking.server import require_server
+from cnn_anatomy.tracking.store_check import check_store
 from cnn_anatomy.tracking.sweep_run import describe
 
 
@@ -70,7 +70,7 @@ def _run(arguments: Sequence[str] | None) -> None:
     words = parser.parse_args(arguments)
     output = COMMANDS[words.output]
     studies = select_studies(",".join(words.study) or output.studies)
-    require_server(tracking_uri())
+    check_store(tracking_uri())
     output.write(studies, MlflowClient(tracking_uri()))
 
 

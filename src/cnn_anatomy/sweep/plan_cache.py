@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from cnn_anatomy.core.atomic import atomic_write
-from cnn_anatomy.core.paths import CONF, EXPERIMENTS, PACKAGE, cache
+from cnn_anatomy.core.paths import CONF, EXPERIMENTS, HOME, PACKAGE, cache
 from cnn_anatomy.studies.study import PlannedRun
 from cnn_anatomy.sweep.jobs import Job
 
@@ -58,13 +59,13 @@ class PlanCache:
         content = self._read()
         if content is None or content.get("published") != parents:
             return False
-        return all(Path(file).is_file() for file in content["written"])
+        return all((HOME / file).is_file() for file in content["written"])
 
     def save_publication(self, parents: Mapping[str, str], written: Iterable[Path]) -> None:
         """Record that the sweeps `parents`, by study, were published in the files `written`."""
         content = self._read()
         if content is not None:
-            files = [str(file.absolute()) for file in written]
+            files = [os.path.relpath(file, HOME) for file in written]  # HOME may be moved
             self._write({**content, "published": dict(parents), "written": files})
 
     def _read(self) -> dict[str, Any] | None:

@@ -15,7 +15,7 @@ from mlflow.exceptions import MlflowException
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from cnn_anatomy.core.uris import without_secrets
+from cnn_anatomy.core.uris import local_path, without_secrets
 from cnn_anatomy.tracking.orphans import PROCESS_DIED
 from cnn_anatomy.tracking.server import server_answers
 from cnn_anatomy.tracking.sweep_run import OpenSweep
@@ -30,7 +30,7 @@ JOIN_SECONDS = 10.0  # shorter than MLflow retries a lost server
 def describe_failure(client: MlflowClient, run: Run) -> str:
     """Return a line on a failed run: its name, the reason, where its traceback and log are."""
     tags = run.data.tags
-    artifacts = run.info.artifact_uri.removeprefix("file://")
+    artifacts = str(local_path(run.info.artifact_uri) or run.info.artifact_uri)
     if artifacts.startswith("mlflow-artifacts:"):  # not an address to open: link to the server's UI
         page = f"#/experiments/{run.info.experiment_id}/runs/{run.info.run_id}/artifacts"
         artifacts = f"{client.tracking_uri.rstrip('/')}/{page}"

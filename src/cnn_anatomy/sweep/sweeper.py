@@ -22,7 +22,7 @@ from cnn_anatomy.sweep.jobs import Job
 from cnn_anatomy.sweep.plan import SweepPlan
 from cnn_anatomy.sweep.plan_cache import PlanCache
 from cnn_anatomy.sweep.request import SweepRequest, parse_sweep
-from cnn_anatomy.tracking.server import require_server
+from cnn_anatomy.tracking.store_check import check_store
 
 
 class StudySweeper(Sweeper):
@@ -75,7 +75,7 @@ class StudySweeper(Sweeper):
         for study in request.studies:
             for name in study.metrics:
                 metric(name)
-        require_server(tracking_uri(self.common.tracking.uri))
+        check_store(tracking_uri(self.common.tracking.uri))
         if request.papers:
             _check_papers(request)
         plan_cache = PlanCache(request.runs, self.common)

@@ -8,14 +8,14 @@ from cnn_anatomy.core.paths import cache, tracking_uri
 from cnn_anatomy.core.tracebacks import reported_errors
 from cnn_anatomy.core.uris import without_secrets
 from cnn_anatomy.tracking.journal import sync
-from cnn_anatomy.tracking.server import require_server
+from cnn_anatomy.tracking.store_check import check_store
 
 
 def main() -> None:
     """Deliver all journals and print how many; exit status 1 if some still wait, 2 if refused."""
     uri = tracking_uri()
     with reported_errors():
-        require_server(uri)
+        check_store(uri)
         delivered, waiting = sync(MlflowClient(uri), cache() / "journal")
     print(f"{len(delivered)} runs delivered to {without_secrets(uri)}, {len(waiting)} wait")
     raise SystemExit(1 if waiting else 0)

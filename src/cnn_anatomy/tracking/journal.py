@@ -46,7 +46,8 @@ class Journal:
         if not self._delivered({"artifacts": str(folder)}):
             copy = self.path.with_suffix("") / str(time.time_ns())
             shutil.copytree(folder, copy)
-            self._append({"artifacts": str(copy)})
+            # Relative to the folder of journals, which may be moved before it is delivered.
+            self._append({"artifacts": str(copy.relative_to(self.path.parent))})
 
     def end(self, status: str, reason: str = "") -> None:
         """Set the run's status, and the tag `reason` if there is one."""
@@ -93,6 +94,8 @@ def deliver(client: MlflowClient, path: Path) -> None:
             entry = json.loads(line)
         except json.JSONDecodeError:
             continue  # the process was killed while it wrote this last line
+        if "artifacts" in entry:
+            entry = {"artifacts": str(path.parent / entry["artifacts"])}
         _send(client, path.stem, entry)
     path.unlink()
     shutil.rmtree(path.with_suffix(""), ignore_errors=True)

@@ -10,7 +10,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlparse
 
 import pandas as pd
 from mlflow import MlflowClient
@@ -19,6 +18,7 @@ from mlflow.exceptions import MlflowException
 
 from cnn_anatomy.core.atomic import atomic_write
 from cnn_anatomy.core.paths import cache
+from cnn_anatomy.core.uris import local_path
 
 PAGE_SIZE = 1000
 COLUMNS = ["run_id", "status", "start_time", "end_time", "lifecycle", "artifact_uri"]
@@ -92,8 +92,8 @@ def _is_settled(cached: pd.DataFrame) -> pd.Series:
 
 def _is_emptied(uri: str) -> bool:
     """Return whether a run's artifacts were on this machine and are gone."""
-    place = urlparse(uri)
-    return place.scheme in ("", "file") and not Path(place.path).is_dir()
+    path = local_path(uri)
+    return path is not None and not path.is_dir()
 
 
 def _query_changes(

@@ -14,6 +14,7 @@ from filelock import FileLock
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
+from cnn_anatomy.tracking.artifact_places import artifact_place, follow_the_database
 from cnn_anatomy.tracking.server import await_server
 
 REFUSALS = {"INVALID_PARAMETER_VALUE", "RESOURCE_DOES_NOT_EXIST", "RESOURCE_ALREADY_EXISTS"}
@@ -42,8 +43,8 @@ def prepare(uri: str, study: str, note: str = "") -> str:
     path.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(f"{path}.lock"):
         client = MlflowClient(uri)
-        location = (path.parent / "mlartifacts").as_uri()
-        experiment = _experiment(client, study, note, f"{location}/{study}")
+        follow_the_database(path)
+        experiment = _experiment(client, study, note, artifact_place(path, study))
         with sqlite3.connect(path) as database:
             database.execute("PRAGMA journal_mode=WAL")
     return experiment

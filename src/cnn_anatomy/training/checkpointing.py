@@ -76,6 +76,26 @@ class SelectedWeights(ModelCheckpoint):
         self.dirpath = os.path.realpath(trainer.default_root_dir)
         super().setup(trainer, pl_module, stage)
 
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Restore which epoch was the best, though the folder was moved since.
+
+        Lightning would forget the best epoch's score, and so select among the later ones only.
+        """
+        here = Path(str(self.dirpath))
+
+        def moved(path: str) -> str:
+            return str(here / Path(path).name) if path else path
+
+        paths = ("best_model_path", "kth_best_model_path", "last_model_path")
+        super().load_state_dict(
+            {
+                **state_dict,
+                **{name: moved(state_dict[name]) for name in paths},
+                "best_k_models": {moved(k): v for k, v in state_dict["best_k_models"].items()},
+                "dirpath": self.dirpath,
+            }
+        )
+
     def on_fit_end(self, trainer: Trainer, module: LightningModule) -> None:
         """Load the selected weights."""
         checkpoint = torch.load(self.best_model_path, map_location="cpu", weights_only=True)
