@@ -54,7 +54,8 @@ report: .venv/stamp ## write all results as a web site, outputs/report/index.htm
 sync: .venv/stamp ## deliver to the tracking server what it missed while it was lost
 	@$(RUN) cnn_anatomy.tracking
 
-ui: .venv/stamp ## browse the runs at http://HOST:PORT (127.0.0.1:5000)
+ui: .venv/stamp ## browse the runs at http://HOST:PORT (127.0.0.1:5000); print a link to each study
+	@$(RUN) cnn_anatomy.tracking.ui "http://$(HOST):$(PORT)"
 	@$(RUN) tools.ui --workers 1 $(LISTEN)
 
 # SQLAlchemy's default driver is another one.
@@ -70,8 +71,8 @@ bench: .venv/stamp ## time training against bare PyTorch and common practice; QU
 bench-store: .venv/stamp ## time tables and plans of thousands of runs
 	@$(RUN) benchmarks.store
 
-screenshot: .venv/stamp ## photograph the MLflow UI's table of the skip study (needs Chromium)
-	@.venv/bin/python tests/screenshot.py skip docs/mlflow-ui.png
+screenshot: .venv/stamp ## photograph the views of the skip study in the MLflow UI (needs Chromium)
+	@.venv/bin/python tests/screenshot.py skip docs
 
 test: .venv/stamp ## run the fast tests
 	@.venv/bin/pytest -n 2

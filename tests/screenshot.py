@@ -1,6 +1,6 @@
 """Pictures of the MLflow UI, from a real server in a headless browser.
 
-The command: python tests/screenshot.py STUDY FILE
+The command: python tests/screenshot.py STUDY FOLDER
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -18,12 +18,17 @@ from helpers import REPOSITORY
 from mlflow import MlflowClient
 from processes import free_port, kill, start, until
 from selenium import webdriver
-from selenium.webdriver.common.by import By
-from selenium.webdriver.common.keys import Keys
-from selenium.webdriver.support.ui import WebDriverWait
 
 from cnn_anatomy.core.paths import tracking_uri
 from cnn_anatomy.tracking.server import server_answers
+from cnn_anatomy.tracking.views import view_address
+
+VIEWS = {"table": False, "curves": True, "trade-off": True}  # whether each shows charts
+DRAWING_SECONDS = 8.0
+ASSISTANT_CLOSED = """
+if (location.protocol == 'http:')
+    localStorage.setItem('mlflow.assistant.fab.autoOpenedOnFirstLoad_v1', 'true')
+"""
 
 
 @contextmanager
@@ -44,7 +49,7 @@ def server(uri: str) -> Iterator[str]:
 
 @contextmanager
 def browser(width: int = 1600, height: int = 900) -> Iterator[webdriver.Chrome]:
-    """Yield a headless Chromium."""
+    """Yield a headless Chromium, in which MLflow's assistant has been closed before."""
     options = webdriver.ChromeOptions()
     for word in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage"):
         options.add_argument(word)
@@ -52,55 +57,31 @@ def browser(width: int = 1600, height: int = 900) -> Iterator[webdriver.Chrome]:
     options.binary_location = "/usr/bin/chromium"
     service = webdriver.ChromeService("/usr/bin/chromedriver")
     driver = webdriver.Chrome(options=options, service=service)
+    driver.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": ASSISTANT_CLOSED})
     try:
         yield driver
     finally:
         driver.quit()
 
 
-def runs_table(
-    driver: webdriver.Chrome,
-    address: str,
-    experiment: str,
-    parent: str,
-    columns: Sequence[str] = (),
-) -> None:
-    """Open the experiment's table of runs, unfold `parent` and toggle `columns`."""
-
-    def press(xpath: str) -> None:
-        element = WebDriverWait(driver, 60).until(lambda d: d.find_element(By.XPATH, xpath))
-        driver.execute_script("arguments[0].click()", element)
-
-    driver.get(f"{address}/#/experiments/{experiment}/runs")
-    press(f"(//*[text()='{parent}']/ancestor::div[@role='gridcell'])[1]//button")
-    for close in driver.find_elements(By.XPATH, "//button[@aria-label='Close']"):
-        driver.execute_script("arguments[0].click()", close)  # the assistant's panel
-    if columns:
-        press("//button[contains(., 'Columns')]")
-        box = WebDriverWait(driver, 30).until(
-            lambda d: d.find_element(By.XPATH, "//input[@placeholder='Search columns']")
-        )
-        for column in columns:
-            box.send_keys(Keys.CONTROL, "a")
-            box.send_keys(column)
-            press(f"//div[@role='dialog']//*[text()='{column}']")
-        box.send_keys(Keys.ESCAPE)
+def open_page(driver: webdriver.Chrome, address: str) -> None:
+    """Open an address in a page of its own."""
+    driver.get("about:blank")  # else only the fragment changes, and the page keeps its state
+    driver.get(address)
 
 
 def main() -> None:
-    """Take the picture of a study's runs."""
-    study, file = sys.argv[1:]
+    """Take pictures of a study's views, named after them."""
+    study, folder = sys.argv[1:]
     client = MlflowClient(tracking_uri())
     experiment = client.get_experiment_by_name(study)
     assert experiment is not None, f"no runs of {study}: make sweep STUDY={study}"
     with server(tracking_uri()) as address, browser() as driver:
-        hidden = ("Dataset", "Source", "Models")
-        shown = ("model.depth", "skip", "norm", "test/accuracy", "gradient/decay", "params/total")
-        columns = (*hidden, *shown)
-        runs_table(driver, address, experiment.experiment_id, f"sweep of {study}", columns)
-        time.sleep(3)
-        Path(file).parent.mkdir(parents=True, exist_ok=True)
-        driver.save_screenshot(file)
+        for key, has_charts in VIEWS.items():
+            link = view_address(address, experiment.experiment_id, key, charts=has_charts)
+            open_page(driver, link)
+            time.sleep(DRAWING_SECONDS)
+            driver.save_screenshot(str(Path(folder) / f"mlflow-{key}.png"))
 
 
 if __name__ == "__main__":

@@ -26,13 +26,13 @@ class AuxiliaryGradientProbe(pl.Callback):
     def on_train_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         """Measure the untrained network."""
         if not trainer.global_step:
-            self._log(trainer, module, step=0)
+            self._log(trainer, module, epoch=-1)
 
     def on_train_epoch_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         """Measure after an epoch."""
-        self._log(trainer, module, trainer.global_step)
+        self._log(trainer, module, trainer.current_epoch)
 
-    def _log(self, trainer: pl.Trainer, module: pl.LightningModule, step: int) -> None:
+    def _log(self, trainer: pl.Trainer, module: pl.LightningModule, epoch: int) -> None:
         assert isinstance(module, Classifier)
         images, labels = next(iter(trainer.datamodule.train_dataloader()))  # type: ignore[attr-defined]
         weight = weight_layers(module.network, images[:1])[0][1].weight
@@ -48,4 +48,4 @@ class AuxiliaryGradientProbe(pl.Callback):
         shares = (torch.stack(norms) / torch.stack(norms).sum().clamp_min(1e-30)).tolist()
         metrics = {f"gradient/auxiliary_share_{k}": s for k, s in enumerate(shares[1:], 1)}
         metrics["gradient/auxiliary_share"] = sum(shares[1:])
-        log(trainer, metrics, step)
+        log(trainer, metrics, epoch)

@@ -85,7 +85,7 @@ class GradientProbe(pl.Callback):
             average([w.grad for w in self.weights if isinstance(w.grad, Tensor)])
             self._record(epoch=-1, step=0)
             module.zero_grad()
-        self._log(trainer, epoch=-1, step=0)
+        self._log(trainer, epoch=-1)
 
     def on_before_optimizer_step(
         self, trainer: pl.Trainer, module: pl.LightningModule, optimizer: Optimizer
@@ -96,7 +96,7 @@ class GradientProbe(pl.Callback):
 
     def on_train_epoch_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         """Log the epoch's means."""
-        self._log(trainer, trainer.current_epoch, trainer.global_step)
+        self._log(trainer, trainer.current_epoch)
 
     def on_train_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         """Log every record as an artifact of the run."""
@@ -132,7 +132,7 @@ class GradientProbe(pl.Callback):
         values = [absent if w.grad is None else next(norms).float() for w in self.weights]
         self.records.append((epoch, step, torch.stack(values).detach()))
 
-    def _log(self, trainer: pl.Trainer, epoch: int, step: int) -> None:
+    def _log(self, trainer: pl.Trainer, epoch: int) -> None:
         norms = [values for e, _, values in self.records if e == epoch]
         if not norms:
             return
@@ -146,7 +146,7 @@ class GradientProbe(pl.Callback):
             in_stage = [s == stage for s in self.stages]
             metrics[f"gradient/stage_{stage}"] = rms[in_stage].mean()
         finite = {k: float(v) for k, v in metrics.items() if np.isfinite(v)}
-        log(trainer, finite, step)
+        log(trainer, finite, epoch)
 
 
 def decay(rms: np.ndarray) -> float:

@@ -52,9 +52,7 @@ class SpeedProbe(pl.Callback):
         """Log the throughput of training."""
         if self.seconds:
             for logger in trainer.loggers:
-                logger.log_metrics(
-                    {"speed/images_per_second": self.images / self.seconds}, trainer.global_step
-                )
+                logger.log_metrics({"speed/images_per_second": self.images / self.seconds}, step=0)
 
     def on_test_batch_start(
         self,

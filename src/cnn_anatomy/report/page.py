@@ -56,6 +56,11 @@ class SweepPage(ABC):
         """Return a short form of the page, the sweep's description in MLflow."""
 
     @property
+    def verdict_words(self) -> list[str]:
+        """Return the verdict on each claim of the page."""
+        return []
+
+    @property
     def parent(self) -> str:
         """Return the id of the sweep's parent run."""
         return self.sweep.parent

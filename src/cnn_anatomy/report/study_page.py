@@ -63,6 +63,11 @@ class StudyPage(SweepPage):
         )
 
     @property
+    def verdict_words(self) -> list[str]:
+        """Return the verdict on each claim of the study."""
+        return [text.verdict.word for text in self.verdicts]
+
+    @property
     def note(self) -> str:
         """Return table, verdicts and names of figures, with as many verdicts as MLflow stores."""
         for count in range(len(self.verdicts), -1, -1):

@@ -18,11 +18,13 @@ from cnn_anatomy.sweep.plan import SweepPlan
 from cnn_anatomy.sweep.progress import JOURNAL_HINT, SweepProgress, describe_failure
 from cnn_anatomy.sweep.publishing import publish_sweep
 from cnn_anatomy.sweep.retries import train_with_retries
+from cnn_anatomy.sweep.study_views import study_views
 from cnn_anatomy.tracking.journal import sync
 from cnn_anatomy.tracking.orphans import close_orphans
 from cnn_anatomy.tracking.server import await_server
 from cnn_anatomy.tracking.store import prepare
-from cnn_anatomy.tracking.sweep_run import OpenSweep, start_parent
+from cnn_anatomy.tracking.sweep_run import OpenSweep, count_runs, start_parent
+from cnn_anatomy.tracking.views import save_views
 
 
 def execute(plan: SweepPlan, launcher: SweepLauncher) -> None:
@@ -83,6 +85,8 @@ def _open(plan: SweepPlan, client: MlflowClient, experiments: Mapping[str, str])
         runs = [{**job.run._asdict(), "key": job.key} for job in plan.jobs_of(study)]
         preset = plan.request.preset
         parents[study] = start_parent(client, experiment, study, runs, preset=preset)
+    for record in plan.request.studies:
+        save_views(client, experiments[record.name], study_views(record, parents[record.name]))
     return OpenSweep(client, experiments, parents)
 
 
@@ -90,9 +94,14 @@ def _train_missing(plan: SweepPlan, sweep: OpenSweep, launcher: SweepLauncher) -
     """Train the jobs that are not done; return those that failed, with the reason of each."""
     done = {study: finished_run_ids(sweep.client, e) for study, e in sweep.experiments.items()}
     missing: dict[tuple[str, str], Job] = {}
+    counted: dict[str, str] = {}  # run done before → its sweep from now on
     for job in plan.jobs:
-        if plan.force or job.key not in done[job.run.study]:
-            missing.setdefault((job.run.study, job.key), job)
+        study = job.run.study
+        if plan.force or job.key not in done[study]:
+            missing.setdefault((study, job.key), job)
+        else:
+            counted[done[study][job.key]] = sweep.parents[study]
+    count_runs(sweep.client, counted)
     done_before = len(plan.jobs) - len(missing)
     print(f"{len(plan.jobs)} runs: {done_before} done before, {len(missing)} to train")
     if not missing:

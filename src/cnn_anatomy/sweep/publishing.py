@@ -16,6 +16,7 @@ from cnn_anatomy.report.study_page import publish_studies, published_tables
 from cnn_anatomy.report.table import ResultsTable
 from cnn_anatomy.results.runs import newest_sweep
 from cnn_anatomy.studies.paper import Paper
+from cnn_anatomy.sweep.overview import log_overview
 from cnn_anatomy.sweep.plan import SweepPlan
 from cnn_anatomy.sweep.request import SweepRequest
 from cnn_anatomy.tracking.store import prepare
@@ -43,8 +44,9 @@ def publish_sweep(plan: SweepPlan, sweep: OpenSweep) -> None:
         pages = publish_papers(plan.request.papers, sweep.client, root, sweep.parents)
     else:
         pages = publish_studies(plan.request.studies, sweep.client, root, sweep.parents)
-    for page in pages:
+    for page, study in zip(pages, plan.request.studies, strict=True):
         describe(sweep.client, page.parent, page.note, page.folder)
+        log_overview(sweep.client, study, page.sweep, page.verdict_words)
         _print_table(page.table, page.folder)
     files = [file for page in pages for file in sorted(page.folder.iterdir())]
     ledger = root / "README.md"

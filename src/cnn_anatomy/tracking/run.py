@@ -24,6 +24,7 @@ from cnn_anatomy.tracking.orphans import (
 )
 from cnn_anatomy.tracking.provenance import provenance_tags
 from cnn_anatomy.tracking.store import call_with_retry
+from cnn_anatomy.tracking.sweep_run import SWEEP_TAG
 
 REASON_LIMIT = 500  # characters of the tag `reason`; the traceback has the rest
 
@@ -38,6 +39,7 @@ class RunLogger(Logger):
         self.run = run
         self.journal = journal
         self.logged = set(logged)
+        self.is_final = False
 
     @property
     def name(self) -> str:
@@ -57,12 +59,35 @@ class RunLogger(Logger):
     def log_hyperparams(self, *args: Any, **kwargs: Any) -> None:
         """Do nothing: `tracked` logs the parameters."""
 
+    @contextmanager
+    def final_metrics(self) -> Iterator[None]:
+        """Log at step 0, without an epoch, what is logged in the block: it is measured once.
+
+        MLflow's UI draws bars for such a metric, for others curves, were they of a single point.
+        """
+        self.is_final = True
+        try:
+            yield
+        finally:
+            self.is_final = False
+
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
-        """Log the metrics that the run does not have at this step yet."""
+        """Log the metrics that the run does not have at this step yet.
+
+        What comes with an `epoch`, which Lightning counts from 0, gets the number of epochs done as
+        its step, 0 for the untrained network: MLflow draws curves by step, and batches say less.
+        """
+        values = {name: float(value) for name, value in metrics.items()}
+        if "epoch" in values:
+            values["epoch"] += 1
+            step = int(values["epoch"])
+        if self.is_final:
+            values.pop("epoch", None)
+            step = 0
         step = step or 0
-        new = {k: float(v) for k, v in metrics.items() if (k, step) not in self.logged}
+        new = {name: v for name, v in values.items() if (name, step) not in self.logged}
         if new:
-            self.logged |= {(k, step) for k in new}
+            self.logged |= {(name, step) for name in new}
             self.journal.metrics(new, step)
 
     def log_folder(self, folder: str) -> None:
@@ -102,7 +127,7 @@ def tracked(
     Raises:
         ConnectionError: if the server is lost for good before the run is open.
     """
-    optional = {"mlflow.parentRunId": parent, "log": log}
+    optional = {"mlflow.parentRunId": parent, SWEEP_TAG: parent, "log": log}
     tags = {**tags, **provenance_tags(), **{k: v for k, v in optional.items() if v}}
     record = _RunRecord(MlflowClient(uri), experiment, tags, journals or cache() / "journal")
     status, reason, failure = "FINISHED", "", None

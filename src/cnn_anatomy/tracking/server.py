@@ -6,9 +6,13 @@ import os
 import re
 import time
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from cnn_anatomy.core.errors import ConfigError
 from cnn_anatomy.core.uris import without_secrets
+
+if TYPE_CHECKING:
+    import requests
 
 # MLflow's own environment variables.
 INSECURE = "MLFLOW_TRACKING_INSECURE_TLS"
@@ -67,23 +71,39 @@ def require_server(uri: str) -> None:
         )
 
 
+def server_version(uri: str) -> str | None:
+    """Return MLflow's version on the server at `uri`; None for a database or without an answer."""
+    if not uri.startswith("http"):
+        return None
+    try:
+        answer = _get(uri, "version")
+    except OSError:
+        return None
+    return answer.text.strip() if answer.ok else None
+
+
 def _is_healthy(uri: str) -> bool:
-    """Request the experiments from the server at `uri`, with MLflow's client settings.
+    """Request the experiments from the server at `uri`.
 
     Its page /health would not do: it answers even when the server has lost its database.
     """
     if not uri.startswith(("http://", "https://")):
         return True
+    answer = _get(uri, "api/2.0/mlflow/experiments/search?max_results=1")
+    return answer.status_code < 500  # below: it may ask for MLflow's password
+
+
+def _get(uri: str, page: str) -> requests.Response:
+    """Request a page of the server at `uri`, with MLflow's client settings."""
     import requests
 
     insecure = os.environ.get(INSECURE, "").lower() in ("true", "1")
-    response = requests.get(
-        f"{uri.rstrip('/')}/api/2.0/mlflow/experiments/search?max_results=1",
+    return requests.get(
+        f"{uri.rstrip('/')}/{page}",
         timeout=ANSWER_TIMEOUT_SECONDS,
         verify=os.environ.get(SERVER_CERTIFICATE) or not insecure,
         cert=os.environ.get(CLIENT_CERTIFICATE),
     )
-    return response.status_code < 500  # below: it may ask for MLflow's password
 
 
 def await_server(

@@ -50,6 +50,11 @@ def prepare(uri: str, study: str, note: str = "") -> str:
     return experiment
 
 
+def is_empty(uri: str) -> bool:
+    """Return whether the store is an SQLite file that does not exist yet."""
+    return uri.startswith("sqlite:///") and not Path(uri.removeprefix("sqlite:///")).exists()
+
+
 def call_with_retry(uri: str, call: Callable[[], T]) -> T:
     """Return what `call` returns; if the server is lost meanwhile, wait for it and retry.
 

@@ -11,8 +11,10 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 
 from cnn_anatomy.core.uris import without_secrets_inside
-from cnn_anatomy.tracking.provenance import process_tags
+from cnn_anatomy.tracking.provenance import code_commit, process_tags
 from cnn_anatomy.tracking.run_cache import training_runs
+
+SWEEP_TAG = "sweep"  # the parent run of the latest sweep that counts a run
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,8 @@ def start_parent(
         "study": study,
         "preset": str(preset).lower(),
         "mlflow.user": "sweep",
+        "mlflow.source.name": f"study={study}",
+        "mlflow.source.git.commit": code_commit(),
         **process_tags(),
     }
     parent = client.create_run(experiment, run_name=f"sweep of {study}", tags=tags)
@@ -65,6 +69,17 @@ def start_parent(
     # Readers look for this tag and then read the plan, so it comes last.
     client.set_tag(parent.info.run_id, "kind", "sweep")
     return parent.info.run_id
+
+
+def count_runs(client: MlflowClient, sweeps: Mapping[str, str]) -> None:
+    """Mark runs that were done before as counted by a sweep, as its own are from their start.
+
+    Args:
+        client: the store's client.
+        sweeps: id of the run → id of the sweep's parent run.
+    """
+    for run_id, parent in sweeps.items():
+        client.set_tag(run_id, SWEEP_TAG, parent)
 
 
 def describe(client: MlflowClient, parent: str, markdown: str, folder: Path) -> None:

@@ -56,7 +56,7 @@ class ResumeCheckpoint(Checkpoint):
             return
         metrics = {k: float(v) for k, v in trainer.callback_metrics.items() if k[:6] == "train/"}
         for logger in trainer.loggers:
-            logger.log_metrics({**metrics, "epoch": trainer.current_epoch}, trainer.global_step - 1)
+            logger.log_metrics({**metrics, "epoch": trainer.current_epoch})
         trainer.save_checkpoint(Path(trainer.default_root_dir) / RESUME_FILE)
 
 

@@ -61,7 +61,8 @@ def fit(
         compilation = compiled(classifier.network) if spec.config.compile else nullcontext()
         with compilation, nondeterminism_refused():
             trainer.fit(classifier, datamodule=data, ckpt_path=checkpoint, weights_only=True)
-        tested = trainer.test(classifier, datamodule=data, verbose=False)
+        with nullcontext() if logger is None else logger.final_metrics():
+            tested = trainer.test(classifier, datamodule=data, verbose=False)
     metrics = {k: float(v) for result in tested for k, v in result.items()}
     weights = classifier.network.state_dict()
     if logger is not None and spec.config.tracking.weights:

@@ -88,7 +88,8 @@ def run_params(spec: RunSpec) -> dict[str, Any]:
         for key, value in spec.config[group].items():
             if isinstance(value, int | float | str) and not str(key).startswith("_"):
                 params[f"{group}.{key!s}"] = value
-    return {**params, "compile": spec.config.compile, "seed": spec.config.seed}
+    chosen = {"compile": spec.config.compile, "seed": spec.config.seed}
+    return {**params, **chosen, "variant": spec.config.variant}
 
 
 def _log_inputs(spec: RunSpec, data: ImageData, logger: RunLogger) -> None:
