@@ -35,14 +35,13 @@ def shown_server(uri: str, address: str) -> str:
 def main() -> None:
     """Print the links; a store on a server is shown at the server's own address."""
     uri = tracking_uri()
+    server = shown_server(uri, sys.argv[1])
     with reported_errors():
         require_server(uri)
-    server = shown_server(uri, sys.argv[1])
-    print(f"all studies: {server}/#/experiments?{WORKFLOW}")
-    if not is_empty(uri):
-        for study, link in study_links(MlflowClient(uri), server):
-            print(f"{study}: {link}")
-    sys.stdout.flush()
+        print(f"all studies: {server}/#/experiments?{WORKFLOW}")
+        if not is_empty(uri):
+            for study, link in study_links(MlflowClient(uri), server):
+                print(f"{study}: {link}")
 
 
 if __name__ == "__main__":
