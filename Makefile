@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help sweep plan table reproduce report sync ui server bench bench-store screenshot test test-slow test-part test-faults test-slurm test-ray test-server test-ddp test-gpu lint format lock clean
+.PHONY: help sweep plan table reproduce report sync ui server bench bench-gpu bench-store screenshot test test-slow test-part test-faults test-slurm test-ray test-server test-ddp test-gpu lint format lock clean
 export OMP_NUM_THREADS ?= 1
 # Without these MLflow's server starts seven more processes, for jobs on language models, and
 # reports how it is used.
@@ -67,6 +67,9 @@ server: .venv/cluster ## share runs at http://HOST:PORT on PostgreSQL: BACKEND=,
 
 bench: .venv/stamp ## time training against bare PyTorch and common practice; QUICK=1 takes minutes
 	@$(RUN) benchmarks $(if $(QUICK),quick)
+
+bench-gpu: .venv/stamp ## check and time one GPU in under eight minutes, into outputs/gpu
+	@$(RUN) benchmarks.gpu
 
 bench-store: .venv/stamp ## time tables and plans of thousands of runs
 	@$(RUN) benchmarks.store

@@ -34,34 +34,44 @@ from cnn_anatomy.training.run import run
 from cnn_anatomy.training.run_spec import RunSpec
 
 Way = Callable[[Case, Path], float]
+Step = Callable[[], None]
 
 
 def limit(case: Case, folder: Path) -> float:
     """Train on one batch in memory: forward, loss, backward, step, and nothing else."""
+    step, images = bare_step(case, folder)
+    clock = Clock()
+    for _ in range(case.config(folder).trainer.max_epochs):
+        clock.start()
+        for _ in range(case.images // images):
+            step()
+            clock.images += images
+        if torch.cuda.is_available():
+            torch.cuda.synchronize()
+        clock.stop()
+    return clock.rate
+
+
+def bare_step(case: Case, folder: Path) -> tuple[Step, int]:
+    """Return a training step on one batch, which stays on the device, and the batch's size."""
     spec = RunSpec.of(case.config(folder))
     config, data = spec.config, build_data(spec)
     classifier, _ = build_classifier(spec, data)
-    trainer = bare_trainer(dict(config.trainer))
-    device = trainer.strategy.root_device
+    device = bare_trainer(dict(config.trainer)).strategy.root_device
     network = classifier.network.train().to(device)
     optimizer = instantiate(config.optimizer)(network.parameters())
     batch = next(iter(data.batches(data.load().train, train=True)))
     images, labels = (tensor.to(device) for tensor in batch)
     is_bfloat16 = config.trainer.precision == "bf16-mixed"
-    clock = Clock()
-    for _ in range(config.trainer.max_epochs):
-        clock.start()
-        for _ in range(case.images // config.data.batch_size):
-            with torch.autocast(device.type, torch.bfloat16, enabled=is_bfloat16):
-                loss = F.cross_entropy(network(images).logits, labels)
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            clock.images += len(labels)
-        if device.type == "cuda":
-            torch.cuda.synchronize()
-        clock.stop()
-    return clock.rate
+
+    def step() -> None:
+        with torch.autocast(device.type, torch.bfloat16, is_bfloat16, cache_enabled=False):
+            loss = F.cross_entropy(network(images).logits, labels)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+
+    return step, len(labels)
 
 
 def ours(case: Case, folder: Path, *overrides: str) -> float:

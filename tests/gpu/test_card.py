@@ -104,3 +104,20 @@ def test_the_adaptive_average_is_pytorchs_and_repeats(size):
         assert all(torch.equal(gradient, gradients[0]) for gradient in gradients)
     finally:
         torch.use_deterministic_algorithms(False)
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_a_graph_trains_to_the_same_bits(variant, tmp_path):
+    words = [word for word in VARIANTS[variant] if not word.startswith("transfer")]
+    words += [*TWO_STEPS, "data.source.train=100"]
+    assert_same(trained(tmp_path, *words, "callbacks=cuda_graph"), trained(tmp_path, *words))
+
+
+def test_a_graph_is_used(tmp_path, monkeypatch):
+    made = []
+    original = torch.cuda.make_graphed_callables
+    monkeypatch.setattr(
+        torch.cuda, "make_graphed_callables", lambda *a, **k: made.append(1) or original(*a, **k)
+    )
+    trained(tmp_path, "callbacks=cuda_graph")
+    assert made == [1]

@@ -20,8 +20,8 @@ from cnn_anatomy.distributed.process_group import average
 from cnn_anatomy.networks.network import weight_layers
 from cnn_anatomy.probes.float32 import float32
 from cnn_anatomy.probes.logged import log
-from cnn_anatomy.probes.undisturbed import undisturbed
 from cnn_anatomy.training.classifier import Classifier
+from cnn_anatomy.training.undisturbed import undisturbed
 
 
 class GradientProbe(pl.Callback):
