@@ -71,7 +71,7 @@ class ModuleText:
 
     def __post_init__(self) -> None:
         is_package = any(name.startswith(f"{self.name}.") for name in self.modules)
-        self.imports = dict(_imports(self.tree, self.name, is_package))
+        self.imports = dict(imports(self.tree, self.name, is_package))
         self.globals = _bound_by_all(self.tree.body)
         self.locals: frozenset[str] = frozenset()
 
@@ -182,7 +182,7 @@ def _counting(body: list[ast.stmt], *, fields: bool = False) -> Iterator[ast.stm
                 yield statement
 
 
-def _imports(tree: ast.Module, module: str, is_package: bool) -> Iterator[tuple[str, str]]:
+def imports(tree: ast.Module, module: str, is_package: bool) -> Iterator[tuple[str, str]]:
     """Yield every imported name and the full dotted name that it stands for."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):

@@ -11,6 +11,7 @@ from typing import Any
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from cnn_anatomy.config.code_version import PACKAGE, code_version
+from cnn_anatomy.config.foreign_code import foreign_code, foreign_files
 from cnn_anatomy.config.normal_form import short_hash
 
 # Top-level keys, and keys anywhere, that do not change a run's result.
@@ -24,7 +25,8 @@ SEED_PLACEHOLDER = "\0seed"
 def run_key(config: DictConfig) -> str:
     """Return 16 hexadecimal digits that follow from the settings and code which determine a result.
 
-    Names, paths and hardware do not count.
+    The code is this package's own, and what the configuration names outside it: a user's modules
+    and the versions of installed packages. Names, paths and hardware do not count.
     """
     return short_hash(_text(_relevant(config)))
 
@@ -37,9 +39,11 @@ def run_keys(config: DictConfig, seeds: Sequence[int]) -> list[str]:
 
 
 def named_files(configs: Iterable[DictConfig]) -> set[Path]:
-    """Return the paths in `configs` of files whose contents count, existing or not."""
+    """Return the files whose contents count for `configs`, existing or not: weights and code."""
+    configs = list(configs)
     values = (config[group].get(key) for config in configs for group, key in FILES)
-    return {Path(value) for value in values if isinstance(value, str)}
+    code = (foreign_files(_plain(config)) for config in configs)
+    return {Path(value) for value in values if isinstance(value, str)}.union(*code)
 
 
 def counting(value: Any) -> Any:
@@ -53,18 +57,24 @@ def counting(value: Any) -> Any:
     return [counting(item) for item in value] if isinstance(value, list) else value
 
 
-def _relevant(config: DictConfig | ListConfig) -> dict[str, Any]:
-    plain = OmegaConf.to_container(config, resolve=True)
-    assert isinstance(plain, dict)
+def _relevant(config: DictConfig | ListConfig) -> list[Any]:
+    """Return what counts of a configuration and the code that it names."""
+    plain = _plain(config)
     for group, key in FILES:
         value = plain[group].get(key)
         if isinstance(value, str) and Path(value).is_file():
             plain[group][key] = hashlib.sha256(Path(value).read_bytes()).hexdigest()
-    return counting({key: value for key, value in plain.items() if key not in BOOKKEEPING})
+    return [counting(plain), code_version(), foreign_code(plain)]
 
 
 def _text(relevant: Any) -> str:
-    return json.dumps([relevant, code_version()], sort_keys=True)
+    return json.dumps(relevant, sort_keys=True)
+
+
+def _plain(config: DictConfig | ListConfig) -> dict[str, Any]:
+    plain = OmegaConf.to_container(config, resolve=True)
+    assert isinstance(plain, dict)
+    return {str(key): value for key, value in plain.items() if key not in BOOKKEEPING}
 
 
 def _with_seed(zero: Any, one: Any, seed: Any) -> Any:

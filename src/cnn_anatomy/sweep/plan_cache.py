@@ -6,12 +6,12 @@ import hashlib
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
+from cnn_anatomy.config.foreign_code import installed_packages
 from cnn_anatomy.core.atomic import atomic_write
 from cnn_anatomy.core.paths import CONF, EXPERIMENTS, HOME, PACKAGE, cache
 from cnn_anatomy.studies.study import PlannedRun
@@ -25,10 +25,10 @@ class PlanCache:
     """A sweep's jobs, and whether they were published, in a file of the cache.
 
     The file's name is a hash of what the jobs depend on: the runs' overrides, the configuration
-    common to all runs, every file of `conf`, `experiments` and `src`, and Hydra's version. The
-    files that variants name are compared when the jobs are loaded. Nothing is cached where the
-    configuration depends on more: on another folder of configs, or on an interpolation in an
-    override.
+    common to all runs, every file of `conf`, `experiments` and `src`, and the installed packages.
+    The files that variants name, their code included, are compared when the jobs are loaded.
+    Nothing is cached where the configuration depends on more: on another folder of configs, or on
+    an interpolation in an override.
     """
 
     def __init__(self, runs: Sequence[PlannedRun], common: DictConfig) -> None:
@@ -87,7 +87,7 @@ def _digest(runs: Sequence[PlannedRun], common: DictConfig) -> str:
     parts = [
         json.dumps(OmegaConf.to_container(shared, resolve=True), default=str),
         json.dumps([common.hydra.job.config_name, runs]),
-        *(version(package) for package in ("hydra-core", "omegaconf")),
+        *installed_packages(),
     ]
     digest = hashlib.sha256("\n".join(parts).encode())
     for file in _source_files():

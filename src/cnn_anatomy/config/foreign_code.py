@@ -1,0 +1,124 @@
+"""The code outside the package that a configuration names: a user's own, and installed packages."""
+
+from __future__ import annotations
+
+import ast
+import site
+import sysconfig
+from collections.abc import Iterable, Iterator
+from functools import cache
+from importlib.metadata import PackageNotFoundError, packages_distributions, version
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from cnn_anatomy.config.normal_form import imports, normalise, short_hash
+
+OURS = ("cnn_anatomy", "hydra_plugins")
+LOOKUPS = ("hydra.utils.get_class", "hydra.utils.get_method", "hydra.utils.get_object")
+SITES = {
+    *(Path(sysconfig.get_path(name)) for name in ("purelib", "platlib")),
+    *map(Path, [*site.getsitepackages(), site.getusersitepackages()]),
+}
+STANDARD_LIBRARY = Path(sysconfig.get_path("stdlib"))
+
+
+def foreign_code(config: Any) -> list[str]:
+    """Return a text for every part of the code outside this package that a plain `config` names.
+
+    An installed package counts by its version, without the local part (`+cu132`), which tells
+    hardware apart. Files of the user's own count by their normal form: those that `config` names,
+    and those that these import, as far as import statements show.
+    """
+    names = set(foreign_targets(config))
+    trees = {name: ast.parse(file.read_bytes()) for name, file in _own_modules(names).items()}
+    modules = {module for name in trees for module in _prefixes(name)}
+    text = "\n".join(sorted(normalise(trees, modules)))
+    versions = {version for name in names for version in _versions(name.partition(".")[0])}
+    return [*sorted(versions), *([short_hash(text)] if text else [])]
+
+
+def foreign_files(config: Any) -> set[Path]:
+    """Return the files of the user's own whose code counts for a plain `config`."""
+    return set(_own_modules(foreign_targets(config)).values())
+
+
+def installed_packages() -> list[str]:
+    """Return a name of every installed package that tells its version."""
+    return sorted(path.name for place in SITES for path in place.glob("*.dist-info"))
+
+
+def foreign_targets(node: Any) -> Iterator[str]:
+    """Yield the dotted names in a plain config of classes and functions outside this package."""
+    if isinstance(node, dict):
+        target = node.get("_target_")
+        name = node.get("path") if target in LOOKUPS else target
+        if isinstance(name, str) and name.partition(".")[0] not in OURS:
+            yield name
+    if isinstance(node, dict | list):
+        for element in node.values() if isinstance(node, dict) else node:
+            yield from foreign_targets(element)
+
+
+def _own_modules(names: Iterable[str]) -> dict[str, Path]:
+    """Return the user's own modules that importing `names` runs, as name → file."""
+    modules: dict[str, Path] = {}
+    todo = list(names)
+    while todo:
+        for module, file in _module_files(todo.pop()):
+            if module not in modules and _is_own(file):
+                modules[module] = file
+                tree = ast.parse(file.read_bytes())
+                todo += [name for _, name in imports(tree, module, file.stem == "__init__")]
+    return modules
+
+
+def _module_files(name: str) -> Iterator[tuple[str, Path]]:
+    """Yield (module, file) of every module and package that is a prefix of a dotted name."""
+    first, *rest = name.split(".")
+    try:
+        spec = find_spec(first)
+    except (ImportError, ValueError):
+        return
+    if spec is None:
+        return
+    if spec.has_location and str(spec.origin).endswith(".py"):
+        yield first, Path(str(spec.origin))
+    folders = [Path(folder) for folder in spec.submodule_search_locations or ()]
+    module = first
+    for part in rest:
+        module = f"{module}.{part}"
+        files = [
+            file
+            for folder in folders
+            for file in (folder / part / "__init__.py", folder / f"{part}.py")
+            if file.is_file()
+        ]
+        if files:
+            yield module, files[0]
+        folders = [folder / part for folder in folders if (folder / part).is_dir()]
+
+
+def _is_own(file: Path) -> bool:
+    """Return whether a module is neither installed nor Python's, nor this package's."""
+    places = (*SITES, STANDARD_LIBRARY, Path(__file__).parents[1])
+    return not any(file.is_relative_to(place) for place in places)
+
+
+@cache
+def _versions(package: str) -> list[str]:
+    """Return `name version` of the distributions that have installed a top-level package."""
+    forms = (package, f"{package}.py")
+    if not any((place / form).exists() for place in SITES for form in forms):
+        return []
+    try:
+        versions = {package: version(package)}
+    except PackageNotFoundError:  # the distribution has another name; to list all takes 0.5 s
+        versions = {name: version(name) for name in packages_distributions().get(package, [])}
+    return [f"{name} {number.partition('+')[0]}" for name, number in versions.items()]
+
+
+def _prefixes(name: str) -> list[str]:
+    """Return `a`, `a.b` and `a.b.c` of `a.b.c`."""
+    parts = name.split(".")
+    return [".".join(parts[:count]) for count in range(1, len(parts) + 1)]
