@@ -63,6 +63,12 @@ def _is_gpu(name: str, indices: Sequence[str], uuids: Sequence[str]) -> bool:
     return name in indices or (name.startswith("GPU-") and any(u.startswith(name) for u in uuids))
 
 
+def gpu_memories() -> list[int]:
+    """Return the memory of each of this machine's GPUs in MiB."""
+    values = (value.split()[0] for value in _nvidia("memory.total") if value)
+    return [int(value) for value in values if value.isdigit()]
+
+
 def _compute_capability() -> float | None:
     """Return the compute capability of the first NVIDIA GPU, or None if none is visible."""
     values = _nvidia("compute_cap") if visible_gpus() else []
