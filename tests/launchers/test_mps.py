@@ -84,11 +84,11 @@ from cnn_anatomy.launchers.mps import MultiProcessService
 service = MultiProcessService()
 owner = type("Owner", (), {})()
 finalize(owner, service.stop)
-service.start()
-print("started", flush=True)
-if sys.argv[1] == "fail":
-    raise ValueError
 with STOP:
+    service.start()
+    print("started", flush=True)
+    if sys.argv[1] == "fail":
+        raise ValueError
     while sys.argv[1] == "wait":
         STOP.check()
         time.sleep(0.1)
