@@ -25,6 +25,9 @@ from cnn_anatomy.tracking.views import view_address
 
 VIEWS = {"table": False, "curves": True, "trade-off": True}  # whether each shows charts
 DRAWING_SECONDS = 8.0
+TOOLBARS_HIDDEN = """  // which else appear only under a pointer
+document.querySelectorAll('.modebar-container').forEach(bar => bar.remove())
+"""
 ASSISTANT_CLOSED = """
 if (location.protocol == 'http:')
     localStorage.setItem('mlflow.assistant.fab.autoOpenedOnFirstLoad_v1', 'true')
@@ -81,6 +84,7 @@ def main() -> None:
             link = view_address(address, experiment.experiment_id, key, charts=has_charts)
             open_page(driver, link)
             time.sleep(DRAWING_SECONDS)
+            driver.execute_script(TOOLBARS_HIDDEN)
             driver.save_screenshot(str(Path(folder) / f"mlflow-{key}.png"))
 
 

@@ -7,6 +7,7 @@ import urllib.error
 import urllib.request
 from types import SimpleNamespace
 
+import mlflow
 import pytest
 from helpers import REPOSITORY, environment
 from mlflow import MlflowClient
@@ -86,9 +87,9 @@ def ui(tmp_path_factory, new_store):
     uri = new_store(tmp_path_factory.mktemp("ui"))
     client, experiment = MlflowClient(uri), prepare(uri, "skip", STUDY.question)
     parent = fill(uri, experiment)
-    save_views(client, experiment, study_views(STUDY, parent))
     client.set_terminated(parent)
     with server(uri) as address, browser() as driver:
+        save_views(MlflowClient(address), experiment, study_views(STUDY, parent))
         yield SimpleNamespace(
             uri=uri, client=client, experiment=experiment, address=address, driver=driver
         )
@@ -203,6 +204,10 @@ def test_only_this_machine_is_answered(ui):
     assert status(ui.address, f"rebound.example.org:{port}") == 403
 
 
+def test_an_upgrade_of_mlflow_asks_for_these_tests_to_be_read_again():
+    assert mlflow.__version__.startswith(f"{views.UI_VERSION}.")
+
+
 def test_a_ui_of_another_version_gets_no_views(uri, monkeypatch):
     client, experiment = MlflowClient(uri), prepare(uri, "skip")
     monkeypatch.setattr(views, "UI_VERSION", "3.16")
@@ -216,5 +221,5 @@ def test_links_name_no_password_and_an_empty_store_has_none(tmp_path):
     done = subprocess.run(
         call, cwd=REPOSITORY, env=environment(tmp_path), capture_output=True, text=True, check=True
     )
-    assert done.stdout == f"all studies: http://127.0.0.1:5000/#/experiments?{views.WORKFLOW}\n"
+    assert done.stdout == ""
     assert not (tmp_path / "mlflow.db").exists()

@@ -11,6 +11,8 @@ from helpers import REPOSITORY, SMALL, environment
 from mlflow import MlflowClient
 from omegaconf import OmegaConf
 
+from cnn_anatomy.tracking.ui import study_links
+
 PARAMS = {
     *("model", "data", "block", "pooling", "skip", "inception", "aux", "freeze", "head", "norm"),
     *("activation", "init", "model.depth", "model.width", "inception.depth", "aux.weight"),
@@ -113,6 +115,18 @@ def test_the_parent_holds_plan_and_table(sweep):
     folder = sweep.client.download_artifacts(last.info.run_id, "", str(sweep.folder))
     planned = json.loads(open(f"{folder}/plan.json").read())["runs"]  # noqa: PTH123, SIM115
     assert {r["key"] for r in planned} == {r.data.tags["key"] for r in sweep.children}
+    assert last.data.metrics["runs/finished"] == 2
+    assert last.data.params["model.depth"] == "8"
+    contexts = {i.tags[0].value for i in last.inputs.dataset_inputs}
+    assert contexts == {"training", "validation", "test"}
+
+
+def test_the_views_show_what_the_sweep_counts_though_it_was_done_before(sweep):
+    last = sweep.parents[-1].info
+    assert {r.data.tags["sweep"] for r in sweep.children} == {last.run_id}
+    ((study, link),) = study_links(sweep.client, "http://127.0.0.1:5000/")
+    assert study == "adhoc"
+    assert link.startswith(f"http://127.0.0.1:5000/#/experiments/{last.experiment_id}/runs?")
 
 
 def test_the_store_lets_readers_read_while_one_writes(sweep):

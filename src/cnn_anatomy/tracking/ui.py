@@ -12,7 +12,7 @@ from cnn_anatomy.core.tracebacks import reported_errors
 from cnn_anatomy.core.uris import without_secrets
 from cnn_anatomy.tracking.server import require_server
 from cnn_anatomy.tracking.store import is_empty
-from cnn_anatomy.tracking.views import TAG, WORKFLOW, view_address
+from cnn_anatomy.tracking.views import TAG, view_address
 
 OPENED = "curves"  # the view that a link opens; the UI's menu has the others
 
@@ -38,7 +38,6 @@ def main() -> None:
     server = shown_server(uri, sys.argv[1])
     with reported_errors():
         require_server(uri)
-        print(f"all studies: {server}/#/experiments?{WORKFLOW}")
         if not is_empty(uri):
             for study, link in study_links(MlflowClient(uri), server):
                 print(f"{study}: {link}")
