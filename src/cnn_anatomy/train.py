@@ -19,6 +19,7 @@ from omegaconf import DictConfig
 
 from cnn_anatomy.config.options import check_option_names
 from cnn_anatomy.config.validation import check_config
+from cnn_anatomy.config.words import check_words, deferred, override_words
 from cnn_anatomy.core.environment import check_command_line, check_environment
 from cnn_anatomy.core.errors import ConfigError, RunFailed
 from cnn_anatomy.core.instantiation import original_error
@@ -69,7 +70,9 @@ def main() -> None:
         raise SystemExit(2) from None
     try:
         check_command_line(sys.argv[1:])
+        check_words(override_words(sys.argv[1:]))
         check_option_names(sys.argv[1:])
+        sys.argv[1:] = deferred(sys.argv[1:])
         train()
     except KeyboardInterrupt:
         raise SystemExit(130) from None

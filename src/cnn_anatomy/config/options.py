@@ -36,7 +36,8 @@ def check_option_names(overrides: Sequence[str]) -> None:
 
 def option_names(group: str) -> list[str]:
     """Return the options of a group, none if it is no group."""
-    return sorted(path.stem for path in (CONF / group).glob("*.yaml"))
+    files = (CONF / group).glob("*.yaml")  # hidden ones are an editor's
+    return sorted(file.stem for file in files if not file.name.startswith("."))
 
 
 @cache

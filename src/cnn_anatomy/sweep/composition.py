@@ -10,6 +10,8 @@ from omegaconf import DictConfig, OmegaConf
 from cnn_anatomy.config.options import check_option_names
 from cnn_anatomy.config.run_key import run_keys
 from cnn_anatomy.config.validation import check_config
+from cnn_anatomy.config.words import check_words
+from cnn_anatomy.core.errors import ConfigError
 from cnn_anatomy.studies.study import PlannedRun
 from cnn_anatomy.sweep.jobs import Job, quoted
 from cnn_anatomy.sweep.mistakes import Mistakes
@@ -36,6 +38,7 @@ def compose_variants(
     for run in {run.overrides: run for run in runs}.values():
         name = run.variant if run.study == ADHOC else f"{run.study}: {run.variant}"
         with mistakes.of(name):
+            check_words(run.overrides)
             check_option_names(run.overrides)
             config = loader.load_sweep_config(common, list(run.overrides))
             check_config(config, config.hydra.runtime.choices)
@@ -53,6 +56,9 @@ def key_jobs(
         runs: every run of the sweep.
         variants: the composed variants by their overrides.
         common: the configuration of the sweep as a whole, which names the cache.
+
+    Raises:
+        ConfigError: if two variants of a study are the same run.
     """
     seeds = sorted({run.seed for run in runs})
     keys = {
@@ -60,7 +66,21 @@ def key_jobs(
         for overrides, config in variants.items()
     }
     pinned = {overrides: _pinned(config, common) for overrides, config in variants.items()}
-    return tuple(Job(run, keys[run.overrides][run.seed], pinned[run.overrides]) for run in runs)
+    jobs = tuple(Job(run, keys[run.overrides][run.seed], pinned[run.overrides]) for run in runs)
+    _refuse_twins(jobs)
+    return jobs
+
+
+def _refuse_twins(jobs: Iterable[Job]) -> None:
+    """Raise a ConfigError if two variants of a study are the same run under two names."""
+    variants: dict[tuple[str, str], str] = {}
+    for job in jobs:
+        first = variants.setdefault((job.run.study, job.key), job.run.variant)
+        if first != job.run.variant:
+            raise ConfigError(
+                f"{job.run.study}: the variants {first} and {job.run.variant} are the same run, "
+                "since all that determines a result is equal: leave one out"
+            )
 
 
 def _pinned(config: DictConfig, common: DictConfig) -> tuple[str, ...]:

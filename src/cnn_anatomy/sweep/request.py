@@ -155,10 +155,11 @@ def _refuse_axes(studies: Sequence[Study], common: Sequence[Override]) -> None:
             for word in words
         }
         for override in common:
-            if override.key_or_group in varied:
+            key = override.key_or_group  # whose keys it replaces, too
+            if any(name == key or name.startswith(f"{key}.") for name in varied):
                 raise ConfigError(
                     f"{override.input_line} would replace what the variants of study={study.name} "
-                    f"differ in: leave it out, or sweep {override.key_or_group} without study="
+                    f"differ in: leave it out, or sweep {key} without study="
                 )
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import cast
 
-from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.plugins import Plugins
 from hydra.core.utils import JobReturn
 from hydra.plugins.sweeper import Sweeper
@@ -12,6 +11,7 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
 from cnn_anatomy.config.run_key import named_files
+from cnn_anatomy.config.words import undeferred
 from cnn_anatomy.core.errors import ConfigError
 from cnn_anatomy.core.paths import CONF, cache, tracking_uri
 from cnn_anatomy.launchers.launcher import SweepLauncher
@@ -70,8 +70,7 @@ class StudySweeper(Sweeper):
             ConfigError: if the sweep makes no sense, before anything is trained.
             SystemExit: with status 1, if a run failed.
         """
-        parser = OverridesParser.create(config_loader=self.context.config_loader)
-        request = parse_sweep(parser.parse_overrides(arguments), self.seeds, self.budget)
+        request = parse_sweep(undeferred(arguments), self.seeds, self.budget)
         for study in request.studies:
             for name in study.metrics:
                 metric(name)

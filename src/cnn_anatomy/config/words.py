@@ -1,0 +1,108 @@
+"""The words of the command line, key=value each, before Hydra composes them."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import ChoiceSweep, Override, Quote, QuotedString
+from hydra.errors import HydraException
+
+from cnn_anatomy.config.options import option_names
+from cnn_anatomy.core.errors import ConfigError
+
+# Options of the command line whose value is the next word.
+WITH_VALUE = {
+    *("--config-dir", "-cd", "--config-path", "-cp", "--config-name", "-cn", "--package", "-p"),
+    *("--cfg", "-c", "--info", "-i", "--experimental-rerun"),
+}
+MULTIRUN = {"--multirun", "-m"}
+
+
+def check_words(words: Iterable[str]) -> None:
+    """Check that Hydra's grammar can read every override.
+
+    Raises:
+        ConfigError: if it can't, with the key, the value and the quotes by which it can.
+    """
+    for word in words:
+        try:
+            _parsed(word)
+        except HydraException:
+            raise ConfigError(_refusal(word)) from None
+
+
+def deferred(arguments: Sequence[str]) -> list[str]:
+    """Return the command line with the settings of options deferred to the variants of a sweep.
+
+    Hydra composes the sweep as a whole first, where `pooling.size=5` would be checked against the
+    default pooling and not against those of the variants. A setting swept over its single value
+    counts for the variants alone; `undeferred` takes that back.
+    """
+    overrides = set(override_words(arguments))
+    if not MULTIRUN.intersection(arguments):
+        return list(arguments)
+    return [_deferred(word) if word in overrides else word for word in arguments]
+
+
+def undeferred(words: Iterable[str]) -> list[Override]:
+    """Return parsed overrides, in which a setting swept over a single value is that value."""
+    overrides = [_parsed(word) for word in words]
+    return [
+        _parsed(_around(o, str(o.input_line).partition("choice(")[2][:-1]))
+        if _is_deferred(o)
+        else o
+        for o in overrides
+    ]
+
+
+def override_words(arguments: Sequence[str]) -> Iterator[str]:
+    """Yield the words of a command line that are overrides."""
+    before = ""
+    for word in arguments:
+        if not word.startswith("-") and before not in WITH_VALUE:
+            yield word
+        before = word
+
+
+def _deferred(word: str) -> str:
+    override = _parsed(word)
+    group, dot, _ = override.key_or_group.partition(".")
+    value = word.partition("=")[2]
+    several = len(option_names(group)) > 1
+    if not (dot and value and several) or override.is_sweep_override() or override.is_delete():
+        return word
+    return _around(override, f"choice({value})")
+
+
+def _is_deferred(override: Override) -> bool:
+    value = override._value
+    single = isinstance(value, ChoiceSweep) and not value.simple_form and len(value.list) == 1
+    return single and "." in override.key_or_group
+
+
+def _around(override: Override, value: str) -> str:
+    """Return an override's word with another value."""
+    return f"{str(override.input_line).partition('=')[0]}={value}"
+
+
+def _parsed(word: str) -> Override:
+    return OverridesParser.create().parse_override(word)
+
+
+def _refusal(word: str) -> str:
+    key, equals, value = word.partition("=")
+    if not equals:
+        return f"{word} is no override: write key=value"
+    path = str(Path(value).expanduser()) if value.startswith("~/") else value
+    quoted = f"{key}={QuotedString(path, Quote.double).with_quotes()}"
+    try:
+        _parsed(quoted)
+    except HydraException:
+        return f"{word} is no override: write key=value"
+    return (
+        f"{word} has characters that mean something in Hydra's grammar: if the value is a text, "
+        f"quote it twice, as in {shlex.quote(quoted)}"
+    )
