@@ -1,16 +1,13 @@
-"""Intervals for many looks and many claims, held against simulation and closed forms."""
+"""Intervals for many looks, held against simulation and closed forms."""
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cnn_anatomy.results.sequential import (
-    PRIOR_PRECISION,
-    Interval,
-    confidence_sequence,
-    decided_together,
-)
+from cnn_anatomy.results.multiplicity import decided_together
+from cnn_anatomy.results.sequential import PRIOR_PRECISION, confidence_sequence
+from cnn_anatomy.results.statistics import Interval
 
 ALPHA = 0.05
 
@@ -65,15 +62,6 @@ def test_a_smaller_error_asks_for_a_wider_interval(x, alpha):
 def test_nothing_is_known_of_no_value_and_of_one():
     everything = Interval(-np.inf, np.inf)
     assert confidence_sequence([], ALPHA) == confidence_sequence([3.0], ALPHA) == everything
-
-
-def test_claims_are_decided_at_the_level_that_their_number_earns():
-    needed = [0.001, 0.02, 0.03, 0.2]  # the level from which on each is decided
-    claims, level = decided_together(lambda k, level: level >= needed[k], 4, 0.05)
-    assert claims == {0, 1, 2}
-    assert level == pytest.approx(0.0375)
-    assert decided_together(lambda k, level: False, 4, 0.05) == (frozenset(), 0.0125)
-    assert decided_together(lambda k, level: True, 3, 0.05) == (frozenset({0, 1, 2}), 0.05)
 
 
 def test_false_decisions_stay_below_alpha_when_each_claim_stops_when_it_is_decided():

@@ -10,7 +10,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from cnn_anatomy.results.statistics import holm, paired_difference, sign_flip, summarise
+from cnn_anatomy.results.statistics import (
+    holm,
+    independent_sum,
+    paired_difference,
+    paired_sum,
+    sign_flip,
+    summarise,
+)
+
+SIDE = st.lists(st.integers(-1000, 1000).map(lambda x: x / 10), min_size=2, max_size=12)
 
 
 @given(st.lists(st.floats(-1e3, 1e3), min_size=2, max_size=12))
@@ -30,6 +39,54 @@ def test_one_value_has_no_interval_and_none_no_summary():
     assert one is not None
     assert np.isnan([one.std, one.low, one.high]).all()
     assert summarise([]) is None
+
+
+@given(SIDE, SIDE, st.floats(0.001, 0.2))
+def test_two_sides_make_welchs_interval(a, b, alpha):
+    estimate = independent_sum([a, b], [1, -1])
+    if np.ptp(a) + np.ptp(b):
+        welch = stats.ttest_ind(a, b, equal_var=False).confidence_interval(1 - alpha)
+        assert estimate.interval(alpha) == pytest.approx((welch.low, welch.high), abs=1e-6)
+    else:
+        assert estimate.interval(alpha) == (a[0] - b[0], a[0] - b[0])
+
+
+@given(st.lists(st.tuples(*[st.integers(-1000, 1000)] * 2), min_size=2, max_size=12))
+def test_two_paired_sides_make_students_interval(pairs):
+    a, b = np.array(pairs, dtype=float).T
+    student = (
+        stats.ttest_rel(a, b).confidence_interval(0.99) if np.ptp(a - b) else [a[0] - b[0]] * 2
+    )
+    gap = [np.nan]  # a run that is missing takes its pair away
+    estimate = paired_sum([[*a, *gap], [*b, 7.0]], [1, -1])
+    assert estimate.n == len(pairs)
+    assert estimate.interval(0.01) == pytest.approx((student[0], student[1]), abs=1e-6)
+
+
+@given(st.lists(SIDE, min_size=4, max_size=4), st.floats(-100, 100))
+def test_a_constant_changes_no_contrast_and_opposite_weights_mirror_it(sides, constant):
+    weights = [1, -1, -1, 1]
+    low, high = independent_sum(sides, weights).interval()
+    moved = independent_sum([[x + constant for x in side] for side in sides], weights)
+    assert moved.interval() == pytest.approx((low, high), abs=1e-6)
+    mirrored = independent_sum(sides, [-w for w in weights]).interval()
+    assert mirrored == pytest.approx((-high, -low), abs=1e-6)
+
+
+def test_a_contrast_of_equal_sides_has_the_error_and_freedom_of_the_analysis_of_variance():
+    sides = np.array([[1.0, 2, 3], [2, 3, 4], [5, 6, 7], [9, 10, 11]])  # variance 1 each
+    estimate = independent_sum(sides, [1, -1, -1, 1])
+    assert estimate.value == (2 - 3) - (6 - 10)
+    assert estimate.error == pytest.approx(math.sqrt(4 / 3))
+    assert estimate.freedom == pytest.approx(4 * 2)
+    assert paired_sum(sides, [1, -1, -1, 1]).error == 0  # the sides move alike
+
+
+def test_one_value_leaves_the_error_unknown_and_none_the_sum():
+    one = independent_sum([[1.0], [2.0, 3.0]], [1, -1])
+    assert (one.value, one.n, *one.interval()) == (-1.5, 1, -np.inf, np.inf)
+    assert independent_sum([[1.0, 2.0], [np.nan]], [1, -1]) is None
+    assert paired_sum([[1.0, np.nan], [np.nan, 2.0]], [1, -1]) is None
 
 
 @pytest.mark.parametrize("n", range(1, 15))

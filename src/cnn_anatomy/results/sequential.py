@@ -1,26 +1,20 @@
-"""Intervals that hold however often one looks, and for however many claims one decides.
+"""Intervals that hold however often one looks.
 
-Seeds are added until a claim is decided, so that each claim is looked at many times, and a ledger
-holds many claims. Student's interval holds at one look, fixed beforehand; these hold at all.
+If seeds are added until a claim is decided, the claim is looked at many times. Student's interval
+holds at one look, fixed beforehand; these hold at all.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from collections.abc import Sequence
 
 import numpy as np
+
+from cnn_anatomy.results.statistics import Interval
 
 # The prior of the standardised mean is normal with variance 1 / PRIOR_PRECISION: intervals are
 # narrowest for differences of about two standard deviations, at eight to sixteen values.
 PRIOR_PRECISION = 0.3
-
-
-class Interval(NamedTuple):
-    """The values from `low` to `high`."""
-
-    low: float
-    high: float
 
 
 def confidence_sequence(
@@ -52,27 +46,3 @@ def confidence_sequence(
         return Interval(-np.inf, np.inf)
     half = float(x.std()) * np.sqrt((growth - 1) / left)
     return Interval(float(x.mean() - half), float(x.mean() + half))
-
-
-def decided_together(
-    decided: Callable[[int, float], bool], count: int, alpha: float
-) -> tuple[frozenset[int], float]:
-    """Return which of `count` claims are decided, and the level of their intervals.
-
-    Claims are decided by intervals at the level α R / K, where R of the K claims are decided: then
-    the expected share of wrong intervals among those decided is at most `alpha`, whatever depends
-    on what (e-BY, Xu, Wang & Ramdas 2022, Post-selection inference for e-value based confidence
-    intervals). R is the largest number that fits; where none is decided, the level is α / K.
-
-    Args:
-        decided: says of a claim, by its number, whether its interval at a level decides it; a claim
-            that is decided at a level is decided at every larger one.
-        count: the number of claims, K.
-        alpha: the expected share of errors.
-    """
-    for number in range(count, 0, -1):
-        level = alpha * (number / count)
-        claims = frozenset(claim for claim in range(count) if decided(claim, level))
-        if len(claims) >= number:
-            return claims, level
-    return frozenset(), alpha / max(count, 1)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from scipy import special  # scipy.stats takes a second to import: only claims wait for it
 
+ALPHA = 0.05  # 1 − the confidence of an interval
 EXACT_SEEDS = 14  # the sign-flip test enumerates all 2ⁿ signs up to this n
 BOOTSTRAP_RESAMPLES = 9999
 
@@ -37,6 +39,68 @@ def summarise(values: Iterable[float]) -> Summary | None:
     std = float(x.std(ddof=1))
     half = float(special.stdtrit(len(x) - 1, 0.975)) * std / np.sqrt(len(x))
     return Summary(len(x), mean, std, mean - half, mean + half)
+
+
+class Interval(NamedTuple):
+    """The values from `low` to `high`."""
+
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """An estimate that is normal, or nearly, about the value that it estimates.
+
+    Args:
+        value: the estimate.
+        error: its standard error; infinite if a single value of a side leaves it unknown.
+        freedom: degrees of freedom of the standard error.
+        n: number of values, in the smallest side.
+    """
+
+    value: float
+    error: float
+    freedom: float
+    n: int
+
+    def interval(self, alpha: float = ALPHA) -> Interval:
+        """Return Student's interval, which misses the true value with probability `alpha`."""
+        if not np.isfinite(self.error):
+            return Interval(-np.inf, np.inf)
+        half = float(special.stdtrit(self.freedom, 1 - alpha / 2)) * self.error
+        return Interval(self.value - half, self.value + half)
+
+
+def independent_sum(sides: Sequence[Iterable[float]], weights: Sequence[float]) -> Estimate | None:
+    """Estimate Σ wᵢ μᵢ from independent values of each side; return None if a side has none.
+
+    Each side has a variance of its own: degrees of freedom by Welch 1947 (section 4) and
+    Satterthwaite 1946. Two sides with the weights 1 and −1 make Welch's t-test.
+    """
+    values = [_finite(side) for side in sides]
+    n = np.array([len(x) for x in values])
+    if not n.all():
+        return None
+    w = np.asarray(weights, dtype=float)
+    value = float(w @ [x.mean() for x in values])
+    if (n < 2).any():
+        return Estimate(value, np.inf, np.nan, int(n.min()))
+    parts = w**2 * [x.var(ddof=1) for x in values] / n
+    total = parts.sum()
+    shares = parts / total if total else np.ones(len(parts)) / len(parts)
+    return Estimate(
+        value, float(np.sqrt(total)), float(1 / (shares**2 / (n - 1)).sum()), int(n.min())
+    )
+
+
+def paired_sum(sides: Sequence[Sequence[float]], weights: Sequence[float]) -> Estimate | None:
+    """Estimate Σ wᵢ μᵢ from values (N,) of each side that belong together by their position.
+
+    Positions at which a side has no finite value are left out; return None if none is left. Two
+    sides with the weights 1 and −1 make Student's paired t-test.
+    """
+    return independent_sum([np.asarray(weights, dtype=float) @ np.asarray(sides, dtype=float)], [1])
 
 
 @dataclass(frozen=True)
