@@ -37,7 +37,7 @@ def test_as_many_are_decided_as_the_level_says(needed):
 
 @pytest.mark.parametrize("more", [1, 10, 50])
 def test_claims_that_cannot_be_decided_leave_the_others_decided(more):
-    assert 0.002 > ALPHA / (50 + more)  # Bonferroni's level, at which none would be
+    assert ALPHA / (50 + more) < 0.002  # Bonferroni's level, at which none would be
     assert decide([0.002] * 50 + [1.0] * more)[0] == frozenset(range(50))
 
 
