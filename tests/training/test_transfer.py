@@ -1,14 +1,19 @@
 """Where first weights come from: a file, an MLflow run; and what is thawed on the way."""
 
 import shutil
+from typing import Any
 
 import lightning.pytorch as pl
 import pytest
 import torch
+from hydra import compose, initialize_config_dir
 from mlflow import MlflowClient
 
 from cnn_anatomy.config.run_key import run_key
+from cnn_anatomy.config.saved_network import require_same_network
+from cnn_anatomy.config.validation import check_config
 from cnn_anatomy.core.errors import ConfigError
+from cnn_anatomy.core.paths import CONF
 from cnn_anatomy.training.build import build_classifier, build_data
 from cnn_anatomy.training.run import run
 from cnn_anatomy.training.run_spec import RunSpec
@@ -22,6 +27,13 @@ def prepared(config):
     classifier, _ = build_classifier(spec, data)
     transfer_weights(spec, classifier.network, data)
     return classifier.network
+
+
+def checked(*words):
+    """Check a configuration as the command does, before it imports PyTorch."""
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        config = compose("train", list(words), return_hydra_config=True)
+    check_config(config, config.hydra.runtime.choices)
 
 
 def test_a_run_gives_its_weights_to_another_task(small, tmp_path, uri):
@@ -49,6 +61,60 @@ def test_a_run_gives_its_weights_to_another_task(small, tmp_path, uri):
     assert not torch.equal(from_run[last], fresh[last])
     with pytest.raises(ConfigError, match=r"transfer\.source=runs:/0a1b has no weights\.pt"):
         prepared(small(*task, "transfer=run", "transfer.source=runs:/0a1b"))
+
+    other = (*task, "activation=gelu")
+    with pytest.raises(ConfigError, match=r"activation is ReLU in the config\.yaml beside .* GELU"):
+        prepared(small(*other, "transfer=run", f"transfer.source=runs:/{stored.info.run_id}"))
+    client.download_artifacts(stored.info.run_id, "config.yaml", str(tmp_path))
+    with pytest.raises(ConfigError, match=r"activation is ReLU in the config\.yaml beside .* GELU"):
+        checked(*other, "model.width=4", "transfer=checkpoint", f"transfer.source={path}")
+
+
+SAVED: dict[str, Any] = {
+    "_target_": "cnn_anatomy.networks.families.resnet",
+    "depth": 20,
+    "pooling": {"_target_": "cnn_anatomy.networks.pooling.BlurMax", "size": 3},
+    "skip": {"_target_": "cnn_anatomy.networks.skip.Identity"},
+    "head": {"_target_": "cnn_anatomy.networks.heads.GlobalAverage"},
+}
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("pooling", {"_target_": "cnn_anatomy.networks.pooling.Max"}, "pooling is BlurMax .* Max"),
+        ("pooling", {**SAVED["pooling"], "size": 5}, r"pooling\.size is 3 in .* and 5 here"),
+        ("skip", {"_target_": "cnn_anatomy.networks.skip.Plain"}, "skip is Identity in .* Plain"),
+        ("depth", 32, r"model\.depth is 20 in .* and 32 here"),
+    ],
+)
+def test_weights_of_a_network_with_other_parts_are_refused_by_key_and_both_values(
+    key, value, message
+):
+    require_same_network(SAVED, SAVED, "weights.pt")
+    with pytest.raises(ConfigError, match=message):
+        require_same_network(SAVED, {**SAVED, key: value}, "weights.pt")
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("head", {"_target_": "cnn_anatomy.networks.heads.Flatten"}),
+        ("skip", {"_target_": "cnn_anatomy.networks.other.Identity", "scale": 1}),
+    ],
+)
+def test_a_transfer_may_change_the_head_and_files_may_move(key, value):
+    require_same_network(SAVED, {**SAVED, key: value}, "weights.pt")
+
+
+def test_a_file_without_our_configuration_is_told_to_be_unverified(small, tmp_path, capsys):
+    path = tmp_path / "alone.pt"
+    torch.save(prepared(small("model.depth=8")).state_dict(), path)
+    (tmp_path / "config.yaml").write_text("model: {name: someone else's}\n")
+    words = ("model.depth=8", "transfer=checkpoint", f"transfer.source={path}")
+    checked(*words)
+    prepared(small(*words))
+    assert "alone.pt has no config.yaml of ours beside it" in capsys.readouterr().err
 
 
 def test_what_a_file_holds_counts_not_its_path(small, tmp_path):

@@ -13,6 +13,7 @@ from typing import Any
 
 from cnn_anatomy.config import constraints
 from cnn_anatomy.config.class_folders import check_images
+from cnn_anatomy.config.saved_network import require_same_network, saved_network
 from cnn_anatomy.config.signatures import signature
 from cnn_anatomy.core.errors import ConfigError
 
@@ -131,6 +132,9 @@ def _checkpoint_file(settings: Settings) -> None:
     source = settings["transfer"]["source"]
     if not Path(source).is_file():
         raise ConfigError(f"transfer.source={source} is no file: name one that holds a state dict")
+    saved = saved_network(Path(source).parent)
+    if saved is not None:
+        require_same_network(saved, settings["model"], source)
 
 
 def _run_id(settings: Settings) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 from filelock import FileLock
 from omegaconf import OmegaConf
 
+from cnn_anatomy.config.saved_network import CONFIG
 from cnn_anatomy.core.errors import ConfigError
 from cnn_anatomy.core.uris import without_secrets_inside
 from cnn_anatomy.data import ImageData
@@ -103,5 +104,5 @@ def _log_inputs(spec: RunSpec, data: ImageData, logger: RunLogger) -> None:
     log_dataset(logger, type(data.source).__name__, digests)
     with tempfile.TemporaryDirectory() as folder:
         config = without_secrets_inside(OmegaConf.to_container(spec.config))
-        (Path(folder) / "config.yaml").write_text(OmegaConf.to_yaml(config), encoding="utf-8")
+        (Path(folder) / CONFIG).write_text(OmegaConf.to_yaml(config), encoding="utf-8")
         logger.log_folder(folder)

@@ -10,11 +10,14 @@ from typing import Any
 import torch
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
+from omegaconf import DictConfig, OmegaConf
 from torch import Tensor, nn
 
+from cnn_anatomy.config.saved_network import CONFIG, require_same_network, saved_network
 from cnn_anatomy.core.atomic import atomic_write
 from cnn_anatomy.core.errors import ConfigError
 from cnn_anatomy.core.instantiation import instantiate
+from cnn_anatomy.core.notices import notice
 from cnn_anatomy.core.ranges import Count
 from cnn_anatomy.core.uris import without_secrets
 from cnn_anatomy.data import ImageData
@@ -27,6 +30,10 @@ from cnn_anatomy.training.fit import WEIGHTS, fit
 from cnn_anatomy.training.recording import opened_run, run_lock
 from cnn_anatomy.training.run_spec import RunSpec
 
+UNVERIFIED = (
+    f"has no {CONFIG} of ours beside it: whether its network had these parts without weights "
+    "(activation, pooling, skip) can't be verified"
+)
 # The parts that belong to the task and are never transferred: classifier and auxiliary heads.
 TASK_PARTS = ("head.classifier.", "auxiliary.")
 
@@ -64,6 +71,8 @@ class Checkpoint:
         Raises:
             ConfigError: if the file cannot be read, or holds anything but tensors.
         """
+        if rank() == 0 and saved_network(Path(self.source).parent) is None:
+            notice(f"transfer.source={self.source} {UNVERIFIED}")
         return read_weights(self.source)
 
 
@@ -77,7 +86,8 @@ class TrackedRun:
         """Return the run's artifact `weights.pt`.
 
         Raises:
-            ConfigError: if the store has no such run, or the run did not keep its weights.
+            ConfigError: if the store has no such run, the run did not keep its weights, or they
+                are those of another network.
         """
         uri = spec.store_uri
         run_id = self.source.removeprefix("runs:/")
@@ -86,12 +96,22 @@ class TrackedRun:
                 Path(uri.removeprefix("sqlite:///")).stat()
             client = MlflowClient(uri)
             with tempfile.TemporaryDirectory() as folder:
+                client.download_artifacts(run_id, CONFIG, folder)
+                saved = saved_network(Path(folder))
+                if saved is not None:
+                    require_same_network(saved, _plain(spec.config.model), self.source)
                 return read_weights(client.download_artifacts(run_id, WEIGHTS, folder))
         except (MlflowException, OSError) as error:
             raise ConfigError(
                 f"transfer.source={self.source} has no {WEIGHTS} in {without_secrets(uri)}: give "
                 "the id of a run that ended there, trained with tracking.weights=true"
             ) from error
+
+
+def _plain(model: DictConfig) -> dict[str, Any]:
+    plain = OmegaConf.to_container(model)
+    assert isinstance(plain, dict)
+    return {str(key): value for key, value in plain.items()}
 
 
 def transfer_weights(spec: RunSpec, network: Network, data: ImageData) -> None:

@@ -1,0 +1,68 @@
+"""The configuration saved beside weights: whether their network is the one that takes them.
+
+A state dict shows only parts with weights. Another activation, pooling or parameterless skip fits
+it as well, and computes something else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from cnn_anatomy.core.errors import ConfigError
+
+CONFIG = "config.yaml"  # which a run keeps beside its weights
+# Parts that a transfer may change: those of the task, and the random weights before it.
+FREE = {"head", "auxiliary", "init", "weights"}
+
+
+def saved_network(folder: Path) -> Mapping[str, Any] | None:
+    """Return the resolved `model` of the configuration that a run of ours saved in `folder`.
+
+    None if there is no such file, or it is not ours.
+    """
+    try:
+        content = yaml.safe_load((folder / CONFIG).read_text(encoding="utf-8"))
+    except (OSError, ValueError, yaml.YAMLError):
+        return None
+    model = content.get("model") if isinstance(content, dict) else None
+    ours = isinstance(model, dict) and str(model.get("_target_")).startswith("cnn_anatomy.")
+    return model if ours else None
+
+
+def require_same_network(
+    saved: Mapping[str, Any], asked: Mapping[str, Any], source: str | Path
+) -> None:
+    """Compare two resolved `model` configurations, but for the parts that a transfer may change.
+
+    Keys that only one of them has are left out: they are younger than the other configuration.
+
+    Raises:
+        ConfigError: with the first key that differs and both values.
+    """
+    for key, theirs, ours in _differences(saved, asked, "model"):
+        raise ConfigError(
+            f"transfer.source={source} holds the weights of another network: {key} is {theirs} in "
+            f"the {CONFIG} beside them and {ours} here"
+        )
+
+
+def _differences(
+    saved: Mapping[str, Any], asked: Mapping[str, Any], prefix: str
+) -> Iterator[tuple[str, Any, Any]]:
+    """Yield (key as on the command line, saved value, asked value) of every value that differs."""
+    for key in saved:
+        if key not in asked or (prefix == "model" and key in FREE):
+            continue
+        theirs, ours = saved[key], asked[key]
+        if isinstance(theirs, dict) and isinstance(ours, dict):  # a part, which is an axis
+            yield from _differences(theirs, ours, key if prefix == "model" else f"{prefix}.{key}")
+        elif key == "_target_":
+            theirs, ours = (str(value).rpartition(".")[2] for value in (theirs, ours))
+            if theirs != ours:
+                yield prefix, theirs, ours
+        elif theirs != ours:
+            yield f"{prefix}.{key}", theirs, ours
