@@ -146,6 +146,7 @@ def test_the_site_needs_no_other_host(site, published):
         assert "http" not in re.sub(r"data:[^\"]*", "", text)
         for target in re.findall(r'href="((?!data:)[^"]+)"', text):
             assert (site.parent / target).exists(), target
+    assert site.read_text(encoding="utf-8").count("<figure>") == 1  # of all claims
     study = site.with_name("skip.html").read_text(encoding="utf-8")
     assert study.count("<figure>") == len(published.page.figures)
 

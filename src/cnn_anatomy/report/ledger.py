@@ -9,6 +9,7 @@ from pathlib import Path
 from mlflow import MlflowClient
 
 from cnn_anatomy.core.atomic import write_text
+from cnn_anatomy.report.figures.forest import forest
 from cnn_anatomy.report.templating import render_template
 from cnn_anatomy.report.verdict_text import VERDICTS_NOTE, VerdictText, verdicts_to_markdown
 from cnn_anatomy.results.runs import Sweep, is_swept, read_sweep
@@ -30,6 +31,7 @@ TOPICS = {  # by the first letter of a claim's id
     "t": "Transfer",
 }
 OTHER_TOPIC = "Other"
+FOREST = "claims"  # the forest plot's file, without suffix
 
 
 @dataclass(frozen=True)
@@ -57,13 +59,23 @@ class Ledger:
         """Return the verdicts of one study, in its order."""
         return [VerdictText(verdict) for verdict in self.verdicts if verdict.study == name]
 
+    def draw(self, root: Path) -> str:
+        """Draw the forest plot as root/claims.png and root/claims.svg; return its caption.
+
+        Without a claim that has runs, nothing is drawn and the caption is empty.
+        """
+        verdicts = {topic: [t.verdict for t in texts] for topic, texts in self.topics.items()}
+        return forest(verdicts, root / FOREST)
+
     def write(self, root: Path) -> None:
-        """Write root/README.md, unless there is no claim."""
+        """Write root/README.md and the forest plot that it shows, unless there is no claim."""
         if not self.verdicts:
             return
         text = render_template(
             "ledger.md.jinja",
             ledger=self,
+            figure=FOREST,
+            caption=self.draw(root),
             note=VERDICTS_NOTE,
             verdicts_to_markdown=verdicts_to_markdown,
         )

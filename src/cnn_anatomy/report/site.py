@@ -10,7 +10,7 @@ from mlflow import MlflowClient
 
 from cnn_anatomy.core.atomic import write_text
 from cnn_anatomy.core.errors import ConfigError
-from cnn_anatomy.report.ledger import judge_all_claims
+from cnn_anatomy.report.ledger import FOREST, judge_all_claims
 from cnn_anatomy.report.page import SCALE_WARNING
 from cnn_anatomy.report.study_page import StudyPage, publish_studies
 from cnn_anatomy.report.templating import render_template
@@ -51,18 +51,22 @@ def write_site(studies: Sequence[Study], client: MlflowClient, root: Path) -> Pa
         )
         write_text(root / f"{page.study.name}.html", text)
     index = root / "index.html"
-    title = "Claims about CNN structure"
-    write_text(index, render_template("index.html.jinja", ledger=ledger, title=title, **shared))
+    caption = ledger.draw(root)
+    text = render_template(
+        "index.html.jinja",
+        ledger=ledger,
+        pictures=[(_data_uri(root / f"{FOREST}.svg"), caption)] if caption else [],
+        title="Claims about CNN structure",
+        **shared,
+    )
+    write_text(index, text)
     return index
 
 
 def _pictures(page: StudyPage) -> list[tuple[str, str]]:
     """Return every figure as a data URI, with its caption."""
-    return [
-        (_data_uri((page.folder / f"{file}.svg").read_bytes()), caption)
-        for file, caption in page.figures
-    ]
+    return [(_data_uri(page.folder / f"{file}.svg"), caption) for file, caption in page.figures]
 
 
-def _data_uri(svg: bytes) -> str:
-    return f"data:image/svg+xml;base64,{base64.b64encode(svg).decode()}"
+def _data_uri(svg: Path) -> str:
+    return f"data:image/svg+xml;base64,{base64.b64encode(svg.read_bytes()).decode()}"

@@ -49,9 +49,7 @@ def publish_sweep(plan: SweepPlan, sweep: OpenSweep) -> None:
         log_overview(sweep.client, study, page.sweep, page.verdict_words)
         _print_table(page.table, page.folder)
     files = [file for page in pages for file in sorted(page.folder.iterdir())]
-    ledger = root / "README.md"
-    if ledger.is_file():
-        files.append(ledger)
+    files += sorted(file for file in root.iterdir() if file.is_file())  # of the ledger
     plan.plan_cache.save_publication(sweep.parents, files)
 
 

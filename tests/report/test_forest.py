@@ -1,0 +1,60 @@
+"""The forest plot of the ledger shows every claim once, at its place and in its colour."""
+
+import re
+
+import pytest
+
+from cnn_anatomy.report.figures.forest import COLOURS, forest
+from cnn_anatomy.results.statistics import Difference
+from cnn_anatomy.results.verdicts import Verdict
+from cnn_anatomy.studies.claim import Claim
+
+MATTERS = 0.02
+
+
+def verdict(name, effect, p=0.001):
+    """Return the verdict on a claim whose difference is `effect` times what matters."""
+    claim = Claim(
+        id=name,
+        statement=f"Statement {name}.",
+        source="someone",
+        metric="test/accuracy",
+        better="higher",
+        treatment={"variant": "a"},
+        control={"variant": "b"},
+        matters=MATTERS,
+    )
+    difference = None
+    if effect is not None:
+        mean = effect * MATTERS
+        difference = Difference(11, mean, mean - 0.001, mean + 0.001, 1.0, p)
+    return Verdict("skip", claim, False, 0.0, 0.0, difference, p)
+
+
+def marks(svg):
+    """Return the place (x, y) and the colour of every circle and triangle of claims."""
+    found = re.findall(r'<use [^>]*x="([\d.]+)" y="([\d.]+)" style="fill: (#\w{6})[^>]*/>', svg)
+    return [(float(x), float(y), colour) for x, y, colour in found]
+
+
+def test_claims_are_placed_by_effect_and_coloured_by_verdict(tmp_path):
+    effects = {"a": -2, "b": 0.5, "c": 2, "d": 20, "e": 1e6, "f": 1e7}
+    topics = {"Some": [verdict(n, e) for n, e in effects.items()], "Other": [verdict("g", None)]}
+    assert forest(topics, tmp_path / "claims").startswith("Every claim's difference")
+    assert (tmp_path / "claims.png").is_file()
+    svg = (tmp_path / "claims.svg").read_text(encoding="utf-8")
+    for text in (*topics, *(f"Statement {name}.  {name}" for name in "abcdefg")):
+        assert svg.count(f">{text}</text>") == 1
+    places = [m for m in marks(svg) if m[2] in {"#0072b2", "#d55e00", "#737373"}][:6]
+    xs, ys, colours = zip(*places, strict=True)
+    assert list(xs[:5]) == sorted(set(xs[:5]))
+    assert xs[4] == xs[5]  # both beyond the end of the scale
+    assert list(ys) == sorted(set(ys))
+    supported = COLOURS["supported"].lower()
+    assert list(colours) == [COLOURS["refuted"].lower(), "#737373", *[supported] * 4]
+
+
+@pytest.mark.parametrize("topics", [{}, {"Some": [verdict("a", None)]}])
+def test_nothing_is_drawn_without_runs(tmp_path, topics):
+    assert forest(topics, tmp_path / "claims") == ""
+    assert not list(tmp_path.iterdir())
