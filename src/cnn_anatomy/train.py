@@ -44,7 +44,7 @@ def train(config: DictConfig) -> Any:
     try:
         check_config(config, choices)
         spec = RunSpec.of(config, choices)
-        check_store(spec.store_uri)
+        check_store(spec.store_uri, [config.study])
         accuracy = _run(spec, progress=single)
     except Stopped:
         if single and world_size() == 1:

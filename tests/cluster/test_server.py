@@ -25,7 +25,7 @@ from cnn_anatomy.report.site import write_site
 from cnn_anatomy.report.study_page import publish_studies
 from cnn_anatomy.results.runs import REQUIRED_METRICS, read_sweep
 from cnn_anatomy.studies.study import load_study
-from cnn_anatomy.tracking.server import require_server, server_answers
+from cnn_anatomy.tracking.server import check_server, server_answers
 from tools.postgres import Cluster
 
 pytestmark = pytest.mark.server
@@ -221,18 +221,18 @@ def test_a_server_with_password_and_certificate_is_asked_as_mlflow_asks_it(place
         monkeypatch.delenv("MLFLOW_TRACKING_SERVER_CERT_PATH")
         assert not server_answers(server.uri)
         with pytest.raises(ConfigError, match=r"can't be verified: give .* as MLF"):
-            require_server(server.uri)
+            check_server(server.uri)
         monkeypatch.setenv("MLFLOW_TRACKING_INSECURE_TLS", "true")
         assert server_answers(server.uri)
         assert len(MlflowClient(server.uri).search_experiments()) == 1
         monkeypatch.setenv("MLFLOW_TRACKING_SERVER_CERT_PATH", str(folder / "nothing.pem"))
         with pytest.raises(ConfigError, match="MLflow accepts only one"):
-            require_server(server.uri)
+            check_server(server.uri)
         monkeypatch.delenv("MLFLOW_TRACKING_INSECURE_TLS")
         with pytest.raises(ConfigError, match=r"nothing\.pem"):
-            require_server(server.uri)
+            check_server(server.uri)
         with pytest.raises(ConfigError, match="does not answer"):
-            require_server(server.uri.replace("https", "http"))  # no HTTP is answered
+            check_server(server.uri.replace("https", "http"))  # no HTTP is answered
     finally:
         server.kill()
 

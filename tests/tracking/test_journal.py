@@ -10,7 +10,7 @@ from tracking_server import TrackingServer
 from cnn_anatomy.core.errors import ConfigError
 from cnn_anatomy.tracking.journal import Journal, deliver, sync
 from cnn_anatomy.tracking.run import tracked
-from cnn_anatomy.tracking.server import require_server
+from cnn_anatomy.tracking.server import check_server
 from cnn_anatomy.tracking.store import prepare
 
 
@@ -32,7 +32,7 @@ def test_delivering_twice_leaves_each_metric_once(tmp_path, uri):
 def test_a_server_that_does_not_answer_is_refused_in_a_sentence():
     began = time.monotonic()
     with pytest.raises(ConfigError, match=r"MLFLOW_TRACKING_URI=http://127\.0\.0\.1:9 does"):
-        require_server("http://127.0.0.1:9")
+        check_server("http://127.0.0.1:9")
     assert time.monotonic() - began < 10
 
 

@@ -78,10 +78,8 @@ def test_a_run_and_a_sweep_keep_it_to_themselves(tmp_path):
     [
         [*TRAIN],
         [*TRAIN, f"tracking.uri={UNANSWERED}"],
-        [*TRAIN, "--multirun", "seed=0,1", f"+tracking.uri={UNANSWERED}"],
         [*TRAIN, "--multirun", "study=skip", "hydra.sweeper.plan=true"],
         [sys.executable, "-m", "cnn_anatomy.report", "tables", "skip"],
-        [sys.executable, "-m", "cnn_anatomy.tracking"],
         [sys.executable, "-m", "tools.ui"],
     ],
     ids=lambda command: " ".join(command[2:])[:60].replace(USER_INFO, ""),

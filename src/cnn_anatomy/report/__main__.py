@@ -33,13 +33,17 @@ def write_report(studies: Sequence[Study], client: MlflowClient) -> None:
 
 
 class _Output(NamedTuple):
-    """What the command writes, and of which studies by default."""
+    """What the command writes, of which studies by default, and whether it requires them all."""
 
     write: Callable[[Sequence[Study], MlflowClient], None]
     studies: str
+    requires_all: bool
 
 
-COMMANDS = {"tables": _Output(write_tables, "core"), "site": _Output(write_report, "all")}
+COMMANDS = {
+    "tables": _Output(write_tables, "core", requires_all=True),
+    "site": _Output(write_report, "all", requires_all=False),
+}
 
 
 class _Parser(argparse.ArgumentParser):
@@ -69,8 +73,10 @@ def _run(arguments: Sequence[str] | None) -> None:
     )
     words = parser.parse_args(arguments)
     output = COMMANDS[words.output]
-    studies = select_studies(",".join(words.study) or output.studies)
-    check_store(tracking_uri())
+    names = ",".join(words.study) or output.studies
+    studies = select_studies(names)
+    required = [s.name for s in studies if output.requires_all or s.name in names.split(",")]
+    check_store(tracking_uri(), required)
     output.write(studies, MlflowClient(tracking_uri()))
 
 

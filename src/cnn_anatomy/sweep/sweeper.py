@@ -74,7 +74,8 @@ class StudySweeper(Sweeper):
         for study in request.studies:
             for name in study.metrics:
                 metric(name)
-        check_store(tracking_uri(self.common.tracking.uri))
+        names = [study.name for study in request.studies]
+        check_store(tracking_uri(self.common.tracking.uri), names)
         if request.papers:
             _check_papers(request)
         plan_cache = PlanCache(request.runs, self.common)

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Sequence
 
-from cnn_anatomy.tracking.artifact_places import follow_the_database
-from cnn_anatomy.tracking.server import require_server
+from cnn_anatomy.tracking.addresses import check_address
+from cnn_anatomy.tracking.databases import check_database, check_sqlite
+from cnn_anatomy.tracking.server import check_server
 
-SQLITE = "sqlite:///"
+CHECKS = {"http": check_server, "https": check_server, "sqlite": check_sqlite}
 
 
-def check_store(uri: str) -> None:
-    """Check the store at `uri`; a SQLite file that was moved then finds its artifacts.
+def check_store(uri: str, studies: Sequence[str] = ()) -> None:
+    """Check the store at `uri` without importing MLflow.
+
+    Args:
+        uri: the store.
+        studies: the experiments that are to be used; they may not exist yet.
 
     Raises:
-        ConfigError: if it can't be used.
+        ConfigError: if it can't be used, or if one of the experiments was deleted.
     """
-    require_server(uri)
-    path = Path(uri.removeprefix(SQLITE)).resolve()
-    if uri.startswith(SQLITE) and path.is_file():
-        follow_the_database(path)
+    check_address(uri)
+    CHECKS.get(uri.partition("://")[0], check_database)(uri, studies)

@@ -10,7 +10,7 @@ from mlflow import MlflowClient
 from cnn_anatomy.core.paths import tracking_uri
 from cnn_anatomy.core.tracebacks import reported_errors
 from cnn_anatomy.core.uris import without_secrets
-from cnn_anatomy.tracking.server import require_server
+from cnn_anatomy.tracking.store_check import check_store
 from cnn_anatomy.tracking.store import is_empty
 from cnn_anatomy.tracking.views import TAG, view_address
 
@@ -37,7 +37,7 @@ def main() -> None:
     uri = tracking_uri()
     server = shown_server(uri, sys.argv[1])
     with reported_errors():
-        require_server(uri)
+        check_store(uri)
         if not is_empty(uri):
             for study, link in study_links(MlflowClient(uri), server):
                 print(f"{study}: {link}")
