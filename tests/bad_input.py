@@ -3,11 +3,13 @@
 import os
 import shlex
 import shutil
+import sqlite3
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
@@ -85,6 +87,19 @@ def checkpoint(content: Callable[[], object]) -> Callable[[Path], None]:
         torch.save(content(), folder / "weights.pth")
 
     return save
+
+
+def notes(folder: Path) -> None:
+    """Call a text a database."""
+    folder.mkdir()
+    (folder / "mlflow.db").write_text("Nothing of a database is in here.\n" * 100)
+
+
+def trials(folder: Path) -> None:
+    """Make another program's database."""
+    folder.mkdir()
+    with closing(sqlite3.connect(folder / "mlflow.db")) as database:
+        database.execute("CREATE TABLE trials (number INTEGER)")
 
 
 def other_shape() -> object:
@@ -213,6 +228,18 @@ SECTIONS = {
         Case("transfer=classes transfer.layers=-1"),
         Case("transfer=classes transfer.layers=40", late=True),
         Case("model=torchvision model.name=resnet5O"),
+    ],
+    "Stores": [
+        Case("tracking.uri=runs.db"),
+        Case("tracking.uri=127.0.0.1:5000"),
+        Case("tracking.uri=http://me:hush@127.0.0.1:5000"),
+        Case("tracking.uri=http://127.0.0.1:9"),
+        Case("'tracking.uri=\"sqlite:///runs.db?timeout=60\"'"),
+        Case("tracking.uri=sqlite:////my%20runs/mlflow.db"),
+        Case("--multirun seed=0,1 tracking.uri=sqlite:///:memory:"),
+        Case("--multirun seed=0,1 tracking.uri=sqlite:///FOLDER/images/mlflow.db", notes),
+        Case("--multirun seed=0,1 tracking.uri=sqlite:///FOLDER/images/mlflow.db", trials),
+        Case("tracking.uri=mysql+cymysql://127.0.0.1/runs"),
     ],
     "Papers": [
         Case("--multirun study=he2105 hydra.sweeper.budget=smoke"),

@@ -31,7 +31,7 @@ def test_delivering_twice_leaves_each_metric_once(tmp_path, uri):
 
 def test_a_server_that_does_not_answer_is_refused_in_a_sentence():
     began = time.monotonic()
-    with pytest.raises(ConfigError, match=r"MLFLOW_TRACKING_URI=http://127\.0\.0\.1:9 does"):
+    with pytest.raises(ConfigError, match=r"tracking.uri=http://127\.0\.0\.1:9 does"):
         check_server("http://127.0.0.1:9")
     assert time.monotonic() - began < 10
 

@@ -27,6 +27,7 @@ CONF = (REPOSITORY or PACKAGE) / "conf"
 EXPERIMENTS = (REPOSITORY or PACKAGE) / "experiments"
 STORE_VARIABLE = "MLFLOW_TRACKING_URI"
 HOME = REPOSITORY or Path.cwd()  # holds mlflow.db, .cache and outputs
+DEFAULT_STORE = f"sqlite:///{HOME}/mlflow.db"
 OUTPUTS = HOME / "outputs"
 # A study's own sweep writes the committed results, which only a checkout has.
 RESULTS = OUTPUTS / "results" if REPOSITORY is None else EXPERIMENTS / "results"
@@ -34,7 +35,7 @@ RESULTS = OUTPUTS / "results" if REPOSITORY is None else EXPERIMENTS / "results"
 
 def tracking_uri(uri: str | None = None) -> str:
     """Return `uri`, or MLFLOW_TRACKING_URI, or the SQLite store mlflow.db in the home folder."""
-    return uri or os.environ.get(STORE_VARIABLE) or f"sqlite:///{HOME}/mlflow.db"
+    return uri or os.environ.get(STORE_VARIABLE) or DEFAULT_STORE
 
 
 def cache(folder: str | Path | None = None) -> Path:

@@ -89,7 +89,8 @@ def _answer(uri: str) -> Response:
         ) from error
     except requests.RequestException as error:
         raise ConfigError(
-            f"{key} does not answer: start that server, or unset the variable to log to mlflow.db"
+            f"{key} does not answer: start that server, or leave the address out to log to "
+            "mlflow.db"
         ) from error
     except OSError as error:  # requests can't read a certificate's file
         raise ConfigError(f"{SERVER_CERTIFICATE} or {CLIENT_CERTIFICATE}: {error}") from error

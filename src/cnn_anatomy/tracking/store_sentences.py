@@ -5,14 +5,16 @@ from __future__ import annotations
 import os
 
 from cnn_anatomy.core.errors import ConfigError
-from cnn_anatomy.core.paths import STORE_VARIABLE
+from cnn_anatomy.core.paths import DEFAULT_STORE, STORE_VARIABLE
 from cnn_anatomy.core.uris import without_secrets
 
 
 def store_key(uri: str) -> str:
-    """Return how a sentence names the store `uri`: with the variable that gave it, if one did."""
+    """Return how a sentence names the store `uri`: with the variable or the key that gave it."""
     shown = without_secrets(uri)
-    return f"{STORE_VARIABLE}={shown}" if os.environ.get(STORE_VARIABLE) == uri else shown
+    if os.environ.get(STORE_VARIABLE) == uri:
+        return f"{STORE_VARIABLE}={shown}"
+    return f"the store {shown}" if uri == DEFAULT_STORE else f"tracking.uri={shown}"
 
 
 def deleted_experiment(uri: str, study: str, number: object) -> ConfigError:

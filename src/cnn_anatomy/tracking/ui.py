@@ -10,8 +10,9 @@ from mlflow import MlflowClient
 from cnn_anatomy.core.paths import tracking_uri
 from cnn_anatomy.core.tracebacks import reported_errors
 from cnn_anatomy.core.uris import without_secrets
-from cnn_anatomy.tracking.store_check import check_store
 from cnn_anatomy.tracking.store import is_empty
+from cnn_anatomy.tracking.store import is_empty
+from cnn_anatomy.tracking.store_check import check_store
 from cnn_anatomy.tracking.views import TAG, view_address
 
 OPENED = "curves"  # the view that a link opens; the UI's menu has the others
