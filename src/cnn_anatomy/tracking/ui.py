@@ -11,7 +11,6 @@ from cnn_anatomy.core.paths import tracking_uri
 from cnn_anatomy.core.tracebacks import reported_errors
 from cnn_anatomy.core.uris import without_secrets
 from cnn_anatomy.tracking.store import is_empty
-from cnn_anatomy.tracking.store import is_empty
 from cnn_anatomy.tracking.store_check import check_store
 from cnn_anatomy.tracking.views import TAG, view_address
 
