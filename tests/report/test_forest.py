@@ -5,15 +5,15 @@ import re
 import pytest
 
 from cnn_anatomy.report.figures.forest import COLOURS, forest
-from cnn_anatomy.results.statistics import Difference
+from cnn_anatomy.results.statistics import Estimate
 from cnn_anatomy.results.verdicts import Verdict
 from cnn_anatomy.studies.claim import Claim
 
 MATTERS = 0.02
 
 
-def verdict(name, effect, p=0.001):
-    """Return the verdict on a claim whose difference is `effect` times what matters."""
+def verdict(name, effect, error=0.0005):
+    """Return the verdict on a claim whose effect is `effect` times what matters."""
     claim = Claim(
         id=name,
         statement=f"Statement {name}.",
@@ -24,11 +24,8 @@ def verdict(name, effect, p=0.001):
         control={"variant": "b"},
         matters=MATTERS,
     )
-    difference = None
-    if effect is not None:
-        mean = effect * MATTERS
-        difference = Difference(11, mean, mean - 0.001, mean + 0.001, 1.0, p)
-    return Verdict("skip", claim, False, 0.0, 0.0, difference, p)
+    estimate = None if effect is None else Estimate(effect * MATTERS, error, 20.0, 11)
+    return Verdict("skip", claim, False, (0.0, 0.0), estimate)
 
 
 def marks(svg):
@@ -38,9 +35,9 @@ def marks(svg):
 
 
 def test_claims_are_placed_by_effect_and_coloured_by_verdict(tmp_path):
-    effects = {"a": -2, "b": 0.5, "c": 2, "d": 20, "e": 1e6, "f": 1e7}
+    effects = {"a": -2, "b": 1, "c": 2, "d": 20, "e": 1e6, "f": 1e7}
     topics = {"Some": [verdict(n, e) for n, e in effects.items()], "Other": [verdict("g", None)]}
-    assert forest(topics, tmp_path / "claims").startswith("Every claim's difference")
+    assert forest(topics, tmp_path / "claims").startswith("Every claim's effect")
     assert (tmp_path / "claims.png").is_file()
     svg = (tmp_path / "claims.svg").read_text(encoding="utf-8")
     for text in (*topics, *(f"Statement {name}.  {name}" for name in "abcdefg")):

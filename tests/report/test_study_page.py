@@ -54,10 +54,11 @@ def test_a_page_reads_like_a_section_of_a_paper(published):
     words = [v.markdown for v in published.page.verdicts if v.verdict.claim.id == "s1"]
     assert re.search(
         r"\*\*Supported\*\*\. s1: .* Test accuracy, .*: [\d.]+ % against [\d.]+ %, "
-        r"difference [\d.]+ points \[[\d.]+, [\d.]+\], n = 6, d = [\d.]+, p = 0\.031\.",
+        r"effect [\d.]+ points \[[\d.]+, [\d.]+\], n = 6, "
+        r"decided by \[[\d.]+, [\d.]+\] \([\d.]+ %\)\.",
         words[0],
     ), words
-    assert "20.0 × 10³ against 8.0 × 10³, difference 12.0 × 10³, compared exactly" in text
+    assert "20.0 × 10³ against 8.0 × 10³, effect 12.0 × 10³, compared exactly" in text
 
 
 def test_the_note_fits_mlflow(published):

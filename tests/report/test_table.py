@@ -13,6 +13,7 @@ from cnn_anatomy.report import render
 from cnn_anatomy.report.table import build_study_table
 from cnn_anatomy.results.metrics import metric
 from cnn_anatomy.results.runs import Sweep
+from cnn_anatomy.studies.claim import Claim
 from cnn_anatomy.studies.study import Study, Table
 
 ACCURACY = {"max": [0.80, 0.82, 0.84], "avg": [0.70, 0.72, 0.74], "none": [0.5, np.nan, 0.6]}
@@ -61,9 +62,9 @@ def table():
 
 def test_markdown(table):
     assert render.to_markdown(table).splitlines()[2:] == [
-        "| max | **82.0 ± 5.0** | +10.0 ± 0.0 | −0.10 ± 0.25 | **6.50** | 3 |",
+        "| max | **82.0 ± 5.0** | +10.0 ± 4.5 | −0.10 ± 0.25 | **6.50** | 3 |",
         "| avg | 72.0 ± 5.0 | – | −0.10 ± 0.25 | **6.50** | 3 |",
-        "| none | <ins>55.0 ± 63.5</ins> | −17.0 ± 38.1 | −0.10 ± 1.27 | 43.00† | 2 of 3 |",
+        "| none | 55.0 ± 63.5 | −17.0 ± 52.0 | −0.10 ± 1.27 | 43.00† | 2 of 3 |",
         "| lp | – | – | – | – | 0 of 1 |",
     ]
     assert table.header == [
@@ -71,11 +72,36 @@ def test_markdown(table):
     ]
     for part in (
         "bold: best",
-        "underlined: tied",
         "Δ: difference from pooling=avg",
         "†: a budget over 10 %",
     ):
         assert part in table.note
+
+
+def accuracies(values, matters):
+    """Return the first column of a table whose study has a claim about accuracy."""
+    rows = [
+        {"variant": v, "seed": k, "overrides": [], "status": "FINISHED", "metrics.test/accuracy": a}
+        for v, accuracies in values.items()
+        for k, a in enumerate(accuracies)
+    ]
+    sides = {"treatment": {"variant": "a"}, "control": {"variant": "b"}}
+    claim = Claim(id="a", statement="", source="", metric="test/accuracy", better="higher",
+                  matters=matters, **sides)  # fmt: skip
+    table = Table(rows=("variant",), metrics=("test/accuracy",))
+    study = Study(name="s", question="?", reading="", table=table, claims=(claim,),
+                  variants=dict.fromkeys(values, ("aux=none",)))  # fmt: skip
+    return build_study_table(study, Sweep("s", "parent", pd.DataFrame(rows)))
+
+
+def test_a_tie_is_a_difference_that_surely_does_not_matter():
+    near = {"a": [0.80, 0.82, 0.84], "b": [0.81, 0.83, 0.85], "c": [0.2, 0.5, 0.9]}
+    for matters, tied in ((0.01, False), (0.06, True)):  # the interval is ± 4.5 points about 1
+        built = accuracies(near, matters)
+        assert [row.cells[0].tied for row in built.rows] == [tied, False, False]
+        assert ("underlined: tied" in built.note) == tied
+    assert r"\underline{82.0 $\pm$ 5.0}" in render.to_latex(built)
+    assert "<ins>82.0 ± 5.0</ins>" in render.to_markdown(built)
 
 
 def test_one_seed_is_tied_with_nothing():
@@ -116,7 +142,6 @@ def test_latex_escapes_what_latex_would_not_print(table):
     text = render.to_latex(table)
     assert r"Is 50 \% of A \& B \#1?" in text
     assert r"\textbf{82.0 $\pm$ 5.0}" in text
-    assert r"\underline{55.0 $\pm$ 63.5}" in text
     assert r"43.00$^\dagger$" in text
     assert r"MACs (10$^{6}$)" in text
     assert all(ord(c) < 128 for c in text)

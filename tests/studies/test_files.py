@@ -13,6 +13,7 @@ from cnn_anatomy.core.errors import ConfigError
 from cnn_anatomy.core.paths import EXPERIMENTS
 from cnn_anatomy.studies.claim import DIRECTIONS
 from cnn_anatomy.studies.paper import PAPERS, Budget, PaperFile
+from cnn_anatomy.studies.premise import Premise
 from cnn_anatomy.studies.reading import find_file, read_record, record_names
 from cnn_anatomy.studies.record import Record
 from cnn_anatomy.studies.study import Claim, StudyFile, Table
@@ -116,6 +117,30 @@ def refusal(folder, text, kind=StudyFile):
             GOOD + f"claims: [{CLAIM}, control: 0, matters: .nan}}]",
             "claims[a1.b].matters=nan must be a finite number",
         ),
+        (
+            GOOD + f"claims: [{CLAIM}, control: 0, matters: 1, premises: [{{metric: macs}}]}}]",
+            "claims[a1.b].premises[0]={'metric': 'macs'} must have exactly one of at_least, "
+            "at_most, within",
+        ),
+        (
+            GOOD + f"claims: [{CLAIM}, control: 0, matters: 1, "
+            "premises: [{metric: macs, of: controls, at_least: 1}]}]",
+            "claims[a1.b].premises[0].of='controls' is none of treatment, control, between "
+            "(did you mean control?)",
+        ),
+        (
+            GOOD + f"claims: [{CLAIM}, control: {{a: 1}}, matters: 1, through: []}}]",
+            "claims[a1.b].through is empty: it needs one value or more",
+        ),
+        (
+            GOOD + f"claims: [{CLAIM}, control: {{a: 1}}, matters: 1, "
+            "than: {treatment: {a: 1}}}]",
+            "key claims[a1.b].than.control is missing",
+        ),
+        (
+            GOOD + f"claims: [{CLAIM}, control: {{a: 1}}, matters: 1, paired: 3}}]",
+            "claims[a1.b].paired=3 must be true or false",
+        ),
         (GOOD + f"claims: {[*[yaml.safe_load(CLAIM + ', control: 0, matters: 1}')] * 2]}",
          "claims: several have the id a1.b"),
     ],
@@ -213,7 +238,7 @@ FILES = [
     *((path, StudyFile) for path in sorted(EXPERIMENTS.glob("*.yaml"))),
     *((path, PaperFile) for path in sorted(PAPERS.glob("*.yaml"))),
 ]
-MAY_BE_EMPTY = {"overrides", "variants", "claims", "figures", "approximate", "data"}
+MAY_BE_EMPTY = {"overrides", "variants", "claims", "premises", "figures", "approximate", "data"}
 DAY = datetime.date(2020, 1, 1)  # the one kind of YAML's values that no key takes
 
 
@@ -222,7 +247,9 @@ def records(content, kind):
     yield content, kind
     if kind is StudyFile:
         yield content["table"], Table
-        yield from ((claim, Claim) for claim in content.get("claims", []))
+        for claim in content.get("claims", []):
+            yield claim, Claim
+            yield from ((premise, Premise) for premise in claim.get("premises", []))
     else:
         yield from ((budget, Budget) for budget in content["budgets"].values())
 
@@ -340,9 +367,14 @@ def record_of(optional=None, **required):
     return st.fixed_dictionaries(required, optional=optional or {})
 
 
+PREMISES = st.lists(
+    record_of({"of": st.sampled_from(["treatment", "control"])}, metric=TEXTS, at_least=NUMBERS)
+    | record_of(metric=TEXTS, within=NUMBERS),
+    max_size=2,
+)
 CLAIMS = st.lists(
     record_of(
-        {"scope": TEXTS},
+        {"scope": TEXTS, "paired": st.booleans(), "premises": PREMISES},
         **dict.fromkeys(("statement", "source", "metric"), TEXTS),
         id=TEXTS.filter(bool),
         better=st.sampled_from(sorted(DIRECTIONS)),

@@ -14,9 +14,10 @@ from cnn_anatomy.report.templating import render_template
 from cnn_anatomy.report.verdict_text import VERDICTS_NOTE, VerdictText, verdicts_to_markdown
 from cnn_anatomy.results.runs import Sweep, is_swept, read_sweep
 from cnn_anatomy.results.verdicts import (
+    WORDS,
     Verdict,
-    correct_p_values,
     judge_claims,
+    judge_together,
     verdicts_without_runs,
 )
 from cnn_anatomy.studies.study import Study, load_study, study_names
@@ -36,7 +37,7 @@ FOREST = "claims"  # the forest plot's file, without suffix
 
 @dataclass(frozen=True)
 class Ledger:
-    """The verdicts on all claims, whose p-values are corrected together."""
+    """The verdicts on all claims, which are judged together."""
 
     verdicts: Sequence[Verdict]
 
@@ -44,7 +45,7 @@ class Ledger:
     def counts(self) -> str:
         """Return how many claims there are, and how many with each verdict."""
         words = [verdict.word for verdict in self.verdicts]
-        counts = (f"{words.count(w)} {w}" for w in ("supported", "refuted", "inconclusive"))
+        counts = (f"{words.count(w)} {w}" for w in WORDS)
         return f"{len(words)} claims: {', '.join(counts)}."
 
     @property
@@ -98,4 +99,4 @@ def judge_all_claims(client: MlflowClient, sweeps: Sequence[tuple[Study, Sweep]]
                 verdicts += verdicts_without_runs(study.name, study.claims)
     for name, (study, sweep) in sources.items():
         verdicts += judge_claims(name, study.claims, sweep)
-    return Ledger(correct_p_values(sorted(verdicts, key=lambda v: v.study)))
+    return Ledger(judge_together(sorted(verdicts, key=lambda v: v.study)))

@@ -11,7 +11,7 @@ import pandas as pd
 
 from cnn_anatomy.results.metrics import Metric, metric
 from cnn_anatomy.results.runs import Sweep
-from cnn_anatomy.results.statistics import Summary, summarise
+from cnn_anatomy.results.statistics import Summary, independent_sum, mean_difference, summarise
 from cnn_anatomy.studies.study import Study
 
 BUDGET_TOLERANCE = 0.10  # relative difference from the baseline beyond which a budget is marked
@@ -25,8 +25,10 @@ class Cell:
         metric: how it prints.
         values: by seed, as logged; none makes an empty cell.
         best: whether the mean is the best of its column, as printed.
-        tied: whether the 95 % interval of the paired difference from the best contains zero.
+        tied: whether the 95 % interval of the difference from the best holds no difference that
+            matters to the study's claims.
         off_budget: whether it is a budget that differs from the baseline's by BUDGET_TOLERANCE.
+        baseline: values that the mean is printed as a difference from.
         signed: whether it is a difference, printed with its sign.
         approximate: whether it was read off a figure.
     """
@@ -36,13 +38,16 @@ class Cell:
     best: bool = False
     tied: bool = False
     off_budget: bool = False
+    baseline: pd.Series | None = None
     signed: bool = False
     approximate: bool = False
 
     @property
     def summary(self) -> Summary | None:
         """Return mean and interval over the seeds; None without any value."""
-        return summarise(self.values)
+        if self.baseline is None:
+            return summarise(self.values)
+        return mean_difference(self.values, self.baseline)
 
     @property
     def text(self) -> str:
@@ -112,11 +117,11 @@ class ResultsTable:
             parts.append("bold: best of a column")
         if any(c.tied for c in cells):
             parts.append(
-                "underlined: tied with the best (the 95 % interval of the paired difference "
-                "contains 0)"
+                "underlined: tied with the best (the 95 % interval of the difference, Welch's, "
+                "holds none that matters to the study's claims)"
             )
         if self.baseline is not None:
-            parts.append(f"Δ: difference from {self.baseline}, paired by seed")
+            parts.append(f"Δ: difference from {self.baseline}, with Welch's interval")
         if any(c.off_budget for c in cells):
             parts.append(f"†: a budget over {100 * BUDGET_TOLERANCE:.0f} % off the baseline's")
         if any(c.approximate for c in cells):
@@ -138,7 +143,7 @@ def build_study_table(study: Study, sweep: Sweep) -> ResultsTable:
     columns, labels = study.table.metrics, study.table.rows
     rows = [_row(study, sweep, variant) for variant in sweep.variants]
     baseline = next((row for row in rows if row.variant == study.table.baseline), None)
-    rows = _mark_best(rows)
+    rows = _mark_best(rows, [_matters(study, name) for name in columns])
     heads = [metric(name).label for name in columns]
     if baseline is not None and columns:
         rows = [_compared(row, baseline) for row in rows]
@@ -185,10 +190,8 @@ def _compared(row: Row, baseline: Row) -> Row:
         for cell, reference in zip(row.cells, baseline.cells, strict=True)
     ]
     first, reference = row.cells[0], baseline.cells[0]
-    differences = first.values - reference.values
-    if row.variant == baseline.variant:
-        differences = differences.iloc[:0]
-    cells.insert(1, Cell(first.metric, differences, signed=True))
+    values = first.values.iloc[:0] if row.variant == baseline.variant else first.values
+    cells.insert(1, Cell(first.metric, values, baseline=reference.values, signed=True))
     return replace(row, cells=tuple(cells))
 
 
@@ -199,13 +202,18 @@ def _is_off_budget(cell: Cell, reference: Cell) -> bool:
     return abs(summary.mean - other.mean) > BUDGET_TOLERANCE * abs(other.mean)
 
 
-def _mark_best(rows: Sequence[Row]) -> list[Row]:
-    columns = list(zip(*(row.cells for row in rows), strict=True))
-    marked = [_best(column) for column in columns]
+def _matters(study: Study, name: str) -> float:
+    """Return the smallest difference of a metric that matters to a claim; 0 without any claim."""
+    return min((c.matters for c in study.claims if c.metric == name), default=0)
+
+
+def _mark_best(rows: Sequence[Row], matters: Sequence[float]) -> list[Row]:
+    columns = zip(*(row.cells for row in rows), strict=True)
+    marked = [_best(column, bound) for column, bound in zip(columns, matters, strict=True)]
     return [replace(row, cells=tuple(c[i] for c in marked)) for i, row in enumerate(rows)]
 
 
-def _best(column: Sequence[Cell]) -> list[Cell]:
+def _best(column: Sequence[Cell], matters: float) -> list[Cell]:
     """Mark the best means of a column, as printed, and their ties; none if all print alike."""
     rank = column[0].metric.rank
     means = [math.nan if c.summary is None else c.summary.mean for c in column]
@@ -216,14 +224,15 @@ def _best(column: Sequence[Cell]) -> list[Cell]:
     first = int(np.nanargmin([math.nan if math.isnan(m) else rank(m) for m in means]))
     best = [text == printed[first] for text in printed]
     return [
-        replace(c, best=b, tied=not b and _is_tied(c, column[first], rank))
+        replace(c, best=b, tied=not b and _is_tied(c, column[first], rank, matters))
         for c, b in zip(column, best, strict=True)
     ]
 
 
-def _is_tied(cell: Cell, best: Cell, rank: Callable[[float], float]) -> bool:
-    """Return whether the paired difference of ranks, over at least 2 seeds, may be zero."""
-    difference = summarise(cell.values.map(rank) - best.values.map(rank))
-    if difference is None or difference.n < 2:
+def _is_tied(cell: Cell, best: Cell, rank: Callable[[float], float], matters: float) -> bool:
+    """Return whether the interval of the difference of ranks lies between −matters and matters."""
+    difference = independent_sum([cell.values.map(rank), best.values.map(rank)], [1, -1])
+    if difference is None:
         return False
-    return bool(difference.low <= 0 <= difference.high)
+    low, high = difference.interval()
+    return -matters < low and high < matters

@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from cnn_anatomy.report.markdown import escape_html, markdown_table
 from cnn_anatomy.results.metrics import Metric, metric
-from cnn_anatomy.results.statistics import Difference
-from cnn_anatomy.results.verdicts import Verdict
+from cnn_anatomy.results.statistics import ALPHA, Interval
+from cnn_anatomy.results.verdicts import Verdict, confidence
+from cnn_anatomy.studies.claim import Claim
 
-NUMBERS = ("compared", "means", "difference for the claim [95 %]", "n", "d", "p")
+NUMBERS = ("compared", "means", "effect [95 %]", "matters", "deciding interval", "n")
 VERDICTS_NOTE = (
-    "Means: treatment against control. Differences are paired by seed; a positive difference "
-    "favours the claim. Brackets: 95 % bootstrap interval (BCa). d: Cohen's d for pairs. p: exact "
-    "sign-flip test, Holm-corrected over all claims of the ledger. A claim is supported or refuted "
-    "if p ≤ 0.05, the interval lies on one side of zero, and the difference is at least what "
-    "matters. Counts are compared exactly, without p."
+    "Means: treatment against control, over n seeds. Effect: the difference of the means (or the "
+    "difference of two differences, or the change along the line fitted through ordered variants); "
+    "a positive one favours the claim. Intervals are Welch's, or Student's of differences by seed "
+    "where a claim says that its sides are paired. The deciding interval has the confidence with "
+    "which at most 5 % of all decided claims are expected to be wrong, however they depend on each "
+    "other (Benjamini & Yekutieli 2005). A claim says that the effect is at least what matters: it "
+    "is supported if the deciding interval lies at or above that, refuted if it lies below, and "
+    "inconclusive if it holds it. Where a condition that a claim presupposes was measured and not "
+    "met, its premise is unmet. Counts are compared exactly."
 )
 
 
@@ -35,55 +40,55 @@ class VerdictText:
 
     @property
     def reason(self) -> str:
-        """Return ` (why the verdict is inconclusive)`; empty for any other."""
+        """Return ` (what refutes the claim or why it is not decided)`; empty if supported."""
         return f" ({self.verdict.reason})" if self.verdict.reason else ""
 
     @property
     def numbers(self) -> list[str]:
         """Return a cell for each of NUMBERS."""
-        claim, difference = self.verdict.claim, self.verdict.difference
-        label = metric(claim.metric).label
-        compared = f"{label}, {_side(claim.treatment)} {claim.better} than {_side(claim.control)}"
-        if difference is None:
-            return [compared, *["–"] * 5]
-        kind = metric(claim.metric)
-        exact = self.verdict.exact
+        verdict, kind = self.verdict, metric(self.verdict.claim.metric)
+        compared = f"{kind.label}, {_compared(verdict.claim)}"
+        if verdict.effect is None:
+            return [compared, "–", "–", kind.text(verdict.claim.matters), "–", "–"]
+        value = kind.text(verdict.effect.value)
         return [
             compared,
-            " against ".join(kind.text(v) for v in (self.verdict.treatment, self.verdict.control)),
-            kind.text(difference.mean) + ("" if exact else f" {_interval(kind, difference)}"),
-            str(difference.n),
-            "exact" if exact else _effect(difference),
-            "–" if exact else _p_value(self.verdict.p),
+            _means(verdict, kind.text),
+            value if verdict.exact else f"{value} {_interval(kind, verdict.interval_at(ALPHA))}",
+            kind.text(verdict.claim.matters),
+            "exact" if verdict.exact else self._deciding,
+            str(verdict.effect.n),
         ]
 
     @property
     def sentence(self) -> str:
         """Return the claim, what was compared and with which result."""
-        claim, difference = self.verdict.claim, self.verdict.difference
+        verdict, claim = self.verdict, self.verdict.claim
         source = f"{claim.source[:1].upper()}{claim.source[1:]}"
         claimed = f"{claim.id}: {self._scoped} {source}."
-        sides = f"{_side(claim.treatment)} against {_side(claim.control)}"
-        if difference is None:
-            return f"{claimed} No runs of {sides}."
+        if verdict.effect is None:
+            return f"{claimed} No runs: {_compared(claim)}."
         kind = metric(claim.metric)
         name = kind.name[:1].upper() + kind.name[1:]
-        means = " against ".join(
-            kind.quantity(kind.text(v)) for v in (self.verdict.treatment, self.verdict.control)
-        )
-        mean = kind.quantity(kind.text(difference.mean), difference=True)
+        means = _means(verdict, lambda value: kind.quantity(kind.text(value)))
+        effect = kind.quantity(kind.text(verdict.effect.value), difference=True)
         test = (
             ", compared exactly"
-            if self.verdict.exact
-            else f" {_interval(kind, difference)}, n = {difference.n}, "
-            f"d = {_effect(difference)}, p = {_p_value(self.verdict.p)}"
+            if verdict.exact
+            else f" {_interval(kind, verdict.interval_at(ALPHA))}, n = {verdict.effect.n}, "
+            f"decided by {self._deciding}"
         )
-        return f"{claimed} {name}, {sides}: {means}, difference {mean}{test}."
+        return f"{claimed} {name}, {_compared(claim)}: {means}, effect {effect}{test}."
 
     @property
     def markdown(self) -> str:
         """Return verdict and sentence as a line of Markdown."""
         return f"**{self.verdict.word.capitalize()}**{self.reason}. {escape_html(self.sentence)}"
+
+    @property
+    def _deciding(self) -> str:
+        kind, verdict = metric(self.verdict.claim.metric), self.verdict
+        return f"{_interval(kind, verdict.interval)} ({confidence(verdict.level)})"
 
     @property
     def _scoped(self) -> str:
@@ -108,21 +113,31 @@ def _cells(text: VerdictText, link: bool) -> list[str]:
     ]
 
 
+def _compared(claim: Claim) -> str:
+    treatment, control = _side(claim.treatment), _side(claim.control)
+    if claim.through is not None:
+        between = "; ".join(map(_side, claim.through))
+        return f"{claim.better} from {control} over {between} to {treatment}"
+    if claim.than is not None:
+        other = f"{_side(claim.than.treatment)} − {_side(claim.than.control)}"
+        return f"({treatment} − {control}) {claim.better} than ({other})"
+    return f"{treatment} {claim.better} than {control}"
+
+
+def _means(verdict: Verdict, text: Callable[[float], str]) -> str:
+    means = list(map(text, verdict.means))
+    if verdict.claim.through is not None:
+        return " to ".join(means)
+    pairs = zip(means[::2], means[1::2], strict=True)
+    return ", ".join(" against ".join(pair) for pair in pairs)
+
+
 def _side(params: Mapping[str, Any] | float) -> str:
     if isinstance(params, int | float):
         return str(params)
     return ", ".join(str(v) if k == "variant" else f"{k}={v}" for k, v in params.items())
 
 
-def _interval(kind: Metric, difference: Difference) -> str:
-    ends = (difference.low, difference.high)
-    low, high = (kind.text(end) if math.isfinite(end) else "…" for end in ends)
+def _interval(kind: Metric, interval: Interval) -> str:
+    low, high = (kind.text(end) if math.isfinite(end) else "…" for end in interval)
     return f"[{low}, {high}]"
-
-
-def _effect(difference: Difference) -> str:
-    return f"{difference.effect:.1f}".replace("-", "−")
-
-
-def _p_value(p: float | None) -> str:
-    return "–" if p is None else f"{p:.3f}"

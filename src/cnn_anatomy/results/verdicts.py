@@ -2,81 +2,129 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from functools import partial
+from math import inf
 
 import pandas as pd
 
 from cnn_anatomy.core.errors import ConfigError
 from cnn_anatomy.results.metrics import metric
+from cnn_anatomy.results.multiplicity import decided_together
+from cnn_anatomy.results.premises import unmet_premise
 from cnn_anatomy.results.runs import Sweep
-from cnn_anatomy.results.statistics import Difference, holm, paired_difference
-from cnn_anatomy.studies.claim import Claim
+from cnn_anatomy.results.statistics import ALPHA, Estimate, Interval, independent_sum, paired_sum
+from cnn_anatomy.studies.claim import Claim, Side
 
-ALPHA = 0.05
+SUPPORTED = "supported"
+REFUTED = "refuted"
+INCONCLUSIVE = "inconclusive"
+PREMISE_UNMET = "premise unmet"
+WORDS = (SUPPORTED, REFUTED, INCONCLUSIVE, PREMISE_UNMET)
+EVERYTHING = Interval(-inf, inf)
+
+
+def decide(interval: Interval, matters: float) -> str:
+    """Return the word for a claim that an effect is at least `matters`, δ.
+
+    *supported*: the effect's interval lies at or above δ; *refuted*: it lies below δ;
+    *inconclusive*: it holds δ. Where δ is 0, an effect of 0 supports nothing.
+    """
+    if interval.low >= matters and interval.low > 0:
+        return SUPPORTED
+    if interval.high < matters or interval.high <= 0:
+        return REFUTED
+    return INCONCLUSIVE
+
+
+def refutation(interval: Interval, matters: float) -> str:
+    """Return what the interval of a refuted claim shows in place of the claim."""
+    if interval.high < -matters:
+        return "the opposite"
+    if interval.low >= -matters:
+        return "no difference that matters"
+    return "less than matters"
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """The outcome of a claim.
-
-    *supported*: the difference is at least what matters, its interval lies above zero and
-    p ≤ ALPHA after Holm's correction over all claims of the ledger. *refuted*: the same in the
-    opposite direction, or, for an exact claim, any difference smaller than what matters.
-    *inconclusive*: everything else, in particular too few seeds.
+    """The outcome of a claim, by its premises and the interval of its effect (see `decide`).
 
     Args:
         study: name of the study that decides the claim.
         claim: the claim.
-        exact: whether the metric is a count, the same for every seed, which needs no test.
-        treatment: mean of the treatment, as measured.
-        control: mean of the control, as measured.
-        difference: paired by seed, signed so that positive favours the claim; None without runs.
-        p: corrected p-value; None before correction and for an exact claim.
+        exact: whether the metric is a count, the same for every seed, whose interval is a point.
+        means: the mean of each of the claim's sides, as measured.
+        effect: signed so that positive favours the claim; None without runs.
+        unmet: a clause about a premise that isn't met, if there is one.
+        level: the probability with which the interval that decides misses the effect.
     """
 
     study: str
     claim: Claim
     exact: bool
-    treatment: float
-    control: float
-    difference: Difference | None
-    p: float | None = None
+    means: tuple[float, ...]
+    effect: Estimate | None
+    unmet: str | None = None
+    level: float = ALPHA
+
+    @property
+    def interval(self) -> Interval:
+        """Return the interval that decides; everything without runs."""
+        return self.interval_at(self.level)
+
+    def interval_at(self, level: float) -> Interval:
+        """Return the effect's interval that misses it with the probability `level`."""
+        if self.effect is None:
+            return EVERYTHING
+        if self.exact:
+            return Interval(self.effect.value, self.effect.value)
+        return self.effect.interval(level)
 
     @property
     def word(self) -> str:
-        """Return supported, refuted or inconclusive."""
-        difference, matters = self.difference, self.claim.matters
-        if difference is None:
-            return "inconclusive"
-        if self.exact:
-            return "supported" if difference.mean >= matters > 0 else "refuted"
-        if self.p is None or self.p > ALPHA:
-            return "inconclusive"
-        if difference.low > 0 and difference.mean >= matters:
-            return "supported"
-        if difference.high < 0 and difference.mean <= -matters:
-            return "refuted"
-        return "inconclusive"
+        """Return one of WORDS."""
+        return self.word_at(self.level)
+
+    def word_at(self, level: float) -> str:
+        """Return the word by the interval that misses with the probability `level`."""
+        if self.effect is not None and self.unmet is not None:
+            return PREMISE_UNMET
+        return decide(self.interval_at(level), self.claim.matters)
 
     @property
     def reason(self) -> str:
-        """Return why the verdict is inconclusive; empty otherwise."""
-        difference, matters = self.difference, self.claim.matters
-        if self.word != "inconclusive":
-            return ""
-        if difference is None:
+        """Return what refutes the claim or why it is not decided; empty if it is supported."""
+        reasons = {
+            SUPPORTED: lambda: "",
+            REFUTED: lambda: refutation(self.interval, self.claim.matters),
+            PREMISE_UNMET: lambda: self.unmet or "",
+            INCONCLUSIVE: lambda: self._indecision,
+        }
+        return reasons[self.word]()
+
+    @property
+    def _indecision(self) -> str:
+        if self.effect is None:
             return "no runs"
-        if 2 / 2**difference.n > ALPHA:
-            return f"{difference.n} seeds are too few"
-        if -matters < difference.low and difference.high < matters:
-            return "the difference is smaller than what matters"
-        return "the seeds do not agree enough"
+        if self.interval == EVERYTHING:
+            return "a single seed has no interval"
+        kind, matters = metric(self.claim.metric), self.claim.matters
+        bound = kind.quantity(kind.text(matters), difference=True) if matters else "0"
+        reason = f"the {confidence(self.level)} interval holds {bound}"
+        if self.word_at(ALPHA) == INCONCLUSIVE:
+            return reason
+        return f"{reason}, though the {confidence(ALPHA)} interval does not"
+
+
+def confidence(level: float) -> str:
+    """Return the confidence of an interval that misses with probability `level`, as in `95 %`."""
+    return f"{100 * (1 - level):.4g} %"
 
 
 def judge_claims(study: str, claims: Sequence[Claim], sweep: Sweep) -> list[Verdict]:
-    """Compare the two sides of every claim, paired by seed; p-values are not yet corrected.
+    """Judge every claim as if it were the only one.
 
     Raises:
         ConfigError: if a side picks several variants.
@@ -86,45 +134,65 @@ def judge_claims(study: str, claims: Sequence[Claim], sweep: Sweep) -> list[Verd
 
 def verdicts_without_runs(study: str, claims: Sequence[Claim]) -> list[Verdict]:
     """Return the inconclusive verdicts of a study that was never swept."""
-    nan = float("nan")
-    return [Verdict(study, c, metric(c.metric).exact, nan, nan, None) for c in claims]
+    return [Verdict(study, c, metric(c.metric).exact, (), None) for c in claims]
 
 
-def correct_p_values(verdicts: Sequence[Verdict]) -> list[Verdict]:
-    """Correct the p-values of all tested claims for their number."""
-    tested = [v for v in verdicts if not v.exact and v.difference is not None]
-    corrected = iter(holm([v.difference.p for v in tested if v.difference]))
-    return [replace(v, p=next(corrected)) if v in tested else v for v in verdicts]
+def judge_together(verdicts: Sequence[Verdict]) -> list[Verdict]:
+    """Set the level of all intervals so that at most 5 % of those that decide are expected to miss.
+
+    Counts, which have no error, and claims without runs do not count; a claim whose premise isn't
+    met is not decided.
+    """
+    tested = [v for v in verdicts if v.effect is not None and not v.exact]
+
+    def decided(number: int, level: float) -> bool:
+        return tested[number].word_at(level) in (SUPPORTED, REFUTED)
+
+    _, level = decided_together(decided, len(tested), ALPHA)
+    return [replace(verdict, level=level) for verdict in verdicts]
 
 
 def _judge(study: str, claim: Claim, sweep: Sweep) -> Verdict:
-    treatment = _values(claim, "treatment", claim.treatment, sweep)
-    control = (
-        pd.Series(claim.control, index=treatment.index, dtype=float)
-        if isinstance(claim.control, int | float)
-        else _values(claim, "control", claim.control, sweep)
-    )
-    pairs = pd.concat([treatment, control], axis=1, keys=["treatment", "control"]).dropna()
-    oriented = pairs.map(claim.oriented)
+    measure = partial(_values, claim, sweep)
+    values = [measure(claim.metric, side) for side in claim.sides]
     return Verdict(
         study,
         claim,
         metric(claim.metric).exact,
-        float(pairs.treatment.mean()),
-        float(pairs.control.mean()),
-        paired_difference(oriented.treatment - oriented.control),
+        tuple(float(x.mean()) for x in values),
+        _effect(claim, values),
+        unmet_premise(claim, measure),
     )
 
 
-def _values(claim: Claim, side: str, params: Mapping[str, Any], sweep: Sweep) -> pd.Series:
-    """Return the claim's metric by seed over the finished runs that have `params`."""
+def _effect(claim: Claim, values: Sequence[pd.Series]) -> Estimate | None:
+    """Estimate the weighted sum of the sides' means; a side that is a number has no variance."""
+    measured, weights, constant = [], [], 0.0
+    for side, x in zip(claim.sides, values, strict=True):
+        oriented = x.map(claim.oriented)
+        if side.is_number:
+            constant += side.weight * float(oriented.mean())
+        else:
+            measured.append(oriented)
+            weights.append(side.weight)
+    if claim.paired:
+        effect = paired_sum(pd.concat(measured, axis=1).T.to_numpy().tolist(), weights)
+    else:
+        effect = independent_sum(measured, weights)
+    return effect and replace(effect, value=effect.value + constant)
+
+
+def _values(claim: Claim, sweep: Sweep, name: str, side: Side) -> pd.Series:
+    """Return a metric by seed over the finished runs of a side, or the side's number."""
+    if isinstance(side.where, int | float):
+        return pd.Series([side.where], dtype=float)
     runs = sweep.finished
-    for name, value in params.items():
-        column = name if name == "variant" else f"params.{name}"
+    for param, value in side.where.items():
+        column = param if param == "variant" else f"params.{param}"
         runs = runs[runs[column] == str(value)] if column in runs else runs.iloc[:0]
     if runs.seed.duplicated().any():
         variants = ", ".join(dict.fromkeys(runs.variant))
-        raise ConfigError(f"claim {claim.id}: {side} picks several variants: {variants}")
-    column = f"metrics.{claim.metric}"
+        raise ConfigError(f"claim {claim.id}: {side.role} picks several variants: {variants}")
+    column = f"metrics.{name}"
     values = runs[column] if column in runs else pd.Series(dtype=float)
     return pd.Series(values.to_numpy(), index=runs.seed.to_numpy()[: len(values)], dtype=float)

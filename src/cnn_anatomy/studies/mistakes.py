@@ -19,6 +19,7 @@ PREDICATES = {
     "string_unicode": "must be valid Unicode",
     "int_type": "must be a whole number",
     "float_type": "must be a number",
+    "bool_type": "must be true or false",
     "finite_number": "must be a finite number",
     "greater_than_equal": "is out of range: it must be at least {ge:g}",
     "tuple_type": "must be a list",

@@ -13,9 +13,9 @@ from cnn_anatomy.core.errors import ConfigError, did_you_mean
 class Record(BaseModel):
     """Immutable keys and values, validated on construction; an unknown key is refused.
 
-    A validator raises `ConfigError`. The message of a field's validator is a predicate, as in "must
-    be a list"; `mistakes` puts the key and the value before it. The message of a record's validator
-    is a whole sentence.
+    A validator raises `ConfigError`. The message of the validator of a field, or of a record inside
+    a file, is a predicate, as in "must be a list"; `mistakes` puts the key and the value before it.
+    The message of a file's own validator is a whole sentence.
     """
 
     model_config = ConfigDict(

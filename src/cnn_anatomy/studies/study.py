@@ -136,8 +136,9 @@ class Study(StudyFile):
 
     @property
     def metrics(self) -> tuple[str, ...]:
-        """Return every metric that the table or the claims need."""
-        return tuple(dict.fromkeys([*self.table.metrics, *(c.metric for c in self.claims)]))
+        """Return every metric that the table, the claims or their premises need."""
+        measured = [m for c in self.claims for m in (c.metric, *(p.metric for p in c.premises))]
+        return tuple(dict.fromkeys([*self.table.metrics, *measured]))
 
     def runs(self, seeds: Sequence[int] | None = None) -> list[PlannedRun]:
         """Return every run that the study plans: all variants with the first seed, then the next.

@@ -12,9 +12,9 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter
 
 from cnn_anatomy.report.figures.canvas import canvas
-from cnn_anatomy.results.verdicts import Verdict
+from cnn_anatomy.results.verdicts import REFUTED, SUPPORTED, Verdict
 
-COLOURS = {"supported": "#0072B2", "refuted": "#D55E00"}
+COLOURS = {SUPPORTED: "#0072B2", REFUTED: "#D55E00"}
 OTHER_COLOUR = "0.45"
 ROW_INCHES = 0.21
 LABEL_CHARACTERS = 76
@@ -24,9 +24,9 @@ END = 1000.0  # of the scale; what lies beyond is a triangle at the end
 def forest(topics: Mapping[str, Sequence[Verdict]], path: Path) -> str:
     """Draw a row for each claim, under the name of its topic; return the caption.
 
-    The mark is the difference for the claim divided by the smallest difference that matters, the
-    line its 95 % interval, the colour the verdict. Marks of counts, which are exact, are square. A
-    claim without runs, or for which every difference matters, has a row without a mark. Nothing
+    The mark is the claim's effect divided by the smallest one that matters, the line the interval
+    that decides, the colour the verdict. Marks of counts, which are exact, are square. A
+    claim without runs, or for which every effect matters, has a row without a mark. Nothing
     is drawn, and the caption is empty, if no claim has a mark.
     """
     if not any(_is_drawn(verdict) for verdicts in topics.values() for verdict in verdicts):
@@ -44,23 +44,24 @@ def forest(topics: Mapping[str, Sequence[Verdict]], path: Path) -> str:
                 labels.append(f"{shown}  {verdict.claim.id}")
         _label(axes, labels, set(topics))
     return (
-        "Every claim's difference divided by the smallest difference that matters, with its 95 % "
-        "interval; squares are counts, which are exact, triangles lie beyond the scale, and within "
-        "the grey band no difference matters"
+        "Every claim's effect divided by the smallest one that matters, with the interval that "
+        "decides: supported to the right of the grey band, refuted to the left of its right end, "
+        "inconclusive across it, or without a premise; squares are counts, which are exact, "
+        "triangles lie beyond the scale, and within the grey band no effect matters"
     )
 
 
 def _is_drawn(verdict: Verdict) -> bool:
-    return verdict.difference is not None and verdict.claim.matters > 0
+    return verdict.effect is not None and verdict.claim.matters > 0
 
 
 def _draw(axes: Axes, verdict: Verdict, y: int) -> None:
     """Draw the mark and the interval of a claim at height `y`."""
-    difference, matters = verdict.difference, verdict.claim.matters
-    if difference is None or not _is_drawn(verdict):
+    effect, matters = verdict.effect, verdict.claim.matters
+    if effect is None or not _is_drawn(verdict):
         return
     colour = COLOURS.get(verdict.word, OTHER_COLOUR)
-    mean, *ends = (v / matters for v in (difference.mean, difference.low, difference.high))
+    mean, *ends = (v / matters for v in (effect.value, *verdict.interval))
     if not verdict.exact:
         axes.plot(np.clip(ends, -END, END), (y, y), color=colour, linestyle="-", linewidth=1.4)
     marker = "s" if verdict.exact else "o"
@@ -83,7 +84,7 @@ def _label(axes: Axes, labels: Sequence[str], topics: set[str]) -> None:
     axes.set_xscale("symlog", linthresh=1)
     axes.set_xlim(-END, END)
     axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}".replace("-", "−")))
-    axes.set_xlabel("difference for the claim ÷ smallest difference that matters")
-    colours = {**COLOURS, "inconclusive": OTHER_COLOUR}
+    axes.set_xlabel("effect for the claim ÷ smallest effect that matters")
+    colours = {**COLOURS, "inconclusive or premise unmet": OTHER_COLOUR}
     marks = [Line2D([], [], marker="o", linestyle="", color=c, label=w) for w, c in colours.items()]
     axes.legend(handles=marks, loc="lower left", bbox_to_anchor=(0, 1), ncols=len(marks))
