@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help sweep plan table reproduce report sync ui server bench bench-gpu bench-store screenshot test test-slow test-part test-faults test-slurm test-ray test-server test-ddp test-gpu lint format lock clean
+.PHONY: help sweep plan table reproduce report sync ui server bench bench-gpu bench-store statistics screenshot test test-slow test-part test-faults test-slurm test-ray test-server test-ddp test-gpu lint format lock clean
 export OMP_NUM_THREADS ?= 1
 # Without these MLflow's server starts seven more processes, for jobs on language models, and
 # reports how it is used.
@@ -73,6 +73,9 @@ bench-gpu: .venv/stamp ## check and time one GPU in under eight minutes, into ou
 
 bench-store: .venv/stamp ## time tables and plans of thousands of runs
 	@$(RUN) benchmarks.store
+
+statistics: .venv/stamp ## measure how often verdicts are right, into docs/statistics.md
+	@$(RUN) tools.statistics
 
 screenshot: .venv/stamp ## photograph the views of the skip study in the MLflow UI (needs Chromium)
 	@.venv/bin/python tests/screenshot.py skip docs
