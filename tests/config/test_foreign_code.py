@@ -125,3 +125,11 @@ def test_a_sweep_trains_again_what_the_user_has_changed_and_nothing_else(own, tm
     assert "1 runs: 1 done" in planned()
     replace(own / "scale.py", "2", "3")
     assert "1 to train" in planned()
+
+
+def test_code_that_is_nested_too_deeply_for_a_normal_form_counts_as_it_is_written(own):
+    chain = " + ".join(["0"] * 2000)
+    (own / "scale.py").write_text(f"FACTOR = 2 + {chain}\n")
+    before = key()
+    replace(own / "scale.py", "2 +", "3 +")
+    assert key() != before

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import ast
 import site
+import sys
 import sysconfig
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from importlib.metadata import PackageNotFoundError, packages_distributions, version
 from importlib.util import find_spec
@@ -16,9 +17,11 @@ from cnn_anatomy.config.normal_form import imports, normalise, short_hash
 
 OURS = ("cnn_anatomy", "hydra_plugins")
 LOOKUPS = ("hydra.utils.get_class", "hydra.utils.get_method", "hydra.utils.get_object")
+# The folders of installed packages, those that a .pth file or PYTHONPATH adds among them.
 SITES = {
     *(Path(sysconfig.get_path(name)) for name in ("purelib", "platlib")),
     *map(Path, [*site.getsitepackages(), site.getusersitepackages()]),
+    *(path for path in map(Path, sys.path) if any(path.glob("*.dist-info"))),
 }
 STANDARD_LIBRARY = Path(sysconfig.get_path("stdlib"))
 
@@ -31,11 +34,19 @@ def foreign_code(config: Any) -> list[str]:
     and those that these import, as far as import statements show.
     """
     names = set(foreign_targets(config))
-    trees = {name: ast.parse(file.read_bytes()) for name, file in _own_modules(names).items()}
-    modules = {module for name in trees for module in _prefixes(name)}
-    text = "\n".join(sorted(normalise(trees, modules)))
+    text = "\n".join(sorted(_texts(_own_modules(names))))
     versions = {version for name in names for version in _versions(name.partition(".")[0])}
     return [*sorted(versions), *([short_hash(text)] if text else [])]
+
+
+def _texts(files: Mapping[str, Path]) -> list[str]:
+    """Return the normal form of modules, or their source if that is nested too deeply for it."""
+    trees = {name: ast.parse(file.read_bytes()) for name, file in files.items()}
+    modules = {module for name in trees for module in _prefixes(name)}
+    try:
+        return normalise(trees, modules)
+    except RecursionError:
+        return [file.read_text("utf-8", "replace") for file in files.values()]
 
 
 def foreign_files(config: Any) -> set[Path]:
