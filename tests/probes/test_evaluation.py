@@ -10,7 +10,7 @@ from cnn_anatomy.networks.heads import GlobalAverage
 from cnn_anatomy.probes.activation import contrast, covered
 from cnn_anatomy.probes.cost import macs, parameter_count
 from cnn_anatomy.probes.features import fisher, peak_in_box
-from cnn_anatomy.probes.object_size import accuracy_metrics, silenced
+from cnn_anatomy.probes.object_size import accuracy_metrics, silenced, size_bins
 from cnn_anatomy.probes.robustness import noise, zoom
 from cnn_anatomy.probes.shift import shifted
 from cnn_anatomy.training.build import build_classifier, build_data
@@ -84,6 +84,20 @@ def test_metrics_of_knockouts():
     assert measured["accuracy/small"] == 0.9
     assert measured["knockout/branch1"] == pytest.approx(0.2)
     assert measured["knockout/size_interaction"] == pytest.approx(0.3 - (-0.2))
+
+
+@given(st.lists(st.integers(1, 40), min_size=1, max_size=200), st.integers(1, 5))
+def test_bins_of_sizes_do_not_overlap(sides, bins):
+    found = size_bins(np.array(sides), bins)
+    assert set(found) <= set(range(bins))
+    by_side = sorted(zip(sides, found, strict=True))
+    assert sorted(found) == [place for _, place in by_side]
+    assert len(set(by_side)) == len(set(sides))  # a side is in one bin
+
+
+def test_bins_of_sizes_are_equal_where_sizes_allow():
+    sides = np.repeat(np.arange(10, 19), 7)
+    assert np.bincount(size_bins(sides, 3)).tolist() == [21, 21, 21]
 
 
 def test_silenced_modules_give_zeros_until_left():

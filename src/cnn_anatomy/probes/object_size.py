@@ -22,12 +22,14 @@ from cnn_anatomy.probes.evaluation import (
 
 
 class ObjectSizeProbe(EvaluationProbe):
-    """Splits the test images into `bins` of equal count by the side of the object's box.
+    """Splits the test images into `bins` by the side of the object's box.
+
+    The bins are as equal in number as they can be without one side in two bins.
 
     | metric | meaning |
     |---|---|
     | `accuracy/small`, `accuracy/large` | accuracy in the lowest and the highest bin |
-    | `knockout/<branch>` | drop in accuracy if this branch of every module returns zeros |
+    | `knockout/<branch>` | mean over bins of the drop in accuracy if this branch returns zeros |
     | `knockout/size_interaction` | see below; only networks with Inception modules have it |
 
     With D(branch, bin), the drop in accuracy, the interaction is (D(5×5, large) − D(5×5, small)) −
@@ -57,8 +59,9 @@ class ObjectSizeProbe(EvaluationProbe):
         return accuracy_metrics({name: table.accuracy.to_numpy() for name, table in tables.items()})
 
     def _table(self, sides: np.ndarray, right: Tensor) -> pd.DataFrame:
-        order = pd.qcut(pd.Series(sides).rank(method="first"), self.bins, labels=False)
-        grouped = pd.DataFrame({"side": sides, "right": right.cpu().numpy()}).groupby(order)
+        grouped = pd.DataFrame({"side": sides, "right": right.cpu().numpy()}).groupby(
+            size_bins(sides, self.bins)
+        )
         return pd.DataFrame(
             {
                 "size_low": grouped.side.min(),
@@ -67,6 +70,15 @@ class ObjectSizeProbe(EvaluationProbe):
                 "accuracy": grouped.right.mean(),
             }
         )
+
+
+def size_bins(sides: np.ndarray, bins: int) -> np.ndarray:
+    """Return the bin (N,) of each side (N,): its quantile, which equal sides share.
+
+    There are fewer than `bins` if there are fewer different sides, or if one is very frequent.
+    """
+    edges = np.quantile(sides, np.arange(1, bins) / bins, method="inverted_cdf")
+    return np.searchsorted(np.unique(edges), sides, side="left")
 
 
 def accuracy_metrics(accuracy: dict[str, np.ndarray]) -> dict[str, float]:
