@@ -42,7 +42,7 @@ sweep: $(READY) ## train what is missing of STUDY (core, all, a name, a,b) and p
 plan: $(READY) ## show what a sweep would train; takes the same variables
 	@$(SWEEP) hydra.sweeper.plan=true
 
-table: .venv/stamp ## write experiments/results/STUDY/ again from MLflow
+table: .venv/stamp ## write outputs/results/STUDY/ again from MLflow
 	@$(RUN) cnn_anatomy.report tables $(STUDY)
 
 reproduce: $(READY) ## train PAPER's rows at BUDGET (smoke, short, paper), print its table and ours

@@ -25,7 +25,7 @@ from benchmarks import processes
 from benchmarks.cases import CASES, Case
 from benchmarks.ways import EXTRACTION, WAYS, Way
 from cnn_anatomy.core.hardware import description, native_precision
-from cnn_anatomy.core.paths import RESULTS
+from cnn_anatomy.core.paths import PUBLISHED
 from cnn_anatomy.report.markdown import markdown_table
 from cnn_anatomy.tracking.provenance import code_commit
 
@@ -82,7 +82,7 @@ def main() -> None:
         **timings,
     }
     text = _markdown(results)
-    folder = RESULTS / "bench"
+    folder = PUBLISHED / "bench"
     folder.mkdir(parents=True, exist_ok=True)
     name = "quick" if quick else "full"
     (folder / f"{name}.json").write_text(json.dumps(results, indent=1) + "\n")

@@ -22,7 +22,7 @@ from benchmarks.cases import composed
 from benchmarks.processes import TRAIN, call, runs_of, seconds, store_of
 from cnn_anatomy.config.run_key import run_keys
 from cnn_anatomy.core.hardware import description
-from cnn_anatomy.core.paths import RESULTS
+from cnn_anatomy.core.paths import PUBLISHED
 from cnn_anatomy.report.markdown import markdown_table
 from cnn_anatomy.studies.study import load_study
 from cnn_anatomy.tracking.store import prepare
@@ -63,8 +63,8 @@ def main() -> None:
     lines = [f"{title}({imports:.1f} s for MLflow's alone).", ""]
     cells = [[str(n), *(f"{v:.1f}" for v in timings)] for n, *timings in rows]
     text = "\n".join([*lines, markdown_table(heads, cells, left=1)])
-    (RESULTS / "bench").mkdir(parents=True, exist_ok=True)
-    (RESULTS / "bench" / "store.md").write_text(text)
+    (PUBLISHED / "bench").mkdir(parents=True, exist_ok=True)
+    (PUBLISHED / "bench" / "store.md").write_text(text)
     print(text)
 
 

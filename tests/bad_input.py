@@ -303,7 +303,7 @@ def refusal(case: Case) -> Refusal:
         }
         if case.study is not None:
             for part in ("src", "conf", "experiments"):
-                ignore = shutil.ignore_patterns("__pycache__", "*.png", "*.svg", "runs.json")
+                ignore = shutil.ignore_patterns("__pycache__", "*.png", "*.svg", "runs.csv")
                 shutil.copytree(REPOSITORY / part, folder / "copy" / part, ignore=ignore)
             (folder / "copy" / "experiments" / "mine.yaml").write_text(case.study)
             environment["PYTHONPATH"] = python_path(folder / "copy" / "src")

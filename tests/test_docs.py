@@ -6,7 +6,7 @@ import subprocess
 import pytest
 from helpers import REPOSITORY
 
-from cnn_anatomy.core.paths import CONF, PACKAGE, RESULTS
+from cnn_anatomy.core.paths import CONF, PACKAGE, PUBLISHED
 from cnn_anatomy.studies.study import CORE, load_study, study_names
 
 
@@ -20,20 +20,20 @@ def committed(path):
 
 MADE_BY_THE_READER = "conf/pooling/minimum.yaml"
 PLANNED = {"src/cnn_anatomy/core/ranges.py"}  # not merged yet; empty this when it is
-DOCUMENTS = [*REPOSITORY.glob("*.md"), *RESULTS.glob("*/README.md")]
+DOCUMENTS = [*REPOSITORY.glob("*.md"), *PUBLISHED.glob("*/README.md")]
 
 
 @pytest.mark.parametrize("study", CORE)
 def test_every_core_study_has_its_results(study):
-    names = {path.name for path in (RESULTS / study).iterdir()}
-    assert names >= {"README.md", "table.md", "table.tex", "table.csv", "runs.json"}
-    table = committed(RESULTS / study / "table.md")
-    assert table in committed(RESULTS / study / "README.md")
+    names = {path.name for path in (PUBLISHED / study).iterdir()}
+    assert names >= {"README.md", "table.md", "table.tex", "table.csv"}
+    table = committed(PUBLISHED / study / "table.md")
+    assert table in committed(PUBLISHED / study / "README.md")
 
 
 def test_the_tables_of_the_readme_are_those_of_the_results():
     readme = committed(REPOSITORY / "README.md")
-    assert committed(RESULTS / "skip" / "table.md") in readme
+    assert committed(PUBLISHED / "skip" / "table.md") in readme
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda p: str(p.relative_to(REPOSITORY)))
@@ -61,9 +61,9 @@ def test_the_axes_of_the_readme_are_those_of_the_configuration():
 
 
 def test_every_claim_is_in_the_ledger_with_the_verdict_of_its_page():
-    ledger = committed(RESULTS / "README.md")
+    ledger = committed(PUBLISHED / "README.md")
     for study in study_names():
-        page = committed(RESULTS / study / "README.md")
+        page = committed(PUBLISHED / study / "README.md")
         for claim in load_study(study).claims:
             (row,) = [x for x in ledger.splitlines() if f"[{claim.id}]({study}/README.md)" in x]
             assert row.replace(f"[{claim.id}]({study}/README.md)", claim.id) in page

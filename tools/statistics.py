@@ -15,7 +15,7 @@ import pandas as pd
 from scipy import special
 
 from cnn_anatomy.core.atomic import write_text
-from cnn_anatomy.core.paths import HOME, RESULTS
+from cnn_anatomy.core.paths import HOME, PUBLISHED
 from cnn_anatomy.report.markdown import markdown_table
 from cnn_anatomy.results.metrics import metric
 from cnn_anatomy.results.sequential import confidence_sequence
@@ -124,7 +124,7 @@ def noises() -> Iterator[Noise]:
     The deviation is the median of the variants'.
     """
     for study in map(load_study, study_names()):
-        file = RESULTS / study.name / "table.csv"
+        file = PUBLISHED / study.name / "table.csv"
         table = pd.read_csv(file) if file.is_file() else pd.DataFrame()
         for name in dict.fromkeys(claim.metric for claim in study.claims):
             matters = min(claim.matters for claim in study.claims if claim.metric == name)

@@ -1,11 +1,11 @@
 """A study's page, its figures and the web site, of a sweep in a real store."""
 
-import json
 import re
 import shutil
 from dataclasses import replace
 from types import SimpleNamespace
 
+import pandas as pd
 import pytest
 from results import store
 from screenshot import browser
@@ -13,10 +13,13 @@ from selenium.webdriver.common.by import By
 
 from cnn_anatomy.core.errors import ConfigError
 from cnn_anatomy.report.figures import FIGURES, check_figures, draw_figures
+from cnn_anatomy.report.page import table_files
 from cnn_anatomy.report.render import to_markdown
 from cnn_anatomy.report.site import write_site
 from cnn_anatomy.report.study_page import NOTE_CHARACTERS, publish_studies, published_tables
+from cnn_anatomy.report.table import build_study_table
 from cnn_anatomy.results.artifacts import Evidence
+from cnn_anatomy.results.run_table import read_run_table
 from cnn_anatomy.results.runs import read_sweep
 from cnn_anatomy.studies.study import Figure
 
@@ -76,9 +79,21 @@ def test_a_note_drops_the_verdicts_that_mlflow_has_no_room_for(published):
 
 
 def test_every_cell_is_traced(published):
-    runs = json.loads((published.page.folder / "runs.json").read_text(encoding="utf-8"))
-    assert {r["commit"] for r in runs} == {"0123456789"}
-    assert len({(r["run_id"], r["key"]) for r in runs}) == 24
+    runs = read_run_table(published.page.folder / "runs.csv", "skip").runs
+    assert set(runs.commit) == {"0123456789"}
+    assert len(set(zip(runs.run_id, runs.key, strict=True))) == 24
+
+
+def test_every_number_can_be_computed_again_from_the_runs(published):
+    sweep = read_run_table(published.page.folder / "runs.csv", "skip")
+    columns = sorted(c for c in sweep.runs if c.startswith(("params.", "metrics.")))
+    stored = read_sweep(published.client, "skip").runs
+    pd.testing.assert_frame_equal(
+        sweep.runs[columns], stored[columns], check_exact=True, check_dtype=False
+    )
+    table = build_study_table(published.study, sweep)
+    for name, text in table_files(table, sweep).items():
+        assert (published.page.folder / name).read_text(encoding="utf-8") == text
 
 
 def test_published_tables_are_up_to_date_until_runs_or_files_change(published, tmp_path):

@@ -101,7 +101,7 @@ table: {{rows: [pooling], metrics: [test/accuracy]}}
 def test_a_moved_checkout_goes_on_in_its_new_place(tmp_path):
     old, new = tmp_path / "old", tmp_path / "neuer Ort"
     for part in ("src", "conf", "experiments"):
-        ignore = shutil.ignore_patterns("__pycache__", "*.png", "*.svg", "runs.json")
+        ignore = shutil.ignore_patterns("__pycache__", "*.png", "*.svg", "runs.csv")
         shutil.copytree(REPOSITORY / part, old / part, ignore=ignore)
     (old / "experiments" / "mine.yaml").write_text(STUDY.format(small=", ".join(SMALL)))
 

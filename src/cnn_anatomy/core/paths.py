@@ -1,8 +1,9 @@
 """Where the program reads its configuration and studies, and where it writes.
 
 Run from a checkout, it reads `conf/` and `experiments/` of the repository and writes into the
-repository. Installed from a wheel, it reads the copies in the package and writes into the folder
-in which the command is given.
+repository: sweeps into `outputs/`, and only what is published into `experiments/results/`.
+Installed from a wheel, it reads the copies in the package and writes into the folder in which the
+command is given.
 """
 
 from __future__ import annotations
@@ -29,8 +30,8 @@ STORE_VARIABLE = "MLFLOW_TRACKING_URI"
 HOME = REPOSITORY or Path.cwd()  # holds mlflow.db, .cache and outputs
 DEFAULT_STORE = f"sqlite:///{HOME}/mlflow.db"
 OUTPUTS = HOME / "outputs"
-# A study's own sweep writes the committed results, which only a checkout has.
-RESULTS = OUTPUTS / "results" if REPOSITORY is None else EXPERIMENTS / "results"
+RESULTS = OUTPUTS / "results"  # what sweeps leave
+PUBLISHED = EXPERIMENTS / "results"  # the committed evidence, which a wheel does not have
 
 
 def tracking_uri(uri: str | None = None) -> str:

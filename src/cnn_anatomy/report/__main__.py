@@ -20,7 +20,7 @@ from cnn_anatomy.tracking.sweep_run import describe
 
 
 def write_tables(studies: Sequence[Study], client: MlflowClient) -> None:
-    """Write experiments/results/<study>/, describe the sweeps in MLflow, print the tables."""
+    """Write outputs/results/<study>/, describe the sweeps in MLflow, print the tables."""
     for page in publish_studies(studies, client, RESULTS):
         describe(client, page.parent, page.note, page.folder)
         print_table(page.table)
@@ -64,7 +64,7 @@ def _run(arguments: Sequence[str] | None) -> None:
     parser.add_argument(
         "output",
         choices=COMMANDS,
-        help="tables: experiments/results/<study>/; site: outputs/report/index.html",
+        help="tables: outputs/results/<study>/; site: outputs/report/index.html",
     )
     parser.add_argument(
         "study",

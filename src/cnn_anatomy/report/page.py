@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from cnn_anatomy.report.figures import DrawnFigure
 from cnn_anatomy.report.render import to_csv, to_latex, to_markdown
 from cnn_anatomy.report.table import ResultsTable
 from cnn_anatomy.report.templating import render_template
+from cnn_anatomy.results.run_table import RUN_TABLE, to_run_table
 from cnn_anatomy.results.runs import Sweep
 
 SCALE_WARNING = (
@@ -94,17 +94,16 @@ class SweepPage(ABC):
 
 
 def write_table_files(table: ResultsTable, sweep: Sweep, folder: Path) -> None:
-    """Write table.md, table.tex, table.csv, and the runs behind them as runs.json."""
+    """Write table.md, table.tex, table.csv, and the runs behind them as runs.csv."""
     for name, text in table_files(table, sweep).items():
         write_text(folder / name, text)
 
 
 def table_files(table: ResultsTable, sweep: Sweep) -> dict[str, str]:
     """Return the contents of the files that `write_table_files` writes, by name."""
-    runs = sweep.runs[["variant", "seed", "status", "run_id", "key", "commit", "overrides"]]
     return {
         "table.md": to_markdown(table),
         "table.tex": to_latex(table),
         "table.csv": to_csv(table),
-        "runs.json": json.dumps(runs.to_dict("records"), indent=1, ensure_ascii=False) + "\n",
+        RUN_TABLE: to_run_table(sweep),
     }

@@ -75,7 +75,7 @@ def publish_papers(
 ) -> list[PaperPage]:
     """Write every paper's page to root/papers/<name>/<budget>/.
 
-    A page is README.md, table.md, table.tex, table.csv, runs.json and the figures. Its sweep is
+    A page is README.md, table.md, table.tex, table.csv, runs.csv and the figures. Its sweep is
     the one that `parents` names for the paper. Data other than the paper's is named in the folder.
 
     Raises:

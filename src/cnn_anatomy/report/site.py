@@ -22,7 +22,7 @@ from cnn_anatomy.studies.study import Study
 def write_site(studies: Sequence[Study], client: MlflowClient, root: Path) -> Path:
     """Write index.html and <study>.html, figures embedded, to `root`; return the index.
 
-    Beside them are <study>/table.tex, table.csv and runs.json. Studies without a preset sweep are
+    Beside them are <study>/table.tex, table.csv and runs.csv. Studies without a preset sweep are
     left out.
 
     Raises:

@@ -92,7 +92,7 @@ def publish_studies(
 ) -> list[StudyPage]:
     """Write every study's page to root/<study>/, and the ledger of all claims to root/README.md.
 
-    A page is README.md, table.md, table.tex, table.csv, table.html, runs.json and the figures.
+    A page is README.md, table.md, table.tex, table.csv, table.html, runs.csv and the figures.
     Its sweep is the one that `parents` names for the study, or its latest preset sweep.
 
     Raises:

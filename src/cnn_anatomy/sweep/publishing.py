@@ -7,7 +7,7 @@ from pathlib import Path
 
 from mlflow import MlflowClient
 
-from cnn_anatomy.core.paths import HOME, OUTPUTS, RESULTS
+from cnn_anatomy.core.paths import HOME, RESULTS
 from cnn_anatomy.report.page import SweepPage
 from cnn_anatomy.report.paper_page import publish_papers
 from cnn_anatomy.report.paper_table import check_paper
@@ -18,7 +18,6 @@ from cnn_anatomy.results.runs import newest_sweep
 from cnn_anatomy.studies.paper import Paper
 from cnn_anatomy.sweep.overview import log_overview
 from cnn_anatomy.sweep.plan import SweepPlan
-from cnn_anatomy.sweep.request import SweepRequest
 from cnn_anatomy.tracking.store import prepare
 from cnn_anatomy.tracking.sweep_run import OpenSweep, describe
 
@@ -34,22 +33,18 @@ def check_papers(papers: Sequence[Paper]) -> None:
 
 
 def publish_sweep(plan: SweepPlan, sweep: OpenSweep) -> None:
-    """Write the pages of all studies, print their tables, and record them in the plan's cache.
-
-    A sweep with the studies' own settings goes to the committed results, any other to outputs/.
-    """
-    root = _root(plan.request)
+    """Write all pages to outputs/results, print their tables, and record them in the cache."""
     pages: Sequence[SweepPage]
     if plan.request.papers:
-        pages = publish_papers(plan.request.papers, sweep.client, root, sweep.parents)
+        pages = publish_papers(plan.request.papers, sweep.client, RESULTS, sweep.parents)
     else:
-        pages = publish_studies(plan.request.studies, sweep.client, root, sweep.parents)
+        pages = publish_studies(plan.request.studies, sweep.client, RESULTS, sweep.parents)
     for page, study in zip(pages, plan.request.studies, strict=True):
         describe(sweep.client, page.parent, page.note, page.folder)
         log_overview(sweep.client, study, page.sweep, page.verdict_words)
         _print_table(page.table, page.folder)
     files = [file for page in pages for file in sorted(page.folder.iterdir())]
-    files += sorted(file for file in root.iterdir() if file.is_file())  # of the ledger
+    files += sorted(file for file in RESULTS.iterdir() if file.is_file())  # of the ledger
     plan.plan_cache.save_publication(sweep.parents, files)
 
 
@@ -66,18 +61,14 @@ def print_if_finished(plan: SweepPlan) -> bool:
         return False
     keys = {study.name: {j.key for j in plan.jobs_of(study.name)} for study in request.studies}
     sweeps = [(study, str(parents[study.name])) for study in request.studies]
-    tables = published_tables(sweeps, keys, client, _root(request))
+    tables = published_tables(sweeps, keys, client, RESULTS)
     if tables is None:
         return False
     hint = "; make table writes them anew" if request.preset else ""
     print(f"{len(plan.jobs)} runs: all done before, and written{hint}")
     for table in tables:
-        _print_table(table, _root(request) / table.study)
+        _print_table(table, RESULTS / table.study)
     return True
-
-
-def _root(request: SweepRequest) -> Path:
-    return RESULTS if request.preset else OUTPUTS / "results"
 
 
 def _print_table(table: ResultsTable, folder: Path) -> None:

@@ -1,0 +1,44 @@
+"""The runs of a sweep as a CSV file, from which all its numbers can be computed again."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pandas as pd
+
+from cnn_anatomy.results.runs import Sweep
+
+RUN_TABLE = "runs.csv"
+COLUMNS = ("variant", "seed", "status", "run_id", "key", "commit", "tags.hardware", "overrides")
+
+
+def to_run_table(sweep: Sweep) -> str:
+    """Return a row for each planned run, with all its params and final metrics to the last bit."""
+    names = map(str, sweep.runs.columns)
+    results = sorted(n for n in names if n.startswith(("params.", "metrics.")))
+    runs = sweep.runs.reindex(columns=[*COLUMNS, *results])
+    overrides = [json.dumps(list(words), ensure_ascii=False) for words in runs.overrides]
+    return runs.assign(overrides=overrides).to_csv(index=False, lineterminator="\n")
+
+
+def read_run_table(file: Path, study: str) -> Sweep:
+    """Read what `to_run_table` returned, as the sweep of a store that isn't there.
+
+    Empty cells are params, tags and metrics that a run does not have.
+    """
+    text = pd.read_csv(file, dtype=str, keep_default_na=False)
+    read = {
+        "seed": lambda column: column.map(int),
+        "overrides": lambda column: column.map(json.loads),
+    }
+    columns = {}
+    for name in map(str, text.columns):
+        column = text[name]
+        if name.startswith("metrics."):
+            columns[name] = column.replace("", "nan").map(float)
+        elif name.startswith(("params.", "tags.")):
+            columns[name] = column.where(column != "")
+        else:
+            columns[name] = read.get(name, lambda column: column)(column)
+    return Sweep(study, parent="", runs=pd.DataFrame(columns))
