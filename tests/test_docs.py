@@ -62,7 +62,7 @@ def test_the_axes_of_the_readme_are_those_of_the_configuration():
 
 def test_every_claim_is_in_the_ledger_with_the_verdict_of_its_page():
     ledger = committed(PUBLISHED / "README.md")
-    for study in study_names():
+    for study in (s for s in study_names() if (PUBLISHED / s / "runs.csv").exists()):
         page = committed(PUBLISHED / study / "README.md")
         for claim in load_study(study).claims:
             (row,) = [x for x in ledger.splitlines() if f"[{claim.id}]({study}/README.md)" in x]

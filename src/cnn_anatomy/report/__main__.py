@@ -1,16 +1,17 @@
-"""The command `python -m cnn_anatomy.report tables|site [STUDY…]`."""
+"""The command `python -m cnn_anatomy.report tables|site|publish|verdicts [STUDY…]`."""
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Sequence
-from typing import NamedTuple, NoReturn
+from collections.abc import Sequence
+from typing import NoReturn
 
 from mlflow import MlflowClient
 
 from cnn_anatomy.core.errors import ConfigError
 from cnn_anatomy.core.paths import HOME, OUTPUTS, RESULTS, tracking_uri
 from cnn_anatomy.core.tracebacks import reported_errors
+from cnn_anatomy.report.committed import publish_results, rewrite_results
 from cnn_anatomy.report.render import print_table
 from cnn_anatomy.report.site import write_site
 from cnn_anatomy.report.study_page import publish_studies
@@ -32,17 +33,38 @@ def write_report(studies: Sequence[Study], client: MlflowClient) -> None:
     print(index.relative_to(HOME))
 
 
-class _Output(NamedTuple):
-    """What the command writes, of which studies by default, and whether it requires them all."""
+def _tables(words: Sequence[str]) -> None:
+    """Write the tables of studies, by default the core ones."""
+    studies = select_studies(",".join(words) or "core")
+    check_store(tracking_uri(), [study.name for study in studies])
+    write_tables(studies, MlflowClient(tracking_uri()))
 
-    write: Callable[[Sequence[Study], MlflowClient], None]
-    studies: str
-    requires_all: bool
+
+def _site(words: Sequence[str]) -> None:
+    """Write the site of studies, by default of all that are swept."""
+    names = ",".join(words)
+    studies = select_studies(names or "all")
+    check_store(tracking_uri(), [s.name for s in studies if s.name in names.split(",")])
+    write_report(studies, MlflowClient(tracking_uri()))
+
+
+def _publish(words: Sequence[str]) -> None:
+    """Publish studies and papers, by default all of outputs/results."""
+    print(publish_results([name for word in words for name in word.split(",")]).counts)
+
+
+def _verdicts(words: Sequence[str]) -> None:
+    """Judge all claims by the committed runs."""
+    if words:
+        raise ConfigError(f"verdicts takes no study, not {words[0]}: claims are judged together")
+    print(rewrite_results().counts)
 
 
 COMMANDS = {
-    "tables": _Output(write_tables, "core", requires_all=True),
-    "site": _Output(write_report, "all", requires_all=False),
+    "tables": _tables,
+    "site": _site,
+    "publish": _publish,
+    "verdicts": _verdicts,
 }
 
 
@@ -60,24 +82,22 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _run(arguments: Sequence[str] | None) -> None:
-    parser = _Parser(prog="python -m cnn_anatomy.report", description="Write results from MLflow.")
+    parser = _Parser(prog="python -m cnn_anatomy.report", description="Write results.")
     parser.add_argument(
         "output",
         choices=COMMANDS,
-        help="tables: outputs/results/<study>/; site: outputs/report/index.html",
+        help=(
+            "tables: outputs/results/<study>/; site: outputs/report/index.html; publish: copy "
+            "outputs/results to experiments/results; verdicts: the latter again, from its runs"
+        ),
     )
     parser.add_argument(
         "study",
         nargs="*",
-        help="a name, a comma-separated list, core or all (default: core for tables, all for site)",
+        help="names of studies (of papers, too, to publish); core or all for tables and site",
     )
     words = parser.parse_args(arguments)
-    output = COMMANDS[words.output]
-    names = ",".join(words.study) or output.studies
-    studies = select_studies(names)
-    required = [s.name for s in studies if output.requires_all or s.name in names.split(",")]
-    check_store(tracking_uri(), required)
-    output.write(studies, MlflowClient(tracking_uri()))
+    COMMANDS[words.output](words.study)
 
 
 if __name__ == "__main__":

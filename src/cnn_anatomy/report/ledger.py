@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -56,6 +56,13 @@ class Ledger:
             topics[TOPICS.get(verdict.claim.id[:1], OTHER_TOPIC)].append(VerdictText(verdict))
         return {topic: texts for topic, texts in topics.items() if texts}
 
+    @property
+    def unjudged(self) -> str:
+        """Return the studies whose claims have no runs, joined by commas."""
+        judged = {verdict.study for verdict in self.verdicts if verdict.effect is not None}
+        studies = dict.fromkeys(v.study for v in self.verdicts if v.study not in judged)
+        return ", ".join(studies)
+
     def study(self, name: str) -> list[VerdictText]:
         """Return the verdicts of one study, in its order."""
         return [VerdictText(verdict) for verdict in self.verdicts if verdict.study == name]
@@ -89,14 +96,23 @@ def judge_all_claims(client: MlflowClient, sweeps: Sequence[tuple[Study, Sweep]]
     Raises:
         ConfigError: if a side of a claim picks several variants.
     """
-    sources = {study.name: (study, sweep) for study, sweep in sweeps}
-    verdicts: list[Verdict] = []
+    given = {study.name for study, _ in sweeps}
+    others = (
+        (study, read_sweep(client, study.name))
+        for study in map(load_study, study_names())
+        if study.name not in given and study.claims and is_swept(client, study.name)
+    )
+    return judge_sweeps([*sweeps, *others])
+
+
+def judge_sweeps(sweeps: Iterable[tuple[Study, Sweep]]) -> Ledger:
+    """Judge every study's claims by its sweep; a study without a sweep has no runs.
+
+    Raises:
+        ConfigError: if a side of a claim picks several variants.
+    """
+    verdicts = {s.name: judge_claims(s.name, s.claims, sweep) for s, sweep in sweeps}
     for study in map(load_study, study_names()):
-        if study.name not in sources and study.claims:
-            if is_swept(client, study.name):
-                sources[study.name] = study, read_sweep(client, study.name)
-            else:
-                verdicts += verdicts_without_runs(study.name, study.claims)
-    for name, (study, sweep) in sources.items():
-        verdicts += judge_claims(name, study.claims, sweep)
-    return Ledger(judge_together(sorted(verdicts, key=lambda v: v.study)))
+        if study.name not in verdicts:
+            verdicts[study.name] = verdicts_without_runs(study.name, study.claims)
+    return Ledger(judge_together([v for name in sorted(verdicts) for v in verdicts[name]]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from cnn_anatomy.report.templating import render_template
 from cnn_anatomy.results.run_table import RUN_TABLE, to_run_table
 from cnn_anatomy.results.runs import Sweep
 
+CAPTIONS = "figures.json"  # figure → caption
 SCALE_WARNING = (
     "The networks are small and trained briefly: compare the rows with each other, not with "
     "published figures. A verdict holds for this data, depth and budget only."
@@ -89,8 +91,16 @@ class SweepPage(ABC):
         )
 
     def write(self) -> None:
-        """Write README.md."""
+        """Write README.md, and the captions of its figures as figures.json."""
         write_text(self.folder / "README.md", self.markdown)
+        captions = json.dumps(dict(self.figures), indent=1, ensure_ascii=False)
+        write_text(self.folder / CAPTIONS, captions + "\n")
+
+
+def read_figures(folder: Path) -> list[DrawnFigure]:
+    """Return the figures that an earlier page left in `folder`."""
+    captions = json.loads((folder / CAPTIONS).read_text(encoding="utf-8"))
+    return [DrawnFigure(file, caption) for file, caption in captions.items()]
 
 
 def write_table_files(table: ResultsTable, sweep: Sweep, folder: Path) -> None:

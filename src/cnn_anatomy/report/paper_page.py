@@ -8,11 +8,11 @@ from pathlib import Path
 
 from mlflow import MlflowClient
 
-from cnn_anatomy.report.figures import draw_figures
+from cnn_anatomy.report.figures import DrawnFigure, draw_figures
 from cnn_anatomy.report.page import SweepPage, write_table_files
 from cnn_anatomy.report.paper_table import build_paper_table
 from cnn_anatomy.results.artifacts import Evidence
-from cnn_anatomy.results.runs import read_sweep
+from cnn_anatomy.results.runs import Sweep, read_sweep
 from cnn_anatomy.studies.paper import Paper
 
 
@@ -75,8 +75,9 @@ def publish_papers(
 ) -> list[PaperPage]:
     """Write every paper's page to root/papers/<name>/<budget>/.
 
-    A page is README.md, table.md, table.tex, table.csv, runs.csv and the figures. Its sweep is
-    the one that `parents` names for the paper. Data other than the paper's is named in the folder.
+    A page is README.md, table.md, table.tex, table.csv, runs.csv, the figures and figures.json.
+    Its sweep is the one that `parents` names for the paper. Data other than the paper's is named in
+    the folder.
 
     Raises:
         ConfigError: if the store has no such sweep.
@@ -84,18 +85,20 @@ def publish_papers(
     return [_publish(paper, client, root / "papers", parents[paper.name]) for paper in papers]
 
 
-def _publish(paper: Paper, client: MlflowClient, root: Path, parent: str) -> PaperPage:
-    sweep = read_sweep(client, paper.name, parent)
+def write_paper_page(
+    paper: Paper, sweep: Sweep, folder: Path, figures: Sequence[DrawnFigure]
+) -> PaperPage:
+    """Write a paper's page, which shows the figures that `folder` holds, and its tables."""
     table = build_paper_table(paper, sweep)
-    data = "" if paper.data else f"-{sweep.distinct('params.data', '-')}"
-    folder = root / paper.name / f"{paper.budget}{data}"
     write_table_files(table, sweep, folder)
-    page = PaperPage(
-        paper=paper,
-        sweep=sweep,
-        folder=folder,
-        table=table,
-        figures=draw_figures(Evidence(paper, sweep, client), folder),
-    )
+    page = PaperPage(paper=paper, sweep=sweep, folder=folder, table=table, figures=figures)
     page.write()
     return page
+
+
+def _publish(paper: Paper, client: MlflowClient, root: Path, parent: str) -> PaperPage:
+    sweep = read_sweep(client, paper.name, parent)
+    data = "" if paper.data else f"-{sweep.distinct('params.data', '-')}"
+    folder = root / paper.name / f"{paper.budget}{data}"
+    figures = draw_figures(Evidence(paper, sweep, client), folder)
+    return write_paper_page(paper, sweep, folder, figures)

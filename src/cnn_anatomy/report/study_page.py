@@ -9,7 +9,7 @@ from pathlib import Path
 from mlflow import MlflowClient
 
 from cnn_anatomy.core.atomic import write_text
-from cnn_anatomy.report.figures import check_figures, draw_figures
+from cnn_anatomy.report.figures import DrawnFigure, check_figures, draw_figures
 from cnn_anatomy.report.ledger import judge_all_claims
 from cnn_anatomy.report.page import SweepPage, table_files, write_table_files
 from cnn_anatomy.report.render import to_html
@@ -92,8 +92,9 @@ def publish_studies(
 ) -> list[StudyPage]:
     """Write every study's page to root/<study>/, and the ledger of all claims to root/README.md.
 
-    A page is README.md, table.md, table.tex, table.csv, table.html, runs.csv and the figures.
-    Its sweep is the one that `parents` names for the study, or its latest preset sweep.
+    A page is README.md, table.md, table.tex, table.csv, table.html, runs.csv, the figures and
+    figures.json. Its sweep is the one that `parents` names for the study, or its latest preset
+    sweep.
 
     Raises:
         ConfigError: if there is no such sweep, or a table, figure or claim asks for something that
@@ -105,10 +106,35 @@ def publish_studies(
     sweeps = [(s, read_sweep(client, s.name, parents.get(s.name))) for s in studies]
     ledger = judge_all_claims(client, sweeps)
     ledger.write(root)
-    return [
-        _publish(study, sweep, ledger.study(study.name), client, root / study.name)
-        for study, sweep in sweeps
-    ]
+    pages = []
+    for study, sweep in sweeps:
+        folder = root / study.name
+        figures = draw_figures(Evidence(study, sweep, client), folder)
+        pages.append(write_study_page(study, sweep, ledger.study(study.name), folder, figures))
+    return pages
+
+
+def write_study_page(
+    study: Study,
+    sweep: Sweep,
+    verdicts: Sequence[VerdictText],
+    folder: Path,
+    figures: Sequence[DrawnFigure],
+) -> StudyPage:
+    """Write a study's page, which shows the figures that `folder` holds, and its tables."""
+    table = build_study_table(study, sweep)
+    write_table_files(table, sweep, folder)
+    write_text(folder / "table.html", to_html(table))
+    page = StudyPage(
+        study=study,
+        sweep=sweep,
+        folder=folder,
+        table=table,
+        figures=figures,
+        verdicts=verdicts,
+    )
+    page.write()
+    return page
 
 
 def published_tables(
@@ -136,25 +162,3 @@ def published_tables(
                 return None
         tables.append(table)
     return tables
-
-
-def _publish(
-    study: Study,
-    sweep: Sweep,
-    verdicts: Sequence[VerdictText],
-    client: MlflowClient,
-    folder: Path,
-) -> StudyPage:
-    table = build_study_table(study, sweep)
-    write_table_files(table, sweep, folder)
-    write_text(folder / "table.html", to_html(table))
-    page = StudyPage(
-        study=study,
-        sweep=sweep,
-        folder=folder,
-        table=table,
-        figures=draw_figures(Evidence(study, sweep, client), folder),
-        verdicts=verdicts,
-    )
-    page.write()
-    return page

@@ -130,12 +130,12 @@ def select_papers(text: str, budget: str, *, data_replaced: bool) -> list[Paper]
     Raises:
         ConfigError: if there is no such paper or budget, or its file is malformed.
     """
-    papers = [load_paper(name, budget) for name in dict.fromkeys(text.split(","))]
-    return [p.model_copy(update={"data": ()}) if data_replaced else p for p in papers]
+    names = dict.fromkeys(text.split(","))
+    return [load_paper(name, budget, data_replaced=data_replaced) for name in names]
 
 
-def load_paper(name: str, budget: str) -> Paper:
-    """Read experiments/papers/<name>.yaml at one of its budgets.
+def load_paper(name: str, budget: str, *, data_replaced: bool = False) -> Paper:
+    """Read experiments/papers/<name>.yaml at one of its budgets, without its data if so wanted.
 
     Raises:
         ConfigError: if there is no such paper or budget, or its file is malformed.
@@ -162,7 +162,7 @@ def load_paper(name: str, budget: str) -> Paper:
         published=content.published,
         approximate=frozenset(content.approximate),
         budget=budget,
-        data=spent.data,
+        data=() if data_replaced else spent.data,
         original=content.budgets["paper"].data,
         last=spent.overrides,
     )

@@ -1,0 +1,147 @@
+"""The committed results, experiments/results: published from a sweep, and written from their runs.
+
+A page's runs (runs.csv), its figures and their captions (figures.json) are the evidence. Everything
+else, the ledger included, follows from the runs and the studies' files.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from cnn_anatomy.core.errors import ConfigError, did_you_mean
+from cnn_anatomy.core.paths import EXPERIMENTS, HOME, PUBLISHED, REPOSITORY, RESULTS
+from cnn_anatomy.report.ledger import Ledger, judge_sweeps
+from cnn_anatomy.report.page import CAPTIONS, read_figures
+from cnn_anatomy.report.paper_page import write_paper_page
+from cnn_anatomy.report.study_page import write_study_page
+from cnn_anatomy.results.run_table import RUN_TABLE, read_run_table
+from cnn_anatomy.results.runs import Sweep
+from cnn_anatomy.studies.paper import Paper, load_paper, paper_names
+from cnn_anatomy.studies.study import Study, load_study, study_names
+
+TRIAL = "smoke"  # the budget whose numbers say nothing
+
+
+class Publication(NamedTuple):
+    """A study or paper, the runs of a sweep of it, and their folder under a root of results."""
+
+    study: Study
+    sweep: Sweep
+    place: Path
+
+
+def publish_results(
+    names: Sequence[str], results: Path = RESULTS, published: Path = PUBLISHED
+) -> Ledger:
+    """Copy the evidence of studies and papers from `results` to `published`, and write its pages.
+
+    Args:
+        names: of studies and papers; none means all that `results` holds.
+        results: where sweeps leave their pages.
+        published: the committed results.
+
+    Raises:
+        ConfigError: if a name is unknown, has no sweep in `results`, or was swept with other
+            settings than its file's.
+    """
+    _require_checkout()
+    for name in names:
+        _check_name(name, results)
+    found = [p for p in read_publications(results) if not names or p.study.name in names]
+    for publication in found:
+        _check_settings(publication)
+    if not found:
+        raise ConfigError(f"{_shown(results)} holds no sweep to publish: make sweep")
+    for _, _, place in found:
+        _copy(results / place, published / place)
+    return rewrite_results(published)
+
+
+def rewrite_results(published: Path = PUBLISHED) -> Ledger:
+    """Judge all claims by the committed runs, and write the ledger and all pages again."""
+    _require_checkout()
+    found = list(read_publications(published))
+    ledger = judge_sweeps((p.study, p.sweep) for p in found if not isinstance(p.study, Paper))
+    for study, sweep, place in found:
+        folder = published / place
+        figures = read_figures(folder)
+        if isinstance(study, Paper):
+            write_paper_page(study, sweep, folder, figures)
+        else:
+            write_study_page(study, sweep, ledger.study(study.name), folder, figures)
+    ledger.write(published)
+    return ledger
+
+
+def read_publications(root: Path) -> Iterator[Publication]:
+    """Yield what a root of results holds of each study, then of each paper's serious budgets."""
+    for name in study_names():
+        file = root / name / RUN_TABLE
+        if file.is_file():
+            yield Publication(load_study(name), read_run_table(file, name), Path(name))
+    for name in paper_names():
+        for file in sorted((root / "papers" / name).glob(f"*/{RUN_TABLE}")):
+            budget, _, data = file.parent.name.partition("-")
+            if budget != TRIAL:
+                paper = load_paper(name, budget, data_replaced=bool(data))
+                sweep = read_run_table(file, name)
+                yield Publication(paper, sweep, file.parent.relative_to(root))
+
+
+def _copy(source: Path, target: Path) -> None:
+    shutil.rmtree(target, ignore_errors=True)
+    target.mkdir(parents=True)
+    pictures = (f"{f.file}{kind}" for f in read_figures(source) for kind in (".png", ".svg"))
+    for name in (RUN_TABLE, CAPTIONS, *pictures):
+        shutil.copy(source / name, target)
+
+
+def _require_checkout() -> None:
+    if REPOSITORY is None:
+        raise ConfigError("an installed package has no committed results: do it in a checkout")
+
+
+def _check_name(name: str, results: Path) -> None:
+    choices = [*study_names(), *paper_names()]
+    if name not in choices:
+        raise ConfigError(
+            f"{name} is none of the studies and papers {', '.join(choices)}"
+            f"{did_you_mean(name, choices)}"
+        )
+    if not any(p.study.name == name for p in read_publications(results)):
+        make = (
+            f"make reproduce PAPER={name}" if name in paper_names() else f"make sweep STUDY={name}"
+        )
+        raise ConfigError(f"{_shown(results)} holds no sweep of {name} to publish: {make}")
+
+
+def _check_settings(publication: Publication) -> None:
+    """Raise a ConfigError unless every run that the file plans was planned in just that way."""
+    study, sweep, place = publication
+    swept = {
+        (variant, seed): _compared(study, overrides)
+        for variant, seed, overrides in zip(
+            sweep.runs.variant, sweep.runs.seed, sweep.runs.overrides, strict=True
+        )
+    }
+    seeds = sorted({*range(study.seeds), *map(int, sweep.runs.seed)})
+    planned = {(r.variant, r.seed): _compared(study, r.overrides) for r in study.runs(seeds)}
+    own = {run: words for run, words in planned.items() if run[1] < study.seeds}
+    if not own.items() <= swept.items() <= planned.items():
+        folder = "papers/" if isinstance(study, Paper) else ""
+        file = _shown(EXPERIMENTS / f"{folder}{study.name}.yaml")
+        raise ConfigError(f"the sweep in {place} has other seeds or settings than {file} now has")
+
+
+def _compared(study: Study, overrides: Sequence[str]) -> list[str]:
+    """Return the overrides without those of the data, if a paper was trained on other data."""
+    if isinstance(study, Paper) and not study.data:
+        return [word for word in overrides if word.split("=")[0].split(".")[0] != "data"]
+    return list(overrides)
+
+
+def _shown(path: Path) -> str:
+    return str(path.relative_to(HOME)) if path.is_relative_to(HOME) else str(path)

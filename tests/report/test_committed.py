@@ -1,0 +1,117 @@
+"""A sweep leaves the committed results alone; publishing and judging again need no store."""
+
+import shutil
+import subprocess
+import sys
+
+import pytest
+from helpers import REPOSITORY, SMALL, environment
+from processes import TRAIN, ended, python_path, start
+
+from cnn_anatomy.core.errors import ConfigError
+from cnn_anatomy.report.committed import publish_results, rewrite_results
+
+REPORT = (sys.executable, "-m", "cnn_anatomy.report")
+STUDY = f"""question: Which pooling?
+reading: The higher, the better.
+overrides: [model.depth=8, {", ".join(SMALL)}]
+grid: {{pooling: [max, none]}}
+seeds: 2
+table: {{rows: [pooling], metrics: [test/accuracy, macs]}}
+figures: [accuracy, cost]
+claims:
+  - id: x1
+    statement: Max pooling saves compute.
+    source: someone
+    metric: macs
+    better: lower
+    treatment: {{pooling: max}}
+    control: {{pooling: none}}
+    matters: 1
+"""
+
+
+@pytest.fixture
+def checkout(tmp_path):
+    """Return a committed copy of this checkout with one more, tiny study."""
+    folder = tmp_path / "checkout"
+    for part in ("src", "conf", "experiments"):
+        shutil.copytree(
+            REPOSITORY / part, folder / part, ignore=shutil.ignore_patterns("__pycache__")
+        )
+    shutil.copy(REPOSITORY / ".gitignore", folder)
+    (folder / "experiments" / "tiny.yaml").write_text(STUDY)
+    git(folder, "init", "--quiet")
+    commit(folder)
+    return folder
+
+
+def git(folder, *words):
+    author = ("-c", "user.name=a", "-c", "user.email=a@example.org")
+    call = ["git", "-C", str(folder), *author, *words]
+    return subprocess.run(call, capture_output=True, text=True, check=True).stdout.strip()
+
+
+def commit(folder):
+    git(folder, "add", "--all")
+    git(folder, "commit", "--quiet", "--message", "all")
+
+
+def command(folder, *words, status=0):
+    own = environment(folder.parent, PYTHONPATH=python_path(folder / "src"))
+    return ended(start(folder, *words, env=own), status)
+
+
+@pytest.mark.slow
+@pytest.mark.every_part
+def test_only_publishing_changes_the_committed_results(checkout):
+    results = checkout / "experiments" / "results"
+    sweep = (*TRAIN, "--multirun", "study=tiny")
+    command(checkout, *sweep)
+    assert git(checkout, "status", "--porcelain") == ""
+
+    (checkout.parent / "mlflow.db").rename(checkout.parent / "gone.db")  # no store from here on
+    printed, _ = command(checkout, *REPORT, "publish", "tiny")
+    assert "claims: " in printed
+    changed = {line[3:] for line in git(checkout, "status", "--porcelain").splitlines()}
+    assert "experiments/results/tiny/" in changed
+    assert {p.name for p in (results / "tiny").iterdir()} == {
+        *("README.md", "runs.csv", "figures.json", "accuracy.png", "accuracy.svg"),
+        *("cost.png", "cost.svg", "table.md", "table.tex", "table.csv", "table.html"),
+    }
+    (row,) = [x for x in (results / "README.md").read_text().splitlines() if "[x1]" in x]
+    assert row.replace("[x1](tiny/README.md)", "x1") in (results / "tiny/README.md").read_text()
+    assert row.endswith("| **supported** |")
+
+    commit(checkout)
+    command(checkout, *REPORT, "verdicts")
+    assert git(checkout, "status", "--porcelain") == ""  # every number is computed again
+    assert not (checkout.parent / "mlflow.db").exists()
+
+    (checkout.parent / "gone.db").rename(checkout.parent / "mlflow.db")
+    command(checkout, *sweep, "model.width=5")
+    _, errors = command(checkout, *REPORT, "publish", status=2)
+    assert errors == (
+        "the sweep in tiny has other seeds or settings than experiments/tiny.yaml now has\n"
+    )
+    assert git(checkout, "status", "--porcelain") == ""
+
+
+def test_what_cannot_be_published_is_refused(tmp_path):
+    with pytest.raises(ConfigError, match=r"skp is none of the studies and papers .* mean skip"):
+        publish_results(["skp"], tmp_path, tmp_path / "published")
+    with pytest.raises(ConfigError, match="no sweep of skip to publish: make sweep STUDY=skip"):
+        publish_results(["skip"], tmp_path, tmp_path / "published")
+    with pytest.raises(ConfigError, match="holds no sweep to publish"):
+        publish_results([], tmp_path, tmp_path / "published")
+    assert not (tmp_path / "published").exists()
+
+
+def test_the_committed_numbers_follow_from_the_committed_runs(tmp_path):
+    committed = REPOSITORY / "experiments" / "results"
+    copy = shutil.copytree(committed, tmp_path / "results")
+    rewrite_results(copy)
+    for file in sorted(copy.rglob("*")):
+        if file.suffix in {".md", ".csv", ".tex", ".html", ".json"}:
+            same = (committed / file.relative_to(copy)).read_text(encoding="utf-8")
+            assert file.read_text(encoding="utf-8") == same, "make verdicts writes it anew"
