@@ -38,7 +38,7 @@ def published(tmp_path_factory, new_store):
 
 def test_every_figure_is_drawn_as_png_and_svg(published):
     drawn = [file for file, _ in published.page.figures]
-    assert drawn == [*store.FIGURES, "heatmap", "by_size-2", "cam"]
+    assert drawn == [*store.FIGURES, "heatmap", "before_after", "dose", "by_size-2", "cam"]
     assert {figure.name for figure in published.study.figures} == set(FIGURES)
     for file in drawn:
         assert (published.page.folder / f"{file}.png").read_bytes()[:4] == b"\x89PNG"
@@ -119,7 +119,7 @@ def test_a_run_without_a_file_is_left_out(published):
     first, *_, last = sweep.variants
     assert len(evidence.frames(first, "shift.parquet")) == 6
     assert len(evidence.frames(last, "shift.parquet")) == 5
-    assert evidence.frames(first, "nothing.parquet") == []
+    assert evidence.frames(first, "nothing.parquet") == {}
     bare = Evidence(published.study, replace(sweep, runs=sweep.runs.assign(status="FAILED")), None)
     assert draw_figures(bare, published.folder / "none") == []
 

@@ -58,6 +58,8 @@ def study() -> Study:
         figures=(
             *(Figure(name=name) for name in FIGURES),
             Figure(name="heatmap", settings={"variants": shown}),
+            Figure(name="before_after", settings={"variants": shown}),
+            Figure(name="dose", settings={"x": "model.depth"}),
             Figure(name="by_size", settings={"knockouts": True}),
             Figure(name="cam", settings={"variants": shown}),
         ),

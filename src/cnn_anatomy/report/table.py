@@ -168,11 +168,11 @@ def _row(study: Study, sweep: Sweep, variant: str) -> Row:
         column = f"metrics.{name}"
         values = finished.get(column, pd.Series(np.nan, index=finished.index))
         cells.append(Cell(metric(name), values.astype(float).set_axis(finished.seed)))
-    labels = tuple(_label(planned, name) for name in study.table.rows)
+    labels = tuple(row_label(planned, name) for name in study.table.rows)
     return Row(variant, labels, tuple(cells), len(finished), len(planned))
 
 
-def _label(planned: pd.DataFrame, name: str) -> str:
+def row_label(planned: pd.DataFrame, name: str) -> str:
     """Return a param of a variant's runs, from the plan's overrides if none is finished."""
     if name == "variant":
         return str(planned.variant.iloc[0])

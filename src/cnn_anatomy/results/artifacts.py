@@ -48,10 +48,21 @@ class Evidence:
         logged = self._cached(run, name, lambda: self.client.get_metric_history(run, name))
         return pd.Series({m.step: m.value for m in logged}, dtype=float).sort_index()
 
-    def frames(self, variant: str, name: str) -> list[pd.DataFrame]:
-        """Return the Parquet artifact `name` of every finished run of `variant` that has one."""
-        frames = [self._artifact(run, name, pd.read_parquet) for run in self.runs(variant).run_id]
-        return [frame for frame in frames if frame is not None]
+    def frames(self, variant: str, name: str) -> dict[int, pd.DataFrame]:
+        """Return the Parquet artifact `name` of each finished run of `variant` by its seed."""
+        runs = self.runs(variant).set_index("seed").run_id
+        frames = {
+            int(seed): self._artifact(run, name, pd.read_parquet)  # type: ignore[call-overload]
+            for seed, run in runs.items()
+        }
+        return {seed: frame for seed, frame in frames.items() if frame is not None}
+
+    def frames_by_variant(
+        self, name: str, wanted: Sequence[str] | None = None
+    ) -> dict[str, dict[int, pd.DataFrame]]:
+        """Return the Parquet artifact `name` by variant and seed, of the variants that have it."""
+        artifacts = {v: self.frames(v, name) for v in self.variants(wanted)}
+        return {v: frames for v, frames in artifacts.items() if frames}
 
     def arrays(self, variant: str, name: str) -> dict[str, np.ndarray] | None:
         """Return the npz artifact `name` of the variant's first seed that has one, else None."""

@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from cnn_anatomy.core.errors import ConfigError, did_you_mean
-from cnn_anatomy.report.figures.accuracy import accuracy, cost, frozen
+from cnn_anatomy.report.figures.accuracy import accuracy, cost
 from cnn_anatomy.report.figures.cam import cam
 from cnn_anatomy.report.figures.curves import by_size, learning_curves, robustness, shift_curve
-from cnn_anatomy.report.figures.gradients import decay_by_depth, gradients, heatmap
+from cnn_anatomy.report.figures.dose import decay_by_depth, dose, frozen
+from cnn_anatomy.report.figures.gradients import before_after, gradients, heatmap
 from cnn_anatomy.results.artifacts import Evidence
 from cnn_anatomy.studies.study import Study
 
@@ -24,6 +25,7 @@ FIGURES: dict[str, Callable[..., str]] = {
     for figure in (
         accuracy,
         gradients,
+        before_after,
         heatmap,
         decay_by_depth,
         cost,
@@ -32,6 +34,7 @@ FIGURES: dict[str, Callable[..., str]] = {
         shift_curve,
         robustness,
         frozen,
+        dose,
         cam,
     )
 }

@@ -1,121 +1,120 @@
-"""Test accuracy by variant, by cost and by the number of frozen layers."""
+"""Test accuracy by variant, and by what the variant costs."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.ticker import EngFormatter, LogLocator, NullLocator
 
-from cnn_anatomy.report.figures.canvas import band, canvas, error_bars, legend
+from cnn_anatomy.report.figures.canvas import canvas
+from cnn_anatomy.report.figures.lines import add_legend, error_bars
+from cnn_anatomy.report.figures.style import DOT, LABEL_POINTS, Encoding
+from cnn_anatomy.report.figures.variants import study_encoding
 from cnn_anatomy.results.artifacts import Evidence
+from cnn_anatomy.results.metrics import metric
 from cnn_anatomy.results.statistics import summarise
 
 METRIC = "test/accuracy"
+BUDGETS = ("params/total", "macs")
+COSTS = {"params/total": "parameters", "macs": "multiply-adds per image"}
+LEAST_RATIO = 1.1  # of the dearest to the cheapest variant, for a cost to be an axis
+COLUMN_INCHES = 0.85
+POINTS_PER_INCH = 72
 
 
 def accuracy(evidence: Evidence, path: Path) -> str:
-    """Draw the seeds of every variant as dots, with their mean and its 95 % interval."""
+    """Draw the seeds of every variant as dots, their mean and its 95 % interval; write the cost."""
     variants = evidence.sweep.variants[::-1]
     if not evidence.variants():
         return ""
-    with canvas(path, 6, 0.9 + 0.34 * len(variants)) as figure:
+    encoding = study_encoding(evidence)
+    with canvas(path, 7.5, 1 + 0.34 * len(variants)) as figure:
         axes = figure.add_subplot()
         for y, variant in enumerate(variants):
+            look = encoding.look(variant)
             values = 100 * evidence.values(variant, METRIC)
-            axes.plot(values, np.full(len(values), y), "o", color="0.6", markersize=4, zorder=2)
+            axes.plot(values, np.full(len(values), y), "o", color=look.colour, **DOT)
             summary = summarise(values)
             if summary:
-                axes.errorbar(
-                    summary.mean,
-                    y,
-                    xerr=error_bars(summary),
-                    fmt="D",
-                    color="C0",
-                    capsize=3,
-                    zorder=3,
-                )
+                bars = error_bars(summary)
+                axes.errorbar(summary.mean, y, xerr=bars, **look.mark, capsize=3, zorder=3)
         axes.set_yticks(range(len(variants)), variants)
         axes.set_ylim(-0.6, len(variants) - 0.4)
+        low, high = axes.get_xlim()
+        axes.set_xlim(max(low, 0), min(high, 101))
         axes.set_xlabel("test accuracy (%): seeds, mean and 95 % interval")
-    return "Test accuracy of every variant: each seed, the mean and its 95 % interval"
-
-
-def cost(evidence: Evidence, path: Path, *, variants: Sequence[str] | None = None) -> str:
-    """Draw accuracy against parameters and against multiply-adds, both on a log axis."""
-    finished = evidence.variants(variants)
-    if not finished:
-        return ""
-    with canvas(path, 9, 3.4) as figure:
-        panels = figure.subplots(1, 2, sharey=True)
-        for axes, name, label in zip(
-            panels, ("params/total", "macs"), ("parameters", "multiply-adds per image"), strict=True
-        ):
-            for i, variant in enumerate(finished):
-                summary = summarise(100 * evidence.values(variant, METRIC))
-                amount = summarise(evidence.values(variant, name))
-                if summary and amount:
-                    axes.errorbar(
-                        amount.mean,
-                        summary.mean,
-                        yerr=error_bars(summary),
-                        fmt="osD^v<>p"[i % 8],
-                        color=f"C{i % 8}",
-                        capsize=3,
-                        label=variant,
-                    )
-            axes.set_xscale("log")
-            axes.set_xlabel(label)
-        panels[0].set_ylabel("test accuracy (%)")
-        legend(panels[1])
-    return "Test accuracy against parameters and against multiply-adds; bars are 95 % intervals"
-
-
-def frozen(
-    evidence: Evidence,
-    path: Path,
-    *,
-    lines: Mapping[str, Sequence[str]] | None = None,
-    x: Sequence[str] = ("freeze.layers",),
-    label: str = "number of frozen layers",
-) -> str:
-    """Draw accuracy against the number of frozen layers, the baseline as a horizontal line.
-
-    Args:
-        evidence: the study's runs.
-        path: file to write, without suffix.
-        lines: variants by the label of their line; by default all but the baseline are one line.
-        x: params that place a variant on the axis; the first one that it has counts.
-        label: of the axis.
-    """
-    baseline = evidence.study.table.baseline
-    others = [v for v in evidence.variants() if v != baseline]
-    curves = {name: evidence.variants(v) for name, v in (lines or {"frozen": others}).items()}
-    if not any(curves.values()):
-        return ""
-    with canvas(path, 6, 3.2) as figure:
-        axes = figure.add_subplot()
-        for name, variants in curves.items():
-            points = [_points(evidence, variant, x) for variant in variants]
-            if points:
-                seeds = pd.concat(points).groupby("seed")
-                band(axes, [f.groupby("x").y.mean() for _, f in seeds], name)
-        level = summarise(100 * evidence.values(baseline, METRIC)) if baseline else None
-        if level:
-            axes.axhline(level.mean, color="0.3", linestyle=":", label=baseline)
-        axes.set_xlabel(label)
-        axes.set_ylabel("test accuracy (%)")
-        legend(axes)
-    return f"Test accuracy against the {label}: mean and 95 % interval" + (
-        f"; the dotted line is {baseline}" if level else ""
+        for column, name in enumerate(BUDGETS):
+            _write_column(axes, evidence, variants, name, column)
+    return (
+        "Test accuracy of every variant: each seed, the mean and its 95 % interval; on the right "
+        "parameters and multiply-adds per image"
     )
 
 
-def _points(evidence: Evidence, variant: str, params: Sequence[str]) -> pd.DataFrame:
-    """Return a variant's accuracy (%) `y` of every `seed` at `x`, its first param of `params`."""
-    runs = evidence.runs(variant)
-    columns = [f"params.{name}" for name in params if f"params.{name}" in runs]
-    x = int(next(runs[column].iloc[0] for column in columns if runs[column].notna().all()))
+def _write_column(
+    axes: Axes, evidence: Evidence, variants: Sequence[str], name: str, column: int
+) -> None:
+    """Write the mean of a metric beside every row, under its name; nothing if no run has it."""
+    means = {y: summarise(evidence.values(v, name)) for y, v in enumerate(variants)}
+    if not any(means.values()):
+        return
+    printed = metric(name)
+    head = printed.label.replace(" (", "\n(")
+    texts = [(float(y), printed.text(s.mean), "center") for y, s in means.items() if s]
+    for y, text, alignment in [*texts, (len(variants) - 0.4, head, "bottom")]:
+        axes.annotate(
+            text,
+            (1, y),
+            (COLUMN_INCHES * POINTS_PER_INCH * (column + 1), 0),
+            xycoords=("axes fraction", "data"),
+            textcoords="offset points",
+            ha="right",
+            va=alignment,
+            fontsize=LABEL_POINTS,
+        )
+
+
+def cost(evidence: Evidence, path: Path, *, variants: Sequence[str] | None = None) -> str:
+    """Draw accuracy against parameters and multiply-adds, those of which the variants differ in."""
+    finished = evidence.variants(variants)
+    differing = [name for name in COSTS if _ratio(evidence, finished, name) >= LEAST_RATIO]
+    if not differing:
+        return ""
+    encoding = study_encoding(evidence)
+    with canvas(path, 2.2 + 3.6 * len(differing), 3.4) as figure:
+        panels = figure.subplots(1, len(differing), sharey=True, squeeze=False)[0]
+        for axes, name in zip(panels, differing, strict=True):
+            for variant in finished:
+                _draw_point(axes, evidence, encoding, variant, name)
+            axes.set_xscale("log")
+            axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            axes.xaxis.set_major_formatter(EngFormatter(sep=" "))
+            axes.xaxis.set_minor_locator(NullLocator())
+            axes.set_xlabel(COSTS[name])
+        panels[0].set_ylabel("test accuracy (%)")
+        add_legend(figure, encoding, finished)
+    return (
+        f"Test accuracy against {' and against '.join(COSTS[name] for name in differing)}: each "
+        "seed, the mean and its 95 % interval"
+    )
+
+
+def _draw_point(
+    axes: Axes, evidence: Evidence, encoding: Encoding, variant: str, cost_name: str
+) -> None:
     values = 100 * evidence.values(variant, METRIC)
-    return pd.DataFrame({"x": x, "seed": values.index, "y": values.values})
+    mean, amount = summarise(values), summarise(evidence.values(variant, cost_name))
+    if mean and amount:
+        look = encoding.look(variant)
+        axes.plot(np.full(len(values), amount.mean), values, "o", color=look.colour, **DOT)
+        axes.errorbar(
+            amount.mean, mean.mean, yerr=error_bars(mean), **look.mark, capsize=3, zorder=3
+        )
+
+
+def _ratio(evidence: Evidence, variants: Sequence[str], name: str) -> float:
+    means = [s.mean for v in variants if (s := summarise(evidence.values(v, name)))]
+    return max(means) / min(means) if means else 0.0

@@ -1,55 +1,109 @@
-"""Gradients of the weights by depth and epoch, and their decay against network depth."""
+"""Gradients of the weights by depth and epoch."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from cnn_anatomy.report.figures.canvas import band, canvas, legend
+from cnn_anatomy.report.figures.canvas import canvas
+from cnn_anatomy.report.figures.lines import Curves, draw_lines, name_lines, whole_ticks
+from cnn_anatomy.report.figures.style import LABEL_POINTS, Encoding
+from cnn_anatomy.report.figures.variants import short_names, study_encoding
 from cnn_anatomy.results.artifacts import Evidence
-from cnn_anatomy.results.metrics import UNTRAINED
+from cnn_anatomy.results.statistics import summarise
 
 FILE = "gradients.parquet"  # written by GradientProbe, which documents its columns
+UNTRAINED_EPOCH = -1
+DEPTH = "depth (0 first layer, 1 last)"
+RMS = "RMS of ∂L/∂W"
+SHOWN_DECADES = 7  # of the heatmap's colours; lower gradients are contours
+CONTOUR_DECADES = 5  # between two contours
+BEFORE, AFTER = "untrained", "last epoch"
 
 
 def gradients(evidence: Evidence, path: Path, *, variants: Sequence[str] | None = None) -> str:
-    """Draw RMS against depth, untrained and in the last epoch, as geometric mean over seeds."""
+    """Draw RMS against depth, untrained and in the last epoch."""
     frames = _frames(evidence, variants)
     if not frames:
         return ""
-    with canvas(path, 9.5, 3.4) as figure:
-        left, right = figure.subplots(1, 2, sharey=True)
-        for variant, frame in frames.items():
-            _profile(left, variant, frame[frame.epoch == frame.epoch.min()])
-            _profile(right, variant, frame[frame.epoch == frame.epoch.max()])
-        left.set_title("untrained, first batch")
-        right.set_title("last epoch")
-        left.set_ylabel("RMS of ∂L/∂W")
-        for axes in (left, right):
-            axes.set_yscale("log")
-            axes.set_xlabel("depth (0 first layer, 1 last)")
-        legend(right)
-    return "Gradient of the weights by depth, before and after training"
+    encoding = study_encoding(evidence)
+    with canvas(path, 9.5, 3.6) as figure:
+        panels = figure.subplots(1, 2, sharey=True)
+        ends = {}
+        for axes, title, last in zip(panels, (BEFORE, AFTER), (False, True), strict=True):
+            profiles = {variant: _profiles(f, last=last) for variant, f in frames.items()}
+            ends = draw_lines(axes, encoding, profiles, log=True)
+            axes.set(yscale="log", xlabel=DEPTH, title=title)
+        panels[0].set_ylabel(RMS)
+        name_lines(figure, panels[-1], encoding, ends)
+    return (
+        "Gradient of the weights by depth, before and after training: each seed, the geometric "
+        "mean and its 95 % interval"
+    )
+
+
+def before_after(evidence: Evidence, path: Path, *, variants: Sequence[str]) -> str:
+    """Draw a panel per variant: RMS against depth, untrained and in the last epoch, with the decay.
+
+    The decay is that of the metrics `untrained/gradient/decay` and `gradient/decay`.
+    """
+    frames = _frames(evidence, variants)
+    if not frames:
+        return ""
+    encoding = Encoding.of_lines((BEFORE, AFTER))
+    names = short_names(list(frames))
+    with canvas(path, 0.7 + 2.4 * len(frames), 3.3) as figure:
+        panels = figure.subplots(1, len(frames), sharey=True, sharex=True, squeeze=False)[0]
+        for axes, (variant, seeds) in zip(panels, frames.items(), strict=True):
+            lines = {BEFORE: _profiles(seeds, last=False), AFTER: _profiles(seeds, last=True)}
+            ends = draw_lines(axes, encoding, lines, log=True)
+            axes.set(yscale="log", xlabel=DEPTH, title=names[variant].replace(" ", "\n"))
+            axes.set_xticks((0, 0.5, 1))
+            _write_decays(axes, evidence, variant, encoding)
+        panels[0].set_ylabel(RMS)
+        name_lines(figure, panels[-1], encoding, ends)
+    shared = " ".join(w for w in next(iter(frames)).split() if w not in " ".join(names.values()))
+    return (
+        f"Gradient of the weights by depth before and after training{f', {shared}' * bool(shared)}:"
+        " each seed, the geometric mean and its 95 % interval; the numbers are the decay from the "
+        "last layer to the first, in decades"
+    )
+
+
+def _write_decays(axes: Axes, evidence: Evidence, variant: str, encoding: Encoding) -> None:
+    decays = {BEFORE: "untrained/gradient/decay", AFTER: "gradient/decay"}
+    for row, (when, name) in enumerate(decays.items()):
+        decay = summarise(evidence.values(variant, name))
+        if decay:
+            text = f"{decay.mean:+.1f}".replace("-", "−")
+            axes.text(
+                *(0.97, 0.14 - 0.09 * row, text),
+                transform=axes.transAxes,
+                color=encoding.look(when).colour,
+                ha="right",
+                fontsize=LABEL_POINTS + 2,
+            )
 
 
 def heatmap(evidence: Evidence, path: Path, *, variants: Sequence[str]) -> str:
-    """Draw log10 RMS by depth and epoch in a panel per variant, on a common colour scale."""
+    """Draw log10 RMS by depth and epoch in a panel per variant.
+
+    The colours span the highest decades, which hold every healthy gradient; lower ones have
+    one colour and contours.
+    """
     frames = _frames(evidence, variants)
     if not frames:
         return ""
-    grids = {  # (depth, epoch), epoch 0 is the untrained network
-        variant: np.log10(frame.rms).groupby([frame.depth, frame.epoch + 1]).mean().unstack()
-        for variant, frame in frames.items()
-    }
-    lowest = min(grid.min().min() for grid in grids.values())
-    highest = max(grid.max().max() for grid in grids.values())
+    grids = {variant: _grid(list(seeds.values())) for variant, seeds in frames.items()}
+    highest = math.ceil(max(grid.max().max() for grid in grids.values()))
     columns = min(len(grids), 3)
     lines = -(-len(grids) // columns)
-    with canvas(path, 1.6 + 3.2 * columns, 0.4 + 2.8 * lines) as figure:
+    with canvas(path, 1.6 + 2.8 * columns, 0.4 + 2.5 * lines) as figure:
         panels = figure.subplots(lines, columns, sharey=True, squeeze=False).ravel()
         for axes, (variant, grid) in zip(panels, grids.items(), strict=False):
             mesh = axes.pcolormesh(
@@ -57,65 +111,63 @@ def heatmap(evidence: Evidence, path: Path, *, variants: Sequence[str]) -> str:
                 grid.index,
                 grid,
                 shading="nearest",
-                vmin=lowest,
+                vmin=highest - SHOWN_DECADES,
                 vmax=highest,
                 cmap="cividis",
                 rasterized=True,
             )
-            axes.set_title(variant)
+            _draw_contours(axes, grid, highest - SHOWN_DECADES)
+            axes.set_title(variant, fontsize=9)
             axes.set_xlabel("epoch (0: untrained)")
+            whole_ticks(axes)
             axes.grid(visible=False)
-            axes.invert_yaxis()
+            axes.set_ylim(1, 0)
         for axes in panels[len(grids) :]:
             axes.remove()
         for axes in panels[::columns]:
-            axes.set_ylabel("depth (0 first layer, 1 last)")
-        figure.colorbar(mesh, ax=list(panels[: len(grids)]), label="log₁₀ RMS of ∂L/∂W")
-    return "Gradient of the weights by depth and epoch, on a common scale; mean over seeds"
-
-
-def decay_by_depth(
-    evidence: Evidence,
-    path: Path,
-    *,
-    metric: str = "untrained/gradient/decay",
-    depth: str = "model.depth",
-) -> str:
-    """Draw the decay against the network's depth, a line for each combination of other params."""
-    others = [p for p in evidence.study.table.rows if p not in (depth, "variant")]
-    points: dict[str, list[pd.DataFrame]] = {}
-    for variant in evidence.variants():
-        run = evidence.runs(variant).iloc[0]
-        values = evidence.values(variant, metric)
-        if f"params.{depth}" in run and len(values):
-            label = ", ".join(f"{p}={run.get(f'params.{p}', '–')}" for p in others)
-            frame = {"x": int(run[f"params.{depth}"]), "seed": values.index, "y": values.values}
-            points.setdefault(label, []).append(pd.DataFrame(frame))
-    if not points:
-        return ""
-    with canvas(path, 7, 3.2) as figure:
-        axes = figure.add_subplot()
-        axes.axhline(0, color="0.3", linewidth=0.8)
-        for label, frames in points.items():
-            seeds = pd.concat(frames).groupby("seed")
-            band(axes, [f.groupby("x").y.mean() for _, f in seeds], label)
-        axes.set_xlabel("depth of the network (layers)")
-        axes.set_ylabel("gradient decay (decades)")
-        legend(axes)
-    when = "in the untrained network " if metric.startswith(UNTRAINED) else ""
+            axes.set_ylabel(DEPTH)
+        figure.colorbar(mesh, ax=list(panels[: len(grids)]), label=f"log₁₀ {RMS}", extend="min")
     return (
-        f"Gradient decay {when}against depth (positive: vanishes toward the input, negative: "
-        "explodes): mean and 95 % interval"
-    )
+        "Gradient of the weights by depth and epoch, geometric mean over seeds; all gradients "
+        f"below 10 to the power {highest - SHOWN_DECADES} have one colour, and white contours "
+        f"every {CONTOUR_DECADES} decades"
+    ).replace("-", "−")
 
 
-def _frames(evidence: Evidence, variants: Sequence[str] | None) -> dict[str, pd.DataFrame]:
-    """Return the nonzero gradients of all seeds of each variant that has any."""
-    logged = {v: evidence.frames(v, FILE) for v in evidence.variants(variants)}
-    merged = {v: pd.concat(frames) for v, frames in logged.items() if frames}
-    return {v: nonzero for v, f in merged.items() if len(nonzero := f[f.rms > 0])}
+def _draw_contours(axes: Axes, grid: pd.DataFrame, highest: float) -> None:
+    lowest = grid.min().min()
+    top = CONTOUR_DECADES * (math.ceil(highest / CONTOUR_DECADES) - 1)
+    levels = np.arange(top, lowest, -CONTOUR_DECADES)[::-1]
+    if len(levels) and min(grid.shape) > 1:
+        contours = axes.contour(
+            grid.columns, grid.index, grid, levels, colors="white", linestyles="-", linewidths=0.6
+        )
+        axes.clabel(contours, fmt=lambda x: f"{x:g}".replace("-", "−"), fontsize=7)
 
 
-def _profile(axes: Axes, variant: str, frame: pd.DataFrame) -> None:
-    mean = np.log10(frame.rms).groupby(frame.depth).mean()
-    axes.plot(mean.index, 10**mean, label=variant)
+def _grid(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """Return the mean log10 RMS by depth and by epochs done, 0 of which is the untrained one."""
+    frame = pd.concat(frames)
+    return np.log10(frame.rms).groupby([frame.depth, frame.epoch + 1]).mean().unstack()
+
+
+def _profiles(frames: Mapping[int, pd.DataFrame], *, last: bool) -> Curves:
+    """Return the mean log10 RMS by depth of every seed, untrained or in the last epoch."""
+    profiles = []
+    for frame in frames.values():
+        epoch = frame.epoch.max() if last else UNTRAINED_EPOCH
+        shown = frame[frame.epoch == epoch]
+        profiles.append(np.log10(shown.rms).groupby(shown.depth).mean())
+    return profiles
+
+
+def _frames(
+    evidence: Evidence, variants: Sequence[str] | None
+) -> dict[str, dict[int, pd.DataFrame]]:
+    """Return the nonzero gradients of every seed of each variant that has any."""
+    logged = evidence.frames_by_variant(FILE, variants)
+    nonzero = {
+        variant: {seed: some for seed, f in seeds.items() if len(some := f[f.rms > 0])}
+        for variant, seeds in logged.items()
+    }
+    return {variant: seeds for variant, seeds in nonzero.items() if seeds}

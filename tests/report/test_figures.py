@@ -1,0 +1,114 @@
+"""Figures: one look a variant, names that do not overlap, every seed and interval drawn."""
+
+import itertools
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from matplotlib.figure import Figure
+
+from cnn_anatomy.report.figures.cam import brightest_place, peak_place
+from cnn_anatomy.report.figures.lines import draw_lines, label_ends, spread_apart
+from cnn_anatomy.report.figures.style import COLOURS, Encoding
+from cnn_anatomy.report.figures.variants import short_names
+
+
+def labels(**axes):
+    """Return the variants of a grid with the value of every axis."""
+    cells = [dict(zip(axes, values, strict=True)) for values in itertools.product(*axes.values())]
+    return {" ".join(f"{k}={v}" for k, v in cell.items()): cell for cell in cells}
+
+
+def test_an_axis_has_its_colour_another_its_line_a_third_its_marker():
+    variants = labels(depth=("20", "56", "110"), skip=("none", "identity"), norm=("none", "batch"))
+    encoding = Encoding(variants)
+    for axis, dimension in (("depth", "colour"), ("skip", "line"), ("norm", "marker")):
+        by_value = {}
+        for variant, values in variants.items():
+            by_value.setdefault(values[axis], set()).add(getattr(encoding.look(variant), dimension))
+        assert all(len(styles) == 1 for styles in by_value.values())
+        assert len(set.union(*by_value.values())) == len(by_value)
+    names = [text for _, text in encoding.legend(list(variants))]
+    assert names == [
+        "depth",
+        "20",
+        "56",
+        "110",
+        "skip",
+        *("none", "identity"),
+        *("norm", "none"),
+        "batch",
+    ]
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from(["a", "b", "c", "d"]), st.integers(1, 5).map(range), min_size=1
+    ).map(lambda axes: labels(**{k: [str(i) for i in v] for k, v in axes.items()}))
+)
+def test_variants_look_different(variants):
+    encoding = Encoding(variants)
+    shown = list(variants)[: 3 * len(COLOURS)]
+    looks = {encoding.look(variant) for variant in shown}
+    assert len(looks) == len(shown)
+
+
+def test_a_single_axis_is_named_by_its_values():
+    encoding = Encoding(labels(pooling=("max", "avg"), norm=("batch",)))
+    assert [encoding.name(v) for v in labels(pooling=("max", "avg"), norm=("batch",))] == [
+        "max",
+        "avg",
+    ]
+
+
+@given(st.lists(st.floats(-2, 2), min_size=1, max_size=12), st.floats(0.01, 0.3))
+def test_names_keep_their_order_and_a_gap(places, gap):
+    spread = spread_apart(places, gap)
+    order = np.argsort(places, kind="stable")
+    assert (np.diff(np.array(spread)[order]) >= gap * 0.999).all()
+    assert np.mean(spread) == pytest.approx(np.mean(places), abs=1e-6)
+    if len(places) > 1 and np.diff(np.sort(places)).min() >= gap:
+        assert spread == pytest.approx(places)
+
+
+def test_a_line_shows_its_seeds_its_mean_and_an_interval():
+    axes = Figure().add_subplot()
+    curves = [pd.Series({1: 1.0, 2: 2.0}), pd.Series({1: 3.0, 2: 2.0}), pd.Series({1: 2.0})]
+    ends = draw_lines(axes, Encoding.of_lines(["a", "b"]), {"a": curves, "b": [pd.Series()]})
+    assert ends == {"a": (2.0, 2.0, COLOURS[0])}
+    *seeds, mean = [list(line.get_ydata()) for line in axes.lines]
+    assert len(seeds) == 3
+    assert mean == [2.0, 2.0]
+    (band,) = axes.collections
+    half = 4.302653 / np.sqrt(3)  # Student's t for 3 values whose standard deviation is 1
+    assert band.get_paths()[0].get_extents().ymax == pytest.approx(2 + half, rel=1e-5)
+
+
+def test_names_stand_beside_the_axes_at_their_lines():
+    axes = Figure().add_subplot()
+    ends = draw_lines(
+        axes,
+        Encoding.of_lines(["a", "b"]),
+        {"a": [pd.Series({0: 0.0, 1: 1.0})], "b": [pd.Series({0: 0.0, 1: 1.01})]},
+    )
+    label_ends(axes, ends)
+    low, high = axes.texts
+    assert (low.get_text(), high.get_text()) == ("a", "b")
+    assert low.xyann[0] > 1
+    assert high.xyann[1] - low.xyann[1] > 0.02
+
+
+def test_places_on_an_image():
+    image = np.zeros((1, 8, 8), dtype=np.uint8)
+    image[0, 4:7, 1:4] = 200
+    image[0, 0, 7] = 255
+    assert brightest_place(image) == (5.5, 2.5)
+    assert peak_place(np.array([[0.0, 1.0], [0.0, 0.0]]), (8, 8)) == (2.0, 6.0)
+
+
+def test_names_leave_out_what_all_share():
+    names = short_names(["depth=56 skip=none", "depth=56 skip=identity"])
+    assert list(names.values()) == ["skip=none", "skip=identity"]
+    assert short_names(["depth=56"]) == {"depth=56": "depth=56"}
