@@ -70,7 +70,7 @@ def test_only_publishing_changes_the_committed_results(checkout):
     command(checkout, *sweep)
     assert git(checkout, "status", "--porcelain") == ""
 
-    (checkout.parent / "mlflow.db").rename(checkout.parent / "gone.db")  # no store from here on
+    (checkout.parent / "mlflow.db").rename(checkout.parent / "gone.db")  # nor a store is needed
     printed, _ = command(checkout, *REPORT, "publish", "tiny")
     assert "claims: " in printed
     changed = {line[3:] for line in git(checkout, "status", "--porcelain").splitlines()}
@@ -84,6 +84,13 @@ def test_only_publishing_changes_the_committed_results(checkout):
     assert row.endswith("| **supported** |")
 
     commit(checkout)
+    (checkout.parent / "gone.db").rename(checkout.parent / "mlflow.db")
+    again, _ = command(checkout, *sweep)
+    assert (
+        "replication: 4 of 4 means lie in the committed runs' 95 % prediction interval; "
+        "1 of 1 verdicts agree"
+    ) in again
+    (checkout.parent / "mlflow.db").rename(checkout.parent / "gone.db")
     command(checkout, *REPORT, "verdicts")
     assert git(checkout, "status", "--porcelain") == ""  # every number is computed again
     assert not (checkout.parent / "mlflow.db").exists()

@@ -104,7 +104,7 @@ def test_published_tables_are_up_to_date_until_runs_or_files_change(published, t
         sweeps = [(published.study, published.page.parent)]
         return published_tables(sweeps, keys, published.client, root)
 
-    (table,) = up_to_date(keys)
+    ((_, table),) = up_to_date(keys)
     assert to_markdown(table) == to_markdown(published.page.table)
     assert up_to_date({"skip": keys["skip"] | {"one more"}}) is None
     (root / "skip" / "table.csv").write_text("another", encoding="utf-8")

@@ -63,9 +63,8 @@ def publish_results(
 def rewrite_results(published: Path = PUBLISHED) -> Ledger:
     """Judge all claims by the committed runs, and write the ledger and all pages again."""
     _require_checkout()
-    found = list(read_publications(published))
-    ledger = judge_sweeps((p.study, p.sweep) for p in found if not isinstance(p.study, Paper))
-    for study, sweep, place in found:
+    ledger = committed_ledger(published)
+    for study, sweep, place in read_publications(published):
         folder = published / place
         figures = read_figures(folder)
         if isinstance(study, Paper):
@@ -74,6 +73,12 @@ def rewrite_results(published: Path = PUBLISHED) -> Ledger:
             write_study_page(study, sweep, ledger.study(study.name), folder, figures)
     ledger.write(published)
     return ledger
+
+
+def committed_ledger(published: Path = PUBLISHED) -> Ledger:
+    """Judge all claims by the committed runs."""
+    found = read_publications(published)
+    return judge_sweeps((p.study, p.sweep) for p in found if not isinstance(p.study, Paper))
 
 
 def read_publications(root: Path) -> Iterator[Publication]:

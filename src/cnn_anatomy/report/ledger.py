@@ -63,6 +63,10 @@ class Ledger:
         studies = dict.fromkeys(v.study for v in self.verdicts if v.study not in judged)
         return ", ".join(studies)
 
+    def words(self, study: str) -> dict[str, str]:
+        """Return the verdict on each claim of one study, by the claim's id."""
+        return {v.claim.id: v.word for v in self.verdicts if v.study == study}
+
     def study(self, name: str) -> list[VerdictText]:
         """Return the verdicts of one study, in its order."""
         return [VerdictText(verdict) for verdict in self.verdicts if verdict.study == name]

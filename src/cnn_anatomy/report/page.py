@@ -58,9 +58,9 @@ class SweepPage(ABC):
         """Return a short form of the page, the sweep's description in MLflow."""
 
     @property
-    def verdict_words(self) -> list[str]:
-        """Return the verdict on each claim of the page."""
-        return []
+    def verdict_words(self) -> dict[str, str]:
+        """Return the verdict on each claim of the page, by the claim's id."""
+        return {}
 
     @property
     def parent(self) -> str:

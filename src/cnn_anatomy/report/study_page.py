@@ -63,9 +63,9 @@ class StudyPage(SweepPage):
         )
 
     @property
-    def verdict_words(self) -> list[str]:
-        """Return the verdict on each claim of the study."""
-        return [text.verdict.word for text in self.verdicts]
+    def verdict_words(self) -> dict[str, str]:
+        """Return the verdict on each claim of the study, by the claim's id."""
+        return {text.verdict.claim.id: text.verdict.word for text in self.verdicts}
 
     @property
     def note(self) -> str:
@@ -142,8 +142,8 @@ def published_tables(
     keys: Mapping[str, Collection[str]],
     client: MlflowClient,
     root: Path,
-) -> list[ResultsTable] | None:
-    """Return the tables of complete sweeps whose files in `root` are up to date, else None.
+) -> list[tuple[Sweep, ResultsTable]] | None:
+    """Return complete sweeps whose files in `root` are up to date, with tables, else None.
 
     Files are up to date if every sweep, given by its parent run, planned exactly the runs of its
     study's `keys`, all of them are done, and root/<study>/ holds the tables made from them. Runs of
@@ -160,5 +160,5 @@ def published_tables(
             file = root / study.name / name
             if not file.exists() or file.read_text(encoding="utf-8") != text:
                 return None
-        tables.append(table)
+        tables.append((sweep, table))
     return tables

@@ -113,6 +113,21 @@ def paired_sum(sides: Sequence[Sequence[float]], weights: Sequence[float]) -> Es
     return independent_sum([np.asarray(weights, dtype=float) @ np.asarray(sides, dtype=float)], [1])
 
 
+def prediction_interval(values: Iterable[float], count: int, alpha: float = ALPHA) -> Interval:
+    """Return where the mean of `count` further values lies, but with probability `alpha`.
+
+    With mean m and standard deviation s of n normal values it is m ± t s √(1/n + 1/count), where t
+    has n − 1 degrees of freedom (Spence & Stanley 2016, Prediction interval: what to expect when
+    you're expecting … a replication). It is everything for fewer than two finite values.
+    """
+    x = _finite(values)
+    if len(x) < 2:
+        return Interval(-np.inf, np.inf)
+    error = float(x.std(ddof=1)) * np.sqrt(1 / len(x) + 1 / count)
+    half = float(special.stdtrit(len(x) - 1, 1 - alpha / 2)) * error
+    return Interval(float(x.mean()) - half, float(x.mean()) + half)
+
+
 def _finite(values: Iterable[float]) -> np.ndarray:
     x = np.asarray(list(values), dtype=float)
     return x[np.isfinite(x)]

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from mlflow import MlflowClient
 
 from cnn_anatomy.core.paths import HOME, RESULTS
+from cnn_anatomy.report.ledger import judge_all_claims
 from cnn_anatomy.report.page import SweepPage
 from cnn_anatomy.report.paper_page import publish_papers
 from cnn_anatomy.report.paper_table import check_paper
 from cnn_anatomy.report.render import print_table
+from cnn_anatomy.report.replication import replication_line
 from cnn_anatomy.report.study_page import publish_studies, published_tables
 from cnn_anatomy.report.table import ResultsTable
-from cnn_anatomy.results.runs import newest_sweep
+from cnn_anatomy.results.runs import Sweep, newest_sweep
 from cnn_anatomy.studies.paper import Paper
+from cnn_anatomy.studies.study import Study
 from cnn_anatomy.sweep.overview import log_overview
 from cnn_anatomy.sweep.plan import SweepPlan
 from cnn_anatomy.tracking.store import prepare
@@ -41,8 +44,10 @@ def publish_sweep(plan: SweepPlan, sweep: OpenSweep) -> None:
         pages = publish_studies(plan.request.studies, sweep.client, RESULTS, sweep.parents)
     for page, study in zip(pages, plan.request.studies, strict=True):
         describe(sweep.client, page.parent, page.note, page.folder)
-        log_overview(sweep.client, study, page.sweep, page.verdict_words)
+        log_overview(sweep.client, study, page.sweep, page.verdict_words.values())
         _print_table(page.table, page.folder)
+        if plan.request.preset:
+            _print_replication(study, page.sweep, page.verdict_words, page.folder)
     files = [file for page in pages for file in sorted(page.folder.iterdir())]
     files += sorted(file for file in RESULTS.iterdir() if file.is_file())  # of the ledger
     plan.plan_cache.save_publication(sweep.parents, files)
@@ -61,16 +66,27 @@ def print_if_finished(plan: SweepPlan) -> bool:
         return False
     keys = {study.name: {j.key for j in plan.jobs_of(study.name)} for study in request.studies}
     sweeps = [(study, str(parents[study.name])) for study in request.studies]
-    tables = published_tables(sweeps, keys, client, RESULTS)
-    if tables is None:
+    published = published_tables(sweeps, keys, client, RESULTS)
+    if published is None:
         return False
     hint = "; make table writes them anew" if request.preset else ""
     print(f"{len(plan.jobs)} runs: all done before, and written{hint}")
-    for table in tables:
-        _print_table(table, RESULTS / table.study)
+    pairs = [(study, sweep) for study, (sweep, _) in zip(request.studies, published, strict=True)]
+    ledger = judge_all_claims(client, pairs) if request.preset else None
+    for study, (sweep, table) in zip(request.studies, published, strict=True):
+        folder = RESULTS / study.name
+        _print_table(table, folder)
+        if ledger is not None:
+            _print_replication(study, sweep, ledger.words(study.name), folder)
     return True
 
 
 def _print_table(table: ResultsTable, folder: Path) -> None:
     print_table(table)
-    print(f"{table.study}: {folder.relative_to(HOME)}/README.md\n")
+    print(f"{table.study}: {folder.relative_to(HOME)}/README.md")
+
+
+def _print_replication(study: Study, sweep: Sweep, words: Mapping[str, str], folder: Path) -> None:
+    line = replication_line(study, sweep, words, folder.relative_to(RESULTS))
+    if line:
+        print(line)
