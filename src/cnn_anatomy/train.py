@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, NoReturn
 
 import hydra
@@ -18,13 +19,21 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from cnn_anatomy.config.options import check_option_names
+from cnn_anatomy.config.search_path import add_config_folders
 from cnn_anatomy.config.validation import check_config
-from cnn_anatomy.config.words import check_words, deferred, override_words
+from cnn_anatomy.config.words import (
+    adding,
+    check_words,
+    deferred,
+    option_values,
+    options_first,
+    override_words,
+)
 from cnn_anatomy.core.environment import check_command_line, check_environment
 from cnn_anatomy.core.errors import ConfigError, RunFailed
 from cnn_anatomy.core.instantiation import original_error
 from cnn_anatomy.core.interrupts import KEPT, Stopped
-from cnn_anatomy.core.paths import CONF
+from cnn_anatomy.core.paths import CONF, add_module_folders
 from cnn_anatomy.core.sentences import COMPOSITION_ERRORS, sentence
 from cnn_anatomy.core.tracebacks import print_traceback
 from cnn_anatomy.distributed.launch import launch_ranks
@@ -65,14 +74,17 @@ def main() -> None:
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra lets errors through to here
     try:
         check_environment()
+        add_module_folders(Path.cwd())  # which Python adds for `python -m`, not for a script
     except ConfigError as error:  # said by every process, as one left over is never rank zero
         print(error, file=sys.stderr)
         raise SystemExit(2) from None
     try:
         check_command_line(sys.argv[1:])
-        check_words(override_words(sys.argv[1:]))
-        check_option_names(sys.argv[1:])
-        sys.argv[1:] = deferred(sys.argv[1:])
+        words = list(override_words(sys.argv[1:]))
+        check_words(words)
+        add_config_folders(option_values(sys.argv[1:], "--config-dir", "-cd"), words)
+        check_option_names(words)
+        sys.argv[1:] = adding(deferred(options_first(sys.argv[1:])))
         train()
     except KeyboardInterrupt:
         raise SystemExit(130) from None

@@ -10,7 +10,7 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from cnn_anatomy.config.annotations import described, fault, fits
-from cnn_anatomy.config.targets import CALLED, key_kind, settable, target_signature
+from cnn_anatomy.config.targets import CALLED, key_kind, required, settable, target_signature
 from cnn_anatomy.core.errors import did_you_mean
 from cnn_anatomy.core.sentences import sentence
 
@@ -71,7 +71,10 @@ def _mapping_mistakes(path: str, node: DictConfig, file: Any) -> Iterator[str]:
     target = CALLED.get(path) or node.get("_target_")
     called = target_signature(str(target)) if target else None
     written = [str(k) for k in file or {} if not str(k).startswith("_")]
-    offered = settable(path, called, written) if called else None
+    offered = settable(path, called) if called else None
+    for key in required(path, called) if called else ():
+        if key not in node:
+            yield _missing(f"{path}.{key}")
     for key in map(str, node):
         where = f"{path}.{key}"
         if key.startswith("_"):

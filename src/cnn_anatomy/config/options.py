@@ -1,14 +1,16 @@
-"""The groups of conf/, their options, and the content of the options' files."""
+"""The groups of configurations, their options, and the content of the options' files."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import yaml
 from omegaconf import OmegaConf
 
+from cnn_anatomy.config.search_path import config_folders, option_files
 from cnn_anatomy.core.errors import ConfigError, did_you_mean
 from cnn_anatomy.core.paths import CONF
 
@@ -21,10 +23,9 @@ def check_option_names(overrides: Sequence[str]) -> None:
     """
     for word in overrides:
         group, equals, value = word.lstrip("+").partition("=")
-        folder = CONF / group.partition("@")[0]
-        if not equals or ".." in group or not folder.is_dir():
+        names = option_names(group.partition("@")[0])
+        if not equals or ".." in group or not names:
             continue
-        names = option_names(group)
         no_name = value == "null" or value.startswith(("[", "{"))
         is_path = any(part in value for part in ("/", "\\", ".."))
         # Hydra itself would offer launchers that lose a sweep when a worker dies.
@@ -36,8 +37,7 @@ def check_option_names(overrides: Sequence[str]) -> None:
 
 def option_names(group: str) -> list[str]:
     """Return the options of a group, none if it is no group."""
-    files = (CONF / group).glob("*.yaml")  # hidden ones are an editor's
-    return sorted(file.stem for file in files if not file.name.startswith("."))
+    return sorted({file.stem for file in option_files(group)}) if group else []
 
 
 @cache
@@ -49,7 +49,6 @@ def top_level() -> tuple[tuple[str, ...], dict[str, Any]]:
     return groups, {k: v for k, v in content.items() if k not in ("defaults", "hydra")}
 
 
-@cache
 def written(key: str, option: str | None) -> Any:
     """Return the content of an option's file merged with that of the options in its defaults list.
 
@@ -58,10 +57,30 @@ def written(key: str, option: str | None) -> Any:
     _, keys = top_level()
     if key in keys:
         return keys[key]
-    file = CONF / key / f"{option}.yaml"
-    if option is None or not file.is_file():
-        return None
+    files = [folder / key / f"{option}.yaml" for folder in config_folders()]
+    return next((_merged(key, file) for file in files if file.is_file()), None)
+
+
+@cache
+def _merged(key: str, file: Path) -> Any:
+    """Return the content of an option's file and of its bases."""
     content = yaml.safe_load(file.read_text(encoding="utf-8")) or {}
     bases = [base for base in content.pop("defaults", []) if isinstance(base, str)]
     merged = OmegaConf.merge(*(written(key, base) or {} for base in bases), content)
     return OmegaConf.to_container(merged)
+
+
+def written_parts(path: str) -> list[Mapping[str, Any]]:
+    """Return what every option of conf/ has at the dotted name `path`, if it names a class there.
+
+    The first part of the name is the group.
+    """
+    group, *keys = path.split(".")
+    found = []
+    for file in sorted((CONF / group).glob("*.yaml")):
+        node = _merged(group, file)
+        for key in keys:
+            node = node.get(key) if isinstance(node, Mapping) else None
+        if isinstance(node, Mapping) and "_target_" in node:
+            found.append(node)
+    return found

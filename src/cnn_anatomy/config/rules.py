@@ -103,7 +103,10 @@ def _resnet_layers(settings: Settings) -> None:
 def _backbone(settings: Settings) -> None:
     constraints.refuse_backbone_modules(settings["inception"]["depth"])
     for axis in constraints.BACKBONE_PARTS:
-        given = {k: v for k, v in settings[axis].items() if not k.startswith("_")}
+        called = signature(settings[axis]["_target_"])
+        defaults = called.defaults if called else {}
+        items = settings[axis].items()
+        given = {k: v for k, v in items if not k.startswith("_") and v != defaults.get(k, ...)}
         constraints.check_backbone_part(axis, _last_name(settings[axis]), given)
     if settings["aux"]["_target_"] == OWN_HEADS:
         constraints.require_backbone_heads(settings["model"]["name"])

@@ -7,7 +7,8 @@ Lightning included, before these are imported, which takes seconds.
 from __future__ import annotations
 
 import ast
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
@@ -23,6 +24,7 @@ from cnn_anatomy.config.definitions import (
 
 # Names in annotations that stand for themselves.
 TYPES = {*LISTS, *WORDS, "Annotated", "Any", "Callable", "Literal", "Mapping", "Optional", "Union"}
+UNKNOWN = object()  # a default that only running the code would tell
 # Base classes whose constructor takes nothing.
 EMPTY_BASES = {"ABC", "abc.ABC", "object"}
 
@@ -34,17 +36,22 @@ class Signature:
     Args:
         parameters: for every parameter in order, the file it is declared in and its annotation
             (None without one).
-        optional: the parameters that have a default.
+        defaults: the value of every parameter that has one, `UNKNOWN` where it is no constant.
         further: whether it takes further keywords, `**settings`.
         receiver: what it passes these to, if its source shows that.
         attributes: the constants that the class sets.
     """
 
     parameters: Mapping[str, tuple[Path, ast.expr | None]] = field(default_factory=dict)
-    optional: frozenset[str] = frozenset()
+    defaults: Mapping[str, object] = field(default_factory=dict)
     further: bool = False
     receiver: Signature | None = None
     attributes: Mapping[str, object] = field(default_factory=dict)
+
+    @property
+    def optional(self) -> set[str]:
+        """Return the parameters that have a default."""
+        return set(self.defaults)
 
     def kind(self, name: str) -> ast.expr | None:
         """Return a parameter's annotation, its aliases replaced by what they stand for."""
@@ -56,7 +63,7 @@ class Signature:
         return replace(
             self,
             parameters={**further.parameters, **self.parameters},
-            optional=further.optional | self.optional,
+            defaults={**further.defaults, **self.defaults},
             further=False,
         )
 
@@ -95,19 +102,13 @@ def _signature(file: Path, node: Definition) -> Signature | None:
     if isinstance(node, ast.FunctionDef):
         return _of_function(file, node)
     inherited = _inherited(file, node.bases)
-    values = {
-        target.id: statement.value.value
-        for statement in node.body
-        if isinstance(statement, ast.Assign) and isinstance(statement.value, ast.Constant)
-        for target in statement.targets
-        if isinstance(target, ast.Name)
-    }
+    values = dict(_constants(node))
     attributes = {**(inherited.attributes if inherited else {}), **values}
     for statement in node.body:
         if isinstance(statement, ast.FunctionDef) and statement.name == "__init__":
             return replace(_of_function(file, statement, skip=1), attributes=attributes)
     if any("dataclass" in ast.unparse(d) for d in node.decorator_list):
-        return replace(_of_fields(file, node), attributes=attributes)
+        return replace(_of_fields(file, node, inherited), attributes=attributes)
     return replace(inherited, attributes=attributes) if inherited else None
 
 
@@ -130,29 +131,73 @@ def _base_signature(file: Path, base: ast.expr) -> Signature | None:
     return signature(f"{modules[module]}.{name}") if module in modules else None
 
 
-def _of_fields(file: Path, node: ast.ClassDef) -> Signature:
-    """Return the signature of a dataclass."""
-    fields = {
-        s.target.id: s
-        for s in node.body
-        if isinstance(s, ast.AnnAssign) and isinstance(s.target, ast.Name)
-    }
-    return Signature(
-        {name: (file, s.annotation) for name, s in fields.items()},
-        frozenset(name for name, s in fields.items() if s.value is not None),
-    )
+def _constants(node: ast.ClassDef) -> Iterator[tuple[str, object]]:
+    """Yield the name and the value of every constant that a class's body sets."""
+    for statement in node.body:
+        if isinstance(statement, ast.Assign | ast.AnnAssign):
+            targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
+            if isinstance(statement.value, ast.Constant):
+                for target in targets:
+                    yield ast.unparse(target), statement.value.value
+
+
+def _of_fields(file: Path, node: ast.ClassDef, inherited: Signature | None) -> Signature:
+    """Return the signature of a dataclass, whose fields come after those it inherits."""
+    parameters = dict(inherited.parameters) if inherited else {}
+    defaults = dict(inherited.defaults) if inherited else {}
+    for statement in node.body:
+        if not isinstance(statement, ast.AnnAssign) or _is_no_parameter(statement):
+            continue
+        name = ast.unparse(statement.target)
+        parameters[name] = (file, statement.annotation)
+        defaults.pop(name, None)
+        keywords = _field_keywords(statement.value)
+        if keywords is None:
+            defaults[name] = _constant(statement.value)
+        elif keywords.keys() & {"default", "default_factory"}:
+            defaults[name] = _constant(keywords.get("default"))
+    return Signature(parameters, defaults)
+
+
+def _field_keywords(value: ast.expr | None) -> dict[str | None, ast.expr] | None:
+    """Return the keywords of a call of `field`, none for no value, and None for another value."""
+    match value:
+        case None:
+            return {}
+        case ast.Call(func=ast.Name(id="field") | ast.Attribute(attr="field"), keywords=keywords):
+            return {keyword.arg: keyword.value for keyword in keywords}
+    return None
+
+
+def _is_no_parameter(statement: ast.AnnAssign) -> bool:
+    """Return whether a declaration in a dataclass is a class variable, a marker, or computed."""
+    kind = ast.unparse(statement.annotation)
+    initialised = (_field_keywords(statement.value) or {}).get("init")
+    is_computed = isinstance(initialised, ast.Constant) and initialised.value is False
+    return is_computed or bool(re.match(r"(\w+\.)?(ClassVar|KW_ONLY)\b", kind))
+
+
+def _constant(value: ast.expr | None) -> object:
+    """Return the value of an expression of constants, else `UNKNOWN`."""
+    try:
+        return UNKNOWN if value is None else ast.literal_eval(value)
+    except ValueError:
+        return UNKNOWN
 
 
 def _of_function(file: Path, node: ast.FunctionDef, skip: int = 0) -> Signature:
     """Return the signature of a function, without its first `skip` parameters."""
     spec = node.args
     positional = [*spec.posonlyargs, *spec.args]
-    defaults = positional[len(positional) - len(spec.defaults) :]
-    keywords = [a for a, d in zip(spec.kwonlyargs, spec.kw_defaults, strict=True) if d is not None]
+    optional = positional[len(positional) - len(spec.defaults) :]
+    values = {
+        **dict(zip([a.arg for a in optional], spec.defaults, strict=True)),
+        **dict(zip([a.arg for a in spec.kwonlyargs], spec.kw_defaults, strict=True)),
+    }
     parameters = [*positional[skip:], *spec.kwonlyargs]
     return Signature(
         {a.arg: (file, a.annotation) for a in parameters},
-        frozenset(a.arg for a in [*defaults, *keywords]),
+        {name: _constant(value) for name, value in values.items() if value is not None},
         spec.kwarg is not None,
         _receiver(file, node),
     )
@@ -177,5 +222,6 @@ def _receiver(file: Path, node: ast.FunctionDef) -> Signature | None:
         if receiver:
             given = {*list(receiver.parameters)[: len(call.args)], *(k.arg for k in call.keywords)}
             free = {k: v for k, v in receiver.parameters.items() if k not in given}
-            return replace(receiver, parameters=free, optional=receiver.optional & free.keys())
+            defaults = {k: v for k, v in receiver.defaults.items() if k in free}
+            return replace(receiver, parameters=free, defaults=defaults)
     return None

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable
+from functools import cache
+from typing import Any
 
 from cnn_anatomy.config.limits import NARROWED, PathKeys, TrackingKeys
-from cnn_anatomy.config.signatures import Signature, signature
+from cnn_anatomy.config.options import written_parts
+from cnn_anatomy.config.signatures import UNKNOWN, Signature, signature
 
 
 def _name(cls: type) -> str:
@@ -55,7 +57,39 @@ def key_kind(part: str, key: str, called: Signature | None) -> ast.expr | None:
     return called.kind(key) if called else None
 
 
-def settable(part: str, called: Signature, written: Iterable[str]) -> list[str]:
-    """Return the keys that may be set: the optional ones, and those `written` in the file."""
-    allowed = (called.optional | {*written}) - SUPPLIED.get(part, set())
-    return [key for key in called.parameters if key in allowed]
+def with_defaults(node: Any) -> Any:
+    """Return a plain configuration with the constants that its classes take for absent keys."""
+    if isinstance(node, list):
+        return [with_defaults(element) for element in node]
+    if not isinstance(node, dict):
+        return node
+    called = target_signature(str(node["_target_"])) if "_target_" in node else None
+    defaults = called.defaults.items() if called else ()
+    given = {key: with_defaults(value) for key, value in node.items()}
+    return {**{key: value for key, value in defaults if value is not UNKNOWN}, **given}
+
+
+def settable(part: str, called: Signature) -> list[str]:
+    """Return the keys that a configuration may set: all parameters that the code does not give."""
+    given = SUPPLIED.get(part, set()) | (left_out(part) or set())
+    return [key for key in called.parameters if key not in given]
+
+
+def required(part: str, called: Signature) -> list[str]:
+    """Return the keys that a configuration must set, none where conf/ has no such part."""
+    given = left_out(part)
+    names = [] if given is None else settable(part, called)
+    return [name for name in names if name not in called.optional]
+
+
+@cache
+def left_out(part: str) -> set[str] | None:
+    """Return the required parameters that the options of conf/ leave to the code in a part.
+
+    None where conf/ has no class there: then it is not known what the code gives.
+    """
+    options = written_parts(part)
+    called = [(target_signature(str(option["_target_"])), option) for option in options]
+    known = [(set(s.parameters) - s.optional, option) for s, option in called if s]
+    names = {name for needed, option in known for name in needed if name not in option}
+    return names if known else None

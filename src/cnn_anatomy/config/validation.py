@@ -14,7 +14,7 @@ from cnn_anatomy.config.nodes import node_mistakes
 from cnn_anatomy.config.options import option_names, top_level, written
 from cnn_anatomy.config.rules import broken_rules
 from cnn_anatomy.config.source_network import source_config
-from cnn_anatomy.config.targets import key_kind
+from cnn_anatomy.config.targets import key_kind, with_defaults
 from cnn_anatomy.core.errors import ConfigError, did_you_mean
 from cnn_anatomy.core.sentences import sentence
 
@@ -47,7 +47,7 @@ def _mistakes(config: DictConfig, choices: Mapping[str, str]) -> Iterator[str]:
         return
     resolved = OmegaConf.to_container(config, resolve=True)
     assert isinstance(resolved, dict)
-    yield from broken_rules({str(key): value for key, value in resolved.items()})
+    yield from broken_rules({str(key): with_defaults(value) for key, value in resolved.items()})
     yield from _source_mistakes(config, choices)
 
 

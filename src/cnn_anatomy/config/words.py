@@ -10,7 +10,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import ChoiceSweep, Override, Quote, QuotedString
 from hydra.errors import HydraException
 
-from cnn_anatomy.config.options import option_names
+from cnn_anatomy.config.options import option_names, top_level
 from cnn_anatomy.core.errors import ConfigError
 
 # Options of the command line whose value is the next word.
@@ -65,6 +65,47 @@ def override_words(arguments: Sequence[str]) -> Iterator[str]:
         if not word.startswith("-") and before not in WITH_VALUE:
             yield word
         before = word
+
+
+def options_first(arguments: Sequence[str]) -> list[str]:
+    """Return the command line with its options before its overrides, which argparse asks for."""
+    overrides = list(override_words(arguments))
+    left = list(overrides)
+    options = []
+    for word in arguments:
+        if word in left:
+            left.remove(word)
+        else:
+            options.append(word)
+    return [*options, *overrides]
+
+
+def option_values(arguments: Sequence[str], *names: str) -> list[str]:
+    """Return the values of the options called `names`, as in `--name value` or `--name=value`."""
+    values, before = [], ""
+    for word in arguments:
+        name, equals, value = word.partition("=")
+        if equals and name in names:
+            values.append(value)
+        elif before in names:
+            values.append(word)
+        before = word
+    return values
+
+
+def adding(words: Iterable[str]) -> list[str]:
+    """Return overrides in which the setting of an option adds its key where its file lacks it.
+
+    What the option's class takes is known by its signature, which `check_config` compares: so
+    `pooling.size=5` need not be written `+pooling.size=5`.
+    """
+    return [f"++{word}" if _is_setting(word) else word for word in words]
+
+
+def _is_setting(word: str) -> bool:
+    key, equals, _ = word.partition("=")
+    group, dot, _ = key.partition(".")
+    return bool(equals and dot) and group in top_level()[0]
 
 
 def _deferred(word: str) -> str:

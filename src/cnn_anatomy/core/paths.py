@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,16 @@ DEFAULT_STORE = f"sqlite:///{HOME}/mlflow.db"
 OUTPUTS = HOME / "outputs"
 RESULTS = OUTPUTS / "results"  # what sweeps leave
 PUBLISHED = EXPERIMENTS / "results"  # the committed evidence, which a wheel does not have
+
+
+def add_module_folders(*folders: Path) -> None:
+    """Let this process and those that it starts import a user's modules from `folders`."""
+    for folder in map(str, folders):
+        if folder not in sys.path:
+            sys.path.insert(0, folder)
+    inherited = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    places = dict.fromkeys([*map(str, folders), *filter(None, inherited)])
+    os.environ["PYTHONPATH"] = os.pathsep.join(places)
 
 
 def tracking_uri(uri: str | None = None) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 from filelock import FileLock
 from omegaconf import OmegaConf
 
+from cnn_anatomy.config.options import written
 from cnn_anatomy.config.saved_network import CONFIG
 from cnn_anatomy.core.errors import ConfigError
 from cnn_anatomy.core.uris import without_secrets_inside
@@ -84,13 +85,21 @@ def recorded_bug(spec: RunSpec, data: ImageData) -> Iterator[None]:
 
 def run_params(spec: RunSpec) -> dict[str, Any]:
     """Return the MLflow parameters: the option of each axis, and the numbers behind it."""
-    params: dict[str, Any] = {axis: spec.choices.get(axis, "custom") for axis in AXES}
+    params: dict[str, Any] = {axis: _choice(spec, axis) for axis in AXES}
     for group in (*AXES, "trainer"):
         for key, value in spec.config[group].items():
             if isinstance(value, int | float | str) and not str(key).startswith("_"):
                 params[f"{group}.{key!s}"] = value
     chosen = {"compile": spec.config.compile, "seed": spec.config.seed}
     return {**params, **chosen, "variant": spec.config.variant}
+
+
+def _choice(spec: RunSpec, axis: str) -> str:
+    """Return an axis's option, or the class that the run has in place of the option's own."""
+    choice = spec.choices.get(axis, "custom")
+    file = written(axis, choice) or {}
+    target = spec.config[axis].get("_target_")
+    return choice if file.get("_target_", target) == target else str(target)
 
 
 def _log_inputs(spec: RunSpec, data: ImageData, logger: RunLogger) -> None:
