@@ -85,8 +85,8 @@ def main() -> None:
     folder = PUBLISHED / "bench"
     folder.mkdir(parents=True, exist_ok=True)
     name = "quick" if quick else "full"
-    (folder / f"{name}.json").write_text(json.dumps(results, indent=1) + "\n")
-    (folder / f"{name}.md").write_text(text)
+    (folder / f"{name}.json").write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+    (folder / f"{name}.md").write_text(text, encoding="utf-8")
     print(text)
 
 

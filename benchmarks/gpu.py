@@ -113,7 +113,8 @@ def _run_rate(*overrides: str) -> float:
 
 def _sweep_seconds(folder: Path, runs: int) -> float:
     """Return how long the skip study's eight variants with two seeds take, in seconds."""
-    with new_folder() as store, (folder / f"sweep-{runs}.txt").open("w") as output:
+    said = folder / f"sweep-{runs}.txt"
+    with new_folder() as store, said.open("w", encoding="utf-8") as output:
         environment = {
             **os.environ,
             "MLFLOW_TRACKING_URI": f"sqlite:///{store}/mlflow.db",

@@ -64,7 +64,7 @@ def main() -> None:
     cells = [[str(n), *(f"{v:.1f}" for v in timings)] for n, *timings in rows]
     text = "\n".join([*lines, markdown_table(heads, cells, left=1)])
     (PUBLISHED / "bench").mkdir(parents=True, exist_ok=True)
-    (PUBLISHED / "bench" / "store.md").write_text(text)
+    (PUBLISHED / "bench" / "store.md").write_text(text, encoding="utf-8")
     print(text)
 
 

@@ -80,7 +80,7 @@ def failed_run(uri):
     experiment = client.get_experiment_by_name("adhoc").experiment_id
     (run,) = client.search_runs([experiment], "tags.kind = 'run' and attributes.status = 'FAILED'")
     trace = Path(client.download_artifacts(run.info.run_id, "traceback.txt"))
-    return run.data.tags, trace.read_text()
+    return run.data.tags, trace.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(

@@ -35,6 +35,7 @@ from cnn_anatomy.core.instantiation import original_error
 from cnn_anatomy.core.interrupts import KEPT, Stopped
 from cnn_anatomy.core.paths import CONF, add_module_folders
 from cnn_anatomy.core.sentences import COMPOSITION_ERRORS, sentence
+from cnn_anatomy.core.streams import keep_streams, prepare_streams
 from cnn_anatomy.core.tracebacks import print_traceback
 from cnn_anatomy.distributed.launch import launch_ranks
 from cnn_anatomy.distributed.process_group import rank, world_size
@@ -71,6 +72,7 @@ def main() -> None:
 
     Any other error is a bug: a traceback and exit status 1.
     """
+    prepare_streams()
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra lets errors through to here
     try:
         check_environment()
@@ -132,6 +134,7 @@ def _run_in_sweep(config: DictConfig, choices: Mapping[str, str]) -> float | Non
     Raises:
         RunFailed: if the run fails.
     """
+    keep_streams()  # of this worker
     try:
         return _run(RunSpec.of(config, choices), progress=False)
     except SystemExit as error:

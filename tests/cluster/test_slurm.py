@@ -109,9 +109,9 @@ def test_a_job_that_fails_or_dies_is_a_hole_and_the_others_go_on(sweep, tmp_path
     (diverged,) = (line for line in summary if "it diverged" in line)
     log = Path(died.rpartition("[")[2].rstrip("]"))
     assert str(log) == doomed.data.tags["log"]
-    assert "Killed" in log.read_text()
+    assert "Killed" in log.read_text(encoding="utf-8")
     trace, _, log = diverged.rpartition("[")[2].rstrip("]").partition("; log ")
-    assert "FloatingPointError" in Path(trace).read_text()
+    assert "FloatingPointError" in Path(trace).read_text(encoding="utf-8")
     assert Path(log).is_file()
     assert "0 of 1" in printed
     print(f"\n{died}\n{diverged}")

@@ -46,7 +46,7 @@ def test_a_variant_that_diverges_fails_alone(tmp_path, uri):
     assert at_once == at_the_end
     assert "it diverged" in at_once
     log = Path(at_once.rpartition("[")[2].rstrip("]"))
-    assert "FloatingPointError" in log.read_text()
+    assert "FloatingPointError" in log.read_text(encoding="utf-8")
     assert "0 of 1" in printed  # the table has a hole, not a row less
 
 

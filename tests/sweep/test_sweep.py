@@ -113,7 +113,7 @@ def test_the_parent_holds_plan_and_table(sweep):
     note = last.data.tags["mlflow.note.content"]
     assert "| variant |" in note
     folder = sweep.client.download_artifacts(last.info.run_id, "", str(sweep.folder))
-    planned = json.loads(open(f"{folder}/plan.json").read())["runs"]  # noqa: PTH123, SIM115
+    planned = json.loads(open(f"{folder}/plan.json", encoding="utf-8").read())["runs"]  # noqa: PTH123, SIM115
     assert {r["key"] for r in planned} == {r.data.tags["key"] for r in sweep.children}
     assert last.data.metrics["runs/finished"] == 2
     assert last.data.params["model.depth"] == "8"

@@ -21,6 +21,7 @@ from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 
 from cnn_anatomy.core.errors import ConfigError
+from cnn_anatomy.core.paths import STORE_VARIABLE
 from cnn_anatomy.core.uris import without_secrets
 
 # Pattern of the names → what to do instead.
@@ -52,22 +53,30 @@ def check_environment(environment: Mapping[str, str] = os.environ) -> None:
                     f"{name}={value} is set in the environment, where no run's configuration shows "
                     f"it: unset it; {instead.format(key=key, value=value)}"
                 )
+    _check_utf8(f"{STORE_VARIABLE}={environment.get(STORE_VARIABLE, '')}")
     _check_process_group(environment)
 
 
 def check_command_line(words: Sequence[str]) -> None:
-    """Check that no override gives the store's password, as every user can list command lines.
+    """Check that every word is UTF-8, and that none gives the store's password, which others see.
 
     Raises:
-        ConfigError: if one does.
+        ConfigError: if one is not, or if one does, as every user can list command lines.
     """
     for word in words:
+        _check_utf8(word)
         key, _, uri = word.partition("=")
         if key.lstrip("+") == "tracking.uri" and without_secrets(uri) != uri:
             raise ConfigError(
                 f"{without_secrets(word)} has a password on the command line, which every user of "
                 "this machine can list: set MLFLOW_TRACKING_URI in the environment instead"
             )
+
+
+def _check_utf8(word: str) -> None:
+    shown = word.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    if shown != word:  # Python stands surrogates in for other bytes
+        raise ConfigError(f"{shown} is no UTF-8: rename what it names, or write it in UTF-8")
 
 
 def _check_process_group(environment: Mapping[str, str]) -> None:

@@ -94,5 +94,5 @@ def _processor() -> list[tuple[str, str]]:
     file = Path("/proc/cpuinfo")
     if not file.exists():
         return []
-    lines = (line.partition(":") for line in file.read_text().splitlines())
+    lines = (line.partition(":") for line in file.read_text(encoding="utf-8").splitlines())
     return [(key, value) for key, _, value in lines]

@@ -10,6 +10,7 @@ from mlflow import MlflowClient
 
 from cnn_anatomy.core.errors import ConfigError
 from cnn_anatomy.core.paths import HOME, OUTPUTS, RESULTS, tracking_uri
+from cnn_anatomy.core.streams import prepare_streams
 from cnn_anatomy.core.tracebacks import reported_errors
 from cnn_anatomy.report.committed import publish_results, rewrite_results
 from cnn_anatomy.report.render import print_table
@@ -77,6 +78,7 @@ class _Parser(argparse.ArgumentParser):
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command; a mistake is one sentence and exit status 2."""
+    prepare_streams()
     with reported_errors():
         _run(arguments)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from mlflow import MlflowClient
 
 from cnn_anatomy.core.paths import cache, tracking_uri
+from cnn_anatomy.core.streams import prepare_streams
 from cnn_anatomy.core.tracebacks import reported_errors
 from cnn_anatomy.core.uris import without_secrets
 from cnn_anatomy.tracking.journal import sync
@@ -13,6 +14,7 @@ from cnn_anatomy.tracking.store_check import check_store
 
 def main() -> None:
     """Deliver all journals and print how many; exit status 1 if some still wait, 2 if refused."""
+    prepare_streams()
     uri = tracking_uri()
     with reported_errors():
         check_store(uri)

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from mlflow import MlflowClient
 
 from cnn_anatomy.core.paths import tracking_uri
+from cnn_anatomy.core.streams import prepare_streams
 from cnn_anatomy.core.tracebacks import reported_errors
 from cnn_anatomy.core.uris import without_secrets
 from cnn_anatomy.tracking.store import is_empty
@@ -34,6 +35,7 @@ def shown_server(uri: str, address: str) -> str:
 
 def main() -> None:
     """Print the links; a store on a server is shown at the server's own address."""
+    prepare_streams()
     uri = tracking_uri()
     server = shown_server(uri, sys.argv[1])
     with reported_errors():
