@@ -54,7 +54,11 @@ def test_files_that_are_named_exist(name):
 
 def test_the_axes_of_the_readme_are_those_of_the_configuration():
     readme = (REPOSITORY / "README.md").read_text()
-    for axis in ("model", "block", "pooling", "skip", "norm", "head", "aux", "freeze", "inception"):
+    axes = (
+        *("model", "block", "pooling", "skip", "conv", "attention", "residual"),
+        *("norm", "head", "aux", "freeze", "inception"),
+    )
+    for axis in axes:
         for option in (CONF / axis).glob("*.yaml"):
             row = next(line for line in readme.splitlines() if line.startswith(f"| `{axis}` |"))
             assert f"`{option.stem}`" in row, (axis, option.stem)

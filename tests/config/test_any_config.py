@@ -19,6 +19,7 @@ from cnn_anatomy.training.run_spec import RunSpec
 
 AXES = (
     *("block", "pooling", "skip", "norm", "activation", "init", "inception", "head", "aux"),
+    *("conv", "attention", "residual"),
     *("freeze", "optimizer", "scheduler", "probes", "model"),
 )
 STAGE = "_target_: cnn_anatomy.networks.Stage"
@@ -45,6 +46,10 @@ NUMBERS = {
     "pooling.size": st.integers(0, 6),
     "pooling.p": st.sampled_from([0, 0.5, 1, 3.5, 50]),
     "skip.scale": st.sampled_from([-1, 0, 0.3, 1]),
+    "conv.groups": st.integers(0, 4),
+    "attention.reduction": st.sampled_from([0, 1, 100]),
+    "residual.drop": st.sampled_from([0, 0.3, 1]),
+    "residual.start": st.sampled_from([0, 1e-6, 1]),
     "norm.groups": st.sampled_from([0, 1, 3, 8]),
     "init.std": st.sampled_from([-0.1, 0, 0.01]),
     "inception.depth": st.integers(-1, 4),

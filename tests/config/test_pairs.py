@@ -25,7 +25,7 @@ from cnn_anatomy.training.run_spec import RunSpec
 
 AXES = (
     *("model", "block", "pooling", "skip", "norm", "activation", "init"),
-    *("inception", "head", "aux", "freeze"),
+    *("conv", "attention", "residual", "inception", "head", "aux", "freeze"),
 )
 FILES = {a: {p.stem: OmegaConf.load(p) for p in sorted((CONF / a).glob("*.yaml"))} for a in AXES}
 CHOICES = {a: list(files) for a, files in FILES.items()}
@@ -35,7 +35,7 @@ PAIRS = [
     for x, y in itertools.product(CHOICES[a], CHOICES[b])
 ]
 STAGE = {"_target_": "cnn_anatomy.networks.Stage"}
-MODULE = [2, 2, 2, 1, 2, 2]
+MODULE = [2, 2, 2, 2, 2, 2]
 GOOGLENET = {
     "stem": {"width": 4, "out": 8},
     "stages": [
@@ -47,7 +47,7 @@ SIZES: dict[str, dict[str, Any]] = {
     "resnet": {"depth": 8, "width": 4},
     "plain": {"depth": 8, "width": 4},
     "vgg": {"stages": [[4], [8], [8, 8]]},
-    "inception": {"width": 8},
+    "inception": {"width": 64},  # the least that two groups divide
     **{f"resnet{depth}": {"blocks": [1, 1, 1], "width": 4} for depth in (18, 34, 50)},
     "vgg16": {"stages": [[4], [8], [8]]},
     "all_cnn": {"width": 4},
@@ -121,6 +121,13 @@ def pairs(given):
     return {frozenset(two) for two in itertools.combinations(given.items(), 2)}
 
 
+def indivisible(given):
+    """Return whether two groups can't divide channels, as the images' three are among them."""
+    chosen = completed(given)
+    stemless = chosen["model"] in ("vgg", "vgg16", "all_cnn", "nin")
+    return stemless and chosen["skip"] == "dense" and chosen["conv"] == "grouped"
+
+
 def together(wanted):
     """Return choices on every axis, cases that hold each of the `wanted` pairs."""
     left, cases = dict.fromkeys(wanted), []
@@ -129,7 +136,8 @@ def together(wanted):
         for axis in AXES:
             if axis in given:
                 continue
-            allowed = [c for c in CHOICES[axis] if not refusals({**given, axis: c})]
+            choices = [{**given, axis: choice} for choice in CHOICES[axis]]
+            allowed = [x[axis] for x in choices if not refusals(x) and not indivisible(x)]
             if allowed:
                 new = {c: len(pairs({**given, axis: c}) & left.keys()) for c in allowed}
                 given[axis] = max(allowed, key=lambda c: new[c])

@@ -6,6 +6,7 @@ The code calls these functions when it builds something, `rules` before anything
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import gcd
 from typing import NoReturn
 
 from cnn_anatomy.core.errors import ConfigError
@@ -74,6 +75,36 @@ def refuse_block(name: str) -> NoReturn:
     )
 
 
+def check_groups(groups: int, channels: int, width: int, kernel: int) -> None:
+    """Raise a ConfigError if `groups` do not divide the channels of a convolution."""
+    shared = gcd(channels, width)
+    if shared % groups:
+        offer = [str(n) for n in range(2, shared + 1) if shared % n == 0]
+        choices = (
+            f"choose {' or '.join(offer)}, or other widths" if offer else "choose other widths"
+        )
+        raise ConfigError(
+            f"conv.groups={groups} does not divide the channels of a {kernel}×{kernel} "
+            f"convolution, {channels} to {width}: {choices}"
+        )
+
+
+def refuse_convolution(name: str) -> NoReturn:
+    """Raise the ConfigError for a kind of convolution that changes nothing in a network."""
+    raise ConfigError(
+        f"conv={name} changes nothing in this network, whose blocks have no full convolution that "
+        "is larger than 1×1 and takes more than the images: leave conv=full"
+    )
+
+
+def refuse_residual(name: str) -> NoReturn:
+    """Raise the ConfigError for scaling the branches of a network without skip connections."""
+    raise ConfigError(
+        f"residual={name} has no meaning without skip connections: choose skip=identity, "
+        "projection, …, or residual=none"
+    )
+
+
 # torchvision's networks take none of our parts: every axis must be left at this class or function.
 BACKBONE_PARTS = {
     "block": "no_block",
@@ -81,6 +112,9 @@ BACKBONE_PARTS = {
     "skip": "Plain",
     "norm": "Batch",
     "activation": "ReLU",
+    "conv": "full",
+    "attention": "NoAttention",
+    "residual": "Unscaled",
     "head": "GlobalAverage",
     "init": "default",
 }

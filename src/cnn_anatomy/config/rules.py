@@ -23,10 +23,19 @@ Rule = Callable[[Settings], None]
 NO_BLOCK = "cnn_anatomy.networks.families.no_block"
 OWN_HEADS = "cnn_anatomy.networks.auxiliary.Own"
 BATCH_NORM = "cnn_anatomy.networks.norm.Batch"
+NO_SKIP = "cnn_anatomy.networks.skip.Plain"
+WHOLE_BRANCH = "cnn_anatomy.networks.branch_scaling.Unscaled"
 THAWING = "cnn_anatomy.networks.freezing.Gradual"
 # Skips without weight layers: the depth of a ResNet with one of them tells its weight layers.
 WEIGHTLESS_SKIPS = {
     f"cnn_anatomy.networks.skip.{name}" for name in ("Plain", "Identity", "Scaled", "Dense")
+}
+# The options that add no weight layers to a block.
+LAYERLESS = {
+    "conv": {f"cnn_anatomy.networks.convolutions.{name}" for name in ("full", "grouped")},
+    "attention": {
+        f"cnn_anatomy.networks.attention.{name}" for name in ("NoAttention", "EfficientAttention")
+    },
 }
 
 
@@ -45,7 +54,7 @@ def _architecture(*rules: Rule, stages: Callable[[Settings], int]) -> Rule:
     """Return the rule for a family of networks: `rules`, then what depends on its `stages`."""
 
     def rule(settings: Settings) -> None:
-        for one in rules:
+        for one in (*rules, _scaled_branches):
             one(settings)
         count = stages(settings)
         if settings["aux"]["_target_"] == OWN_HEADS:
@@ -93,11 +102,20 @@ def _resnet_layers(settings: Settings) -> None:
     convolutions = block.attributes.get("convolutions", 2) if block else 2
     assert isinstance(convolutions, int)
     blocks = constraints.blocks_per_stage(settings["model"]["depth"], convolutions)
-    if settings["skip"]["_target_"] in WEIGHTLESS_SKIPS and "layers" in settings["freeze"]:
+    weightless = settings["skip"]["_target_"] in WEIGHTLESS_SKIPS and all(
+        settings[axis]["_target_"] in targets for axis, targets in LAYERLESS.items()
+    )
+    if weightless and "layers" in settings["freeze"]:
         hidden = bool(settings["head"].get("hidden"))
         last = 1 + 3 * blocks * convolutions + hidden
         what = "weight layers before its classifier"
         constraints.check_range("freeze.layers", settings["freeze"]["layers"], last, what)
+
+
+def _scaled_branches(settings: Settings) -> None:
+    unscaled = settings["residual"]["_target_"] == WHOLE_BRANCH
+    if settings["skip"]["_target_"] == NO_SKIP and not unscaled:
+        constraints.refuse_residual(_last_name(settings["residual"]))
 
 
 def _backbone(settings: Settings) -> None:

@@ -21,20 +21,33 @@ Width = Size | Sequence[Size]
 
 
 class Block(nn.Module):
-    """Base of all blocks: computes after(skip(x, F(x))), where F is `residual`."""
+    """Base of all blocks: computes after(skip(x, F(x))), where F is `branch`, then `refinements`.
+
+    Args:
+        residual: the layers of F.
+        skip: joins x and F(x).
+        after: what follows the skip.
+        width: channels of F(x).
+    """
 
     convolutions = 2
 
-    def __init__(self, residual: nn.Module, skip: nn.Module, after: nn.Module) -> None:
+    def __init__(self, residual: nn.Module, skip: nn.Module, after: nn.Module, width: int) -> None:
         super().__init__()
         self.residual = residual
+        self.refinements = nn.Sequential()  # see the module `refinement`
         self.skip = skip
         self.act = after
+        self.width = width
         self.out_channels: int = skip.out_channels  # type: ignore[assignment]
+
+    def branch(self, x: Tensor) -> Tensor:
+        """Return F(x) of shape (N, width, H', W')."""
+        return self.refinements(self.residual(x))
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (N, channels, H, W) to (N, out_channels, H', W')."""
-        return self.act(self.skip(x, self.residual(x)))
+        return self.act(self.skip(x, self.branch(x)))
 
     @staticmethod
     def closing(channels: int, *, norm: Factory, activation: Factory) -> nn.Module | None:
@@ -63,7 +76,7 @@ class Single(Block):
             convolution(channels, width, kernel, normal, conv_stride(pool)), normal, pool
         )
         joined = skip(channels, width, pooling=pooling, norm=norm)
-        super().__init__(residual, joined, activation())
+        super().__init__(residual, joined, activation(), width)
 
 
 class Basic(Block):
@@ -87,7 +100,7 @@ class Basic(Block):
             normal,
         )
         joined = skip(channels, width, pooling=pooling, norm=norm)
-        super().__init__(residual, joined, activation())
+        super().__init__(residual, joined, activation(), width)
 
 
 class Bottleneck(Block):
@@ -116,7 +129,7 @@ class Bottleneck(Block):
             normal,
         )
         joined = skip(channels, out, pooling=pooling, norm=norm)
-        super().__init__(residual, joined, activation())
+        super().__init__(residual, joined, activation(), out)
 
 
 class NormAfterAddition(Block):
@@ -139,7 +152,7 @@ class NormAfterAddition(Block):
             ConvNormAct(channels, width, kernel, norm=norm, activation=activation, pooling=pooling),
             convolution(width, width, kernel, normal),
         )
-        super().__init__(residual, joined, nn.Sequential(normal, activation()))
+        super().__init__(residual, joined, nn.Sequential(normal, activation()), width)
 
 
 class ActivationBeforeAddition(Block):
@@ -162,7 +175,7 @@ class ActivationBeforeAddition(Block):
             ConvNormAct(width, width, kernel, **shared),
         )
         joined = skip(channels, width, pooling=pooling, norm=norm)
-        super().__init__(residual, joined, nn.Identity())
+        super().__init__(residual, joined, nn.Identity(), width)
 
 
 class ActivationFirst(Block):
@@ -190,7 +203,7 @@ class ActivationFirst(Block):
             normal,
         )
         joined = skip(channels, width, pooling=pooling, norm=norm)
-        super().__init__(residual, joined, nn.Identity())
+        super().__init__(residual, joined, nn.Identity(), width)
 
     @staticmethod
     def closing(channels: int, *, norm: Factory, activation: Factory) -> nn.Module | None:
@@ -227,7 +240,7 @@ class PreActivation(Block):
             convolution(width, width, kernel, normal),
         )
         joined = skip(channels, width, pooling=pooling, norm=norm)
-        super().__init__(residual, joined, nn.Identity())
+        super().__init__(residual, joined, nn.Identity(), width)
 
     @staticmethod
     def closing(channels: int, *, norm: Factory, activation: Factory) -> nn.Module | None:

@@ -13,7 +13,8 @@ from cnn_anatomy.config import constraints
 from cnn_anatomy.core.ranges import Size, Sizes
 from cnn_anatomy.networks.inception import Modules
 from cnn_anatomy.networks.layers import Factory, made
-from cnn_anatomy.networks.network import Network, Stage, compose
+from cnn_anatomy.networks.network import Network, compose
+from cnn_anatomy.networks.stages import Stage
 from cnn_anatomy.networks.stems import Bare, Convolution
 
 StageList = Annotated[Sequence[Stage], MinLen(1)]

@@ -82,13 +82,19 @@ class Inception(nn.Module):
         self.branch5 = spatial(r5, c5, large)
         pool = nn.MaxPool2d(3, 1, 1) if max_pool else nn.Identity()
         self.pool = nn.Sequential(pool, conv(channels, cp, 1))
-        self.skip = skip(channels, c1 + c3 + c5 + cp, pooling=pooling, norm=norm)
+        self.refinements = nn.Sequential()  # see the module `refinement`
+        self.width = c1 + c3 + c5 + cp
+        self.skip = skip(channels, self.width, pooling=pooling, norm=norm)
         self.out_channels = self.skip.out_channels
+
+    def branch(self, x: Tensor) -> Tensor:
+        """Return F(x), the concatenated branches, of shape (N, width, H, W)."""
+        branches = (self.branch1(x), self.branch3(x), self.branch5(x), self.pool(x))
+        return self.refinements(torch.cat(branches, 1))
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (N, channels, H, W) to (N, out_channels, H, W)."""
-        branches = (self.branch1(x), self.branch3(x), self.branch5(x), self.pool(x))
-        return self.skip(x, torch.cat(branches, 1))
+        return self.skip(x, self.branch(x))
 
     @staticmethod
     def closing(channels: int, *, norm: Factory, activation: Factory) -> nn.Module | None:

@@ -26,12 +26,16 @@ def sized(width: int | Sequence[int]) -> tuple[int, int]:
     return width, kernel
 
 
+def has_bias(norm: nn.Module) -> bool:
+    """Return whether the convolution before `norm` has a bias."""
+    return bool(getattr(norm, "bias_before", False))
+
+
 def convolution(
     channels: int, width: int, kernel: int, norm: nn.Module, stride: int = 1
 ) -> nn.Conv2d:
     """Return a same-padded convolution, with a bias only if the `norm` after it asks for one."""
-    bias = bool(getattr(norm, "bias_before", False))
-    return nn.Conv2d(channels, width, kernel, stride, kernel // 2, bias=bias)
+    return nn.Conv2d(channels, width, kernel, stride, kernel // 2, bias=has_bias(norm))
 
 
 class ConvNormAct(nn.Sequential):

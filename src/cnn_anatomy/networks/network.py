@@ -3,42 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from typing import Annotated, Any, Literal, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import torch
-from annotated_types import MinLen
 from torch import Tensor, nn
 
 from cnn_anatomy.core.errors import ConfigError
-from cnn_anatomy.core.ranges import Share, Size
 from cnn_anatomy.networks.adaptive_average import replace_adaptive_averages
 from cnn_anatomy.networks.auxiliary import Auxiliary
-from cnn_anatomy.networks.layers import Factory, Transition
-from cnn_anatomy.networks.pooling import Unpooled
+from cnn_anatomy.networks.layers import Factory
+from cnn_anatomy.networks.refinement import refine
 from cnn_anatomy.networks.skip import GatedSkip
+from cnn_anatomy.networks.stages import Stage, build_stages
 
 T = TypeVar("T")
 # Sides of images, in pixels, that any network of ours takes. Halved again and again, the first
 # stays odd and the second even, so that these images differ from a smaller one in size alone.
 LARGER_SIDES = (511, 512)
-
-
-@dataclass(frozen=True)
-class Stage:
-    """The widths of a stage's blocks, and where it halves the resolution.
-
-    Args:
-        widths: of each block, as the block takes them.
-        halve: "never", "before" or "after" the blocks, or in the "first" or the "last" block.
-        dropout: probability of dropout after the stage.
-        pooling: replaces the network's pooling in this stage.
-    """
-
-    widths: Annotated[Sequence[Size | Sequence[Size]], MinLen(1)]
-    halve: Literal["never", "before", "first", "last", "after"] = "never"
-    dropout: Share = 0.0
-    pooling: Factory | None = None
 
 
 class Output(NamedTuple):
@@ -110,6 +91,9 @@ def compose(
     skip: Factory,
     norm: Factory,
     activation: Factory,
+    conv: Factory,
+    attention: Factory,
+    residual: Factory,
     head: Factory,
     auxiliary: Auxiliary,
     init: Factory,
@@ -127,6 +111,9 @@ def compose(
         skip: how a block's input joins its output.
         norm: what follows each convolution.
         activation: what follows each norm.
+        conv: what takes the place of the blocks' convolutions larger than 1×1.
+        attention: scales the channels of a block's branch.
+        residual: scales a block's branch, or drops it.
         head: maps the last feature map to logits.
         auxiliary: which stages have an auxiliary head.
         init: initialises the weights of one module.
@@ -135,17 +122,15 @@ def compose(
         classes: number of logits.
 
     Raises:
-        ConfigError: if images are too small for the poolings, or an auxiliary head has no stage.
+        ConfigError: if images are too small for the poolings, an auxiliary head has no stage, or
+            `conv` or `residual` has nothing to change (see `refine`).
     """
     shared = {"norm": norm, "activation": activation}
     entrance = stem(channels, pooling=pooling, **shared)
-    width = entrance.out_channels
-    built = []
-    for k, stage in enumerate(stages, 1):
-        modules, width = _stage_modules(
-            stage, width, k == len(stages), block=block, pooling=pooling, skip=skip, **shared
-        )
-        built.append(nn.Sequential(*modules))
+    built, width = build_stages(
+        stages, entrance.out_channels, block=block, pooling=pooling, skip=skip, **shared
+    )
+    refine(entrance, built, conv=conv, attention=attention, residual=residual, **shared)
     shapes = map_shapes(entrance, built, torch.zeros(1, channels, *size))
     network = Network(
         entrance,
@@ -153,42 +138,17 @@ def compose(
         head(width, shapes[-1][1:], classes),
         auxiliary.build(shapes, classes, **shared),
     )
+    initialise(network, init)
+    return network
+
+
+def initialise(network: nn.Module, init: Factory) -> None:
+    """Call `init` with each module, then let the modules reset what they set themselves."""
     for module in network.modules():
         init(module)
     for module in network.modules():
         if isinstance(module, GatedSkip):
             module.reset()
-    return network
-
-
-def _stage_modules(
-    stage: Stage,
-    channels: int,
-    is_last: bool,
-    *,
-    block: Factory,
-    pooling: Factory,
-    skip: Factory,
-    **shared: Factory,
-) -> tuple[list[nn.Module], int]:
-    """Return the modules of a stage with `channels` input channels, and its output channels."""
-    pool = stage.pooling or pooling
-    modules: list[nn.Module] = []
-    if stage.halve == "before":
-        modules.append(Transition(channels, pooling=pool, **shared))
-    halving_block = {"first": 0, "last": len(stage.widths) - 1}.get(stage.halve)
-    for i, width in enumerate(stage.widths):
-        block_pool = pool if i == halving_block else Unpooled
-        modules.append(block(channels, width, pooling=block_pool, skip=skip, **shared))
-        channels = modules[-1].out_channels  # type: ignore[assignment]
-    if is_last and stage.widths:
-        closing = modules[-1].closing(channels, **shared)  # type: ignore[operator]
-        modules += [closing] if closing is not None else []
-    if stage.halve == "after":
-        modules.append(Transition(channels, pooling=pool, **shared))
-    if stage.dropout:
-        modules.append(nn.Dropout(stage.dropout))
-    return modules, channels
 
 
 def map_shapes(

@@ -15,12 +15,14 @@ from annotated_types import Ge, Le
 from torch import Tensor, nn
 
 from cnn_anatomy.core.ranges import Fraction, Share
-from cnn_anatomy.networks.layers import Factory
+from cnn_anatomy.networks.layers import Factory, has_bias
 from cnn_anatomy.networks.pooling import conv_stride
 
 
 class Skip(nn.Module):
     """Base of all skips: x is pooled as in the block, and padded with zero channels to `width`."""
+
+    joins = True  # whether x is in the output
 
     def __init__(self, channels: int, width: int, *, pooling: Factory, norm: Factory) -> None:
         super().__init__()
@@ -44,6 +46,8 @@ class Skip(nn.Module):
 
 class Plain(nn.Module):
     """No skip connection: F(x) alone."""
+
+    joins = False
 
     def __init__(self, channels: int, width: int, *, pooling: Factory, norm: Factory) -> None:
         super().__init__()
@@ -77,10 +81,9 @@ class Projection(Skip):
     ) -> None:
         super().__init__(channels, width, pooling=pooling, norm=norm)
         normal = norm(width)
-        bias = bool(getattr(normal, "bias_before", False))
         changes = always or channels != width or conv_stride(self.pool) > 1
         self.project = (
-            nn.Sequential(nn.Conv2d(channels, width, 1, bias=bias), normal)
+            nn.Sequential(nn.Conv2d(channels, width, 1, bias=has_bias(normal)), normal)
             if changes
             else nn.Identity()
         )

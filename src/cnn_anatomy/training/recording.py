@@ -23,7 +23,7 @@ from cnn_anatomy.training.run_spec import RunSpec
 
 AXES = (
     *("model", "data", "block", "pooling", "skip", "inception", "aux", "freeze", "head", "norm"),
-    *("activation", "init", "transfer", "optimizer", "scheduler"),
+    *("activation", "conv", "attention", "residual", "init", "transfer", "optimizer", "scheduler"),
 )
 
 

@@ -1,0 +1,72 @@
+"""Stages: the blocks between two changes of resolution, and where the resolution halves."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from annotated_types import MinLen
+from torch import nn
+
+from cnn_anatomy.core.ranges import Share, Size
+from cnn_anatomy.networks.layers import Factory, Transition
+from cnn_anatomy.networks.pooling import Unpooled
+
+
+@dataclass(frozen=True)
+class Stage:
+    """The widths of a stage's blocks, and where it halves the resolution.
+
+    Args:
+        widths: of each block, as the block takes them.
+        halve: "never", "before" or "after" the blocks, or in the "first" or the "last" block.
+        dropout: probability of dropout after the stage.
+        pooling: replaces the network's pooling in this stage.
+    """
+
+    widths: Annotated[Sequence[Size | Sequence[Size]], MinLen(1)]
+    halve: Literal["never", "before", "first", "last", "after"] = "never"
+    dropout: Share = 0.0
+    pooling: Factory | None = None
+
+
+def build_stages(
+    stages: Sequence[Stage], channels: int, **parts: Factory
+) -> tuple[list[nn.Sequential], int]:
+    """Return the stages for `channels` input channels, and the output channels of the last."""
+    built = []
+    for k, stage in enumerate(stages, 1):
+        modules, channels = _modules(stage, channels, k == len(stages), **parts)
+        built.append(nn.Sequential(*modules))
+    return built, channels
+
+
+def _modules(
+    stage: Stage,
+    channels: int,
+    is_last: bool,
+    *,
+    block: Factory,
+    pooling: Factory,
+    skip: Factory,
+    **shared: Factory,
+) -> tuple[list[nn.Module], int]:
+    """Return the modules of a stage with `channels` input channels, and its output channels."""
+    pool = stage.pooling or pooling
+    modules: list[nn.Module] = []
+    if stage.halve == "before":
+        modules.append(Transition(channels, pooling=pool, **shared))
+    halving_block = {"first": 0, "last": len(stage.widths) - 1}.get(stage.halve)
+    for i, width in enumerate(stage.widths):
+        block_pool = pool if i == halving_block else Unpooled
+        modules.append(block(channels, width, pooling=block_pool, skip=skip, **shared))
+        channels = modules[-1].out_channels  # type: ignore[assignment]
+    if is_last and stage.widths:
+        closing = modules[-1].closing(channels, **shared)  # type: ignore[operator]
+        modules += [closing] if closing is not None else []
+    if stage.halve == "after":
+        modules.append(Transition(channels, pooling=pool, **shared))
+    if stage.dropout:
+        modules.append(nn.Dropout(stage.dropout))
+    return modules, channels
