@@ -6,12 +6,13 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cnn_anatomy.data.images import ImageSet
 from cnn_anatomy.networks.heads import GlobalAverage
 from cnn_anatomy.probes.activation import contrast, covered
 from cnn_anatomy.probes.cost import macs, parameter_count
-from cnn_anatomy.probes.features import fisher, peak_in_box
+from cnn_anatomy.probes.features import fisher, peak_in_box, peak_metrics
 from cnn_anatomy.probes.object_size import accuracy_metrics, silenced, size_bins
-from cnn_anatomy.probes.robustness import noise, zoom
+from cnn_anatomy.probes.robustness import drop, noise, zoom
 from cnn_anatomy.probes.shift import shifted
 from cnn_anatomy.training.build import build_classifier, build_data
 from cnn_anatomy.training.fit import fit
@@ -56,10 +57,34 @@ def test_class_activations_average_to_the_logit():
 def test_a_shift_has_exactly_its_length(shift, seed):
     image = torch.zeros(1, 1, 11, 11)
     image[0, 0, 5, 5] = 1
-    moved = shifted(image, shift, torch.Generator().manual_seed(seed))
-    assert moved.shape == image.shape
-    y, x = divmod(int(moved.argmax()), 11)
-    assert max(abs(y - 5), abs(x - 5)) == shift
+    moved = shifted(image.expand(50, 1, 11, 11), shift, torch.Generator().manual_seed(seed))
+    assert moved.shape == (50, 1, 11, 11)
+    places = {divmod(int(m.argmax()), 11) for m in moved}
+    assert {np.hypot(y - 5, x - 5) for y, x in places} == {shift}
+    assert len(places) > 1  # a draw for each image
+
+
+def test_a_drop_is_relative():
+    assert drop(0.6, 0.8) == pytest.approx(0.25)
+    assert np.isnan(drop(0.0, 0.0))
+
+
+def test_a_map_is_compared_with_what_needs_no_network():
+    images = torch.zeros(2, 1, 32, 32, dtype=torch.uint8)
+    images[0, 0, 2:9, 2:9] = 200  # bright in its box; the other one's clutter is brighter
+    images[1, 0, 20:27, 20:27] = 255
+    boxes = torch.tensor([[2, 2, 9, 9], [12, 12, 20, 20]])
+    maps = torch.zeros(2, 32, 32)
+    maps[0, 5, 5] = maps[1, 13, 13] = 1
+    found = peak_metrics(
+        maps, ImageSet(images, torch.tensor([0, 1]), boxes), torch.tensor([True, True])
+    )
+    assert found == {
+        "cam/peak_in_box": 1.0,
+        "cam/centre_in_box": 0.5,
+        "cam/brightest_in_box": 0.5,
+        "cam/peak_excess": 0.5,
+    }
 
 
 def test_zoom_magnifies_about_the_centre_and_noise_has_its_deviation():
@@ -82,6 +107,7 @@ def test_metrics_of_knockouts():
         }
     )
     assert measured["accuracy/small"] == 0.9
+    assert measured["accuracy/size_difference"] == 0.0
     assert measured["knockout/branch1"] == pytest.approx(0.2)
     assert measured["knockout/size_interaction"] == pytest.approx(0.3 - (-0.2))
 
@@ -123,8 +149,13 @@ def test_the_controls_of_the_inception_module_cost_what_it_costs(small, digits):
 @pytest.mark.parametrize(
     ("probes", "words", "metrics", "files"),
     [
-        ("invariance", [], {"activation/contrast", "activation/contrast_stage_1"}, {"shift"}),
-        ("robustness", [], {"accuracy/scale", "accuracy/noise"}, {"robustness"}),
+        (
+            "invariance",
+            [],
+            {"activation/contrast", "activation/contrast_stage_1", "consistency/shift_1"},
+            {"shift"},
+        ),
+        ("robustness", [], {"accuracy/scale", "drop/noise", "drop/test"}, {"robustness"}),
         (
             "object_size",
             ["model=inception", "model.width=8"],

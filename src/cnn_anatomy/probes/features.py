@@ -5,12 +5,15 @@ from __future__ import annotations
 import lightning.pytorch as pl
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from cnn_anatomy.core.ranges import Positive, Size
 from cnn_anatomy.data import ImageSet
 from cnn_anatomy.probes.evaluation import EvaluationProbe, artifacts, tested_batches, tested_images
 from cnn_anatomy.training.classifier import Classifier
+
+PATCH = 7  # pixels
 
 
 class FeatureProbe(EvaluationProbe):
@@ -20,7 +23,9 @@ class FeatureProbe(EvaluationProbe):
     |---|---|
     | `features/fisher` | trace of scatter between classes ÷ trace within (Fisher 1936) |
     | `cam/peak_in_box` | share of correctly classified images whose map peaks in the box |
-    | `cam/peak_excess` | `cam/peak_in_box` − mean share of these images that the box covers |
+    | `cam/centre_in_box` | share of these images whose centre is in the box |
+    | `cam/brightest_in_box` | share of these whose brightest patch, `PATCH` pixels wide, is |
+    | `cam/peak_excess` | `cam/peak_in_box` − the larger of the two, which need no network |
     | `input_sizes/accepted` | how many sizes of `factors` × the image's side give logits |
 
     Class-activation maps are those of Zhou et al. 2016, section 2. The `cam/` metrics need boxes
@@ -94,10 +99,18 @@ def peak_metrics(maps: Tensor, images: ImageSet, right: Tensor) -> dict[str, flo
     assert boxes is not None
     height, width = images.images.shape[-2:]
     inside = peak_in_box(maps, boxes.to(maps.device), (height, width))
-    areas = ((boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])).float()
-    covered = areas[right.cpu()].mean().item() / (height * width)
-    hits = inside[right].float().mean().item()
-    return {"cam/peak_in_box": hits, "cam/peak_excess": hits - covered}
+    brightness = images.images.float().mean(1)
+    patches = F.avg_pool2d(brightness, PATCH, stride=1, padding=PATCH // 2)
+    centre = torch.zeros_like(brightness)
+    centre[:, height // 2, width // 2] = 1
+    found = {
+        "cam/peak_in_box": inside.cpu(),
+        "cam/centre_in_box": peak_in_box(centre, boxes, (height, width)),
+        "cam/brightest_in_box": peak_in_box(patches, boxes, (height, width)),
+    }
+    shares = {name: hits[right.cpu()].float().mean().item() for name, hits in found.items()}
+    peak, *trivial = shares.values()
+    return shares | {"cam/peak_excess": peak - max(trivial)}
 
 
 def fisher(vectors: Tensor, labels: Tensor) -> float:

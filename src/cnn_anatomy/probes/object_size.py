@@ -29,6 +29,7 @@ class ObjectSizeProbe(EvaluationProbe):
     | metric | meaning |
     |---|---|
     | `accuracy/small`, `accuracy/large` | accuracy in the lowest and the highest bin |
+    | `accuracy/size_difference` | `accuracy/large` − `accuracy/small` |
     | `knockout/<branch>` | mean over bins of the drop in accuracy if this branch returns zeros |
     | `knockout/size_interaction` | see below; only networks with Inception modules have it |
 
@@ -84,7 +85,11 @@ def size_bins(sides: np.ndarray, bins: int) -> np.ndarray:
 def accuracy_metrics(accuracy: dict[str, np.ndarray]) -> dict[str, float]:
     """Return the metrics of the accuracies by bin (B,) of the whole network (`none`) and others."""
     whole = accuracy["none"]
-    metrics = {"accuracy/small": whole[0], "accuracy/large": whole[-1]}
+    metrics = {
+        "accuracy/small": whole[0],
+        "accuracy/large": whole[-1],
+        "accuracy/size_difference": whole[-1] - whole[0],
+    }
     drops = {name: whole - without for name, without in accuracy.items() if name != "none"}
     if drops:
         slopes = {name: drop[-1] - drop[0] for name, drop in drops.items()}

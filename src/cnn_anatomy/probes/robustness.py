@@ -19,8 +19,16 @@ class RobustnessProbe(EvaluationProbe):
     """Tests on zoomed and on noisy images, at several levels each.
 
     After Hendrycks & Dietterich 2019, section 4: kinds and severities of corruption that training
-    doesn't show. `accuracy/scale` and `accuracy/noise` are means over the levels; the artifact
-    `robustness.parquet` has a row for every kind and level.
+    doesn't show. The artifact `robustness.parquet` has a row for every kind and level.
+
+    | metric | meaning |
+    |---|---|
+    | `accuracy/scale`, `accuracy/noise` | mean accuracy over the levels |
+    | `drop/scale`, `drop/noise` | 1 − that ÷ accuracy on the test images as they are |
+    | `drop/test` | 1 − test accuracy ÷ validation accuracy |
+
+    A drop is relative, so that a network does not gain by being more accurate to begin with. It is
+    NaN if no image is classified correctly to begin with.
 
     Args:
         zooms: magnifications about the image's centre; below 1 the edges are reflected.
@@ -53,8 +61,26 @@ class RobustnessProbe(EvaluationProbe):
         frame = pd.DataFrame(rows, columns=["kind", "level", "accuracy"])
         with artifacts(trainer) as folder:
             frame.to_parquet(folder / "robustness.parquet", index=False)
-        means = frame.groupby("kind").accuracy.mean()
-        return {f"accuracy/{kind}": float(value) for kind, value in means.items()}
+        means = {str(kind): float(x) for kind, x in frame.groupby("kind").accuracy.mean().items()}
+        tested = correctly_classified(trainer, module).float().mean().item()
+        validated = _validation_accuracy(trainer, module)
+        return {
+            **{f"accuracy/{kind}": accuracy for kind, accuracy in means.items()},
+            **{f"drop/{kind}": drop(accuracy, tested) for kind, accuracy in means.items()},
+            "drop/test": drop(tested, validated),
+        }
+
+
+def drop(accuracy: float, reference: float) -> float:
+    """Return which part of the `reference` accuracy is lost; NaN if that is zero."""
+    return 1 - accuracy / reference if reference else float("nan")
+
+
+def _validation_accuracy(trainer: pl.Trainer, module: pl.LightningModule) -> float:
+    data = trainer.datamodule  # type: ignore[attr-defined]
+    batches = data.batches(data.load().val)
+    right = [module(images).argmax(1) == labels for images, labels in batches]
+    return torch.cat(right).float().mean().item()
 
 
 def zoom(images: Tensor, factor: float) -> Tensor:

@@ -12,6 +12,8 @@ from cnn_anatomy.core.ranges import Size
 from cnn_anatomy.data.augment import RandomCropFlip
 from cnn_anatomy.probes.evaluation import EvaluationProbe, artifacts, tested_batches
 
+LOGGED = 2  # shifts of the curve, from one pixel on, that are metrics
+
 
 class ShiftProbe(EvaluationProbe):
     """Compares the predictions on two random translations of each test image.
@@ -49,17 +51,18 @@ class ShiftProbe(EvaluationProbe):
 class ShiftCurveProbe(EvaluationProbe):
     """Compares each test image with itself shifted by exactly 1, 2, …, `reach` pixels.
 
-    A shift of d moves the image by d pixels along one axis, in either direction, and by a random
-    number of at most d along the other (edges reflected). The artifact `shift.parquet` has a row
-    per shift: `consistency` as in `ShiftProbe`, and `given_correct`, the same among images that
-    are classified correctly before the shift.
+    Each image moves up, down, left or right, drawn for each image, so that a shift of d pixels has
+    the length d (edges reflected). The artifact `shift.parquet` has a row per shift: `consistency`,
+    the share of predictions that stay the same, and `given_correct`, the same among images that are
+    classified correctly before the shift. `consistency/shift_1` and `consistency/shift_2` are the
+    first two. Every network gets the same draws.
     """
 
     def __init__(self, reach: Size = 6) -> None:
         self.reach = reach
 
     def measure(self, trainer: pl.Trainer, module: pl.LightningModule) -> dict[str, float]:
-        """Log the curve as an artifact."""
+        """Log the curve as an artifact, and return where it begins."""
         batches = list(tested_batches(trainer))
         before = [module(images).argmax(1) for images, _ in batches]
         right = torch.cat([p == labels for p, (_, labels) in zip(before, batches, strict=True)])
@@ -73,18 +76,17 @@ class ShiftCurveProbe(EvaluationProbe):
         with artifacts(trainer) as folder:
             frame = pd.DataFrame(rows, columns=["shift", "consistency", "given_correct"])
             frame.to_parquet(folder / "shift.parquet", index=False)
-        return {}
+        return {f"consistency/shift_{shift}": value for shift, value, _ in rows[:LOGGED]}
 
 
 def shifted(images: Tensor, shift: int, generator: torch.Generator) -> Tensor:
-    """Shift all images (N, C, H, W) by one random vector of Chebyshev length `shift`."""
-    draw = torch.randint(0, 2, (2,), generator=generator).tolist()
-    other = int(torch.randint(-shift, shift + 1, (1,), generator=generator))
-    along = shift if draw[0] else -shift
-    dy, dx = (along, other) if draw[1] else (other, along)
-    height, width = images.shape[-2:]
+    """Shift each image (N, C, H, W) by `shift` pixels up, down, left or right, at random."""
+    count, _, height, width = images.shape
     padded = F.pad(images, [shift] * 4, mode="reflect")
-    return padded[:, :, shift - dy : shift - dy + height, shift - dx : shift - dx + width]
+    corners = ((0, shift), (2 * shift, shift), (shift, 0), (shift, 2 * shift))
+    moved = torch.stack([padded[:, :, y : y + height, x : x + width] for y, x in corners])
+    direction = torch.randint(len(corners), (count,), generator=generator)
+    return moved[direction.to(images.device), torch.arange(count, device=images.device)]
 
 
 def _consistency(agree: Tensor, right: Tensor) -> dict[str, float]:
