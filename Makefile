@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help sweep plan table publish verdicts reproduce report sync ui server bench bench-gpu bench-store statistics screenshot test test-slow test-part test-faults test-slurm test-ray test-server test-ddp test-gpu lint format lock clean
+.PHONY: help sweep plan table publish verdicts figures reproduce report sync ui server bench bench-gpu bench-store statistics screenshot test test-slow test-part test-faults test-slurm test-ray test-server test-ddp test-gpu lint format lock clean
 export OMP_NUM_THREADS ?= 1
 # Without these MLflow's server starts seven more processes, for jobs on language models, and
 # reports how it is used.
@@ -50,6 +50,10 @@ publish: .venv/stamp ## commit-ready results: outputs/results (of STUDY) into ex
 
 verdicts: .venv/stamp ## judge all claims and write experiments/results again from its runs.csv files
 	@$(RUN) cnn_anatomy.report verdicts
+
+figures: .venv/stamp ## draw the committed figures again from the committed runs, and docs/figures.md
+	@$(RUN) cnn_anatomy.report figures
+	@$(RUN) tools.figures
 
 reproduce: $(READY) ## train PAPER's rows at BUDGET (smoke, short, paper), print its table and ours
 	@$(if $(PAPER),$(REPRODUCE),echo "PAPER= is one of $(PAPERS)" >&2; exit 2)

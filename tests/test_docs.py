@@ -8,6 +8,7 @@ from helpers import REPOSITORY
 
 from cnn_anatomy.core.paths import CONF, PACKAGE, PUBLISHED
 from cnn_anatomy.studies.study import CORE, load_study, study_names
+from tools.figures import figures_page
 
 
 def committed(path):
@@ -20,7 +21,11 @@ def committed(path):
 
 MADE_BY_THE_READER = "conf/pooling/minimum.yaml"
 PLANNED = {"src/cnn_anatomy/core/ranges.py"}  # not merged yet; empty this when it is
-DOCUMENTS = [*REPOSITORY.glob("*.md"), *PUBLISHED.glob("*/README.md")]
+DOCUMENTS = [
+    *REPOSITORY.glob("*.md"),
+    *REPOSITORY.glob("docs/*.md"),
+    *PUBLISHED.glob("*/README.md"),
+]
 
 
 @pytest.mark.parametrize("study", CORE)
@@ -71,3 +76,7 @@ def test_every_claim_is_in_the_ledger_with_the_verdict_of_its_page():
         for claim in load_study(study).claims:
             (row,) = [x for x in ledger.splitlines() if f"[{claim.id}]({study}/README.md)" in x]
             assert row.replace(f"[{claim.id}]({study}/README.md)", claim.id) in page
+
+
+def test_the_page_of_figures_is_current():
+    assert (REPOSITORY / "docs" / "figures.md").read_text() == figures_page()  # make figures

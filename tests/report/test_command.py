@@ -15,6 +15,7 @@ from helpers import environment
         (["tables", "skp"], "study=skp is none of "),
         (["tables", "skip"], "study=skip has no sweep in the store"),
         (["verdicts", "skip"], "verdicts takes no study, not skip"),
+        (["figures", "skip"], "figures takes no study, not skip"),
         (["publish", "skp"], "skp is none of the studies and papers "),
         (["site", "skip", "pooling,aux"], "the store has no sweep of skip, pooling, aux"),
     ],

@@ -19,6 +19,7 @@ from cnn_anatomy.report.site import write_site
 from cnn_anatomy.report.study_page import NOTE_CHARACTERS, publish_studies, published_tables
 from cnn_anatomy.report.table import build_study_table
 from cnn_anatomy.results.artifacts import Evidence
+from cnn_anatomy.results.run_files import KeptFiles, StoredFiles
 from cnn_anatomy.results.run_table import read_run_table
 from cnn_anatomy.results.runs import read_sweep
 from cnn_anatomy.studies.study import Figure
@@ -43,6 +44,16 @@ def test_every_figure_is_drawn_as_png_and_svg(published):
     for file in drawn:
         assert (published.page.folder / f"{file}.png").read_bytes()[:4] == b"\x89PNG"
         assert "<svg" in (published.page.folder / f"{file}.svg").read_text(encoding="utf-8")
+
+
+def test_every_figure_is_drawn_again_from_the_evidence_beside_it(published, tmp_path):
+    folder = published.page.folder
+    sweep = read_run_table(folder / "runs.csv", "skip")
+    drawn = draw_figures(Evidence(published.study, sweep, KeptFiles(folder)), tmp_path)
+    assert drawn == published.page.figures
+    for file, _ in drawn:
+        svg = (tmp_path / f"{file}.svg").read_text(encoding="utf-8")
+        assert svg == (folder / f"{file}.svg").read_text(encoding="utf-8"), file
 
 
 def test_a_page_reads_like_a_section_of_a_paper(published):
@@ -115,12 +126,13 @@ def test_published_tables_are_up_to_date_until_runs_or_files_change(published, t
 
 def test_a_run_without_a_file_is_left_out(published):
     sweep = read_sweep(published.client, "skip")
-    evidence = Evidence(published.study, sweep, published.client)
+    evidence = Evidence(published.study, sweep, StoredFiles(published.client))
     first, *_, last = sweep.variants
     assert len(evidence.frames(first, "shift.parquet")) == 6
     assert len(evidence.frames(last, "shift.parquet")) == 5
     assert evidence.frames(first, "nothing.parquet") == {}
-    bare = Evidence(published.study, replace(sweep, runs=sweep.runs.assign(status="FAILED")), None)
+    files = StoredFiles(published.client)
+    bare = Evidence(published.study, replace(sweep, runs=sweep.runs.assign(status="FAILED")), files)
     assert draw_figures(bare, published.folder / "none") == []
 
 

@@ -1,4 +1,4 @@
-"""The command `python -m cnn_anatomy.report tables|site|publish|verdicts [STUDY…]`."""
+"""The command `python -m cnn_anatomy.report tables|site|publish|verdicts|figures [STUDY…]`."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ from cnn_anatomy.core.errors import ConfigError
 from cnn_anatomy.core.paths import HOME, OUTPUTS, RESULTS, tracking_uri
 from cnn_anatomy.core.streams import prepare_streams
 from cnn_anatomy.core.tracebacks import reported_errors
-from cnn_anatomy.report.committed import publish_results, rewrite_results
+from cnn_anatomy.report.committed import publish_results, redraw_results, rewrite_results
 from cnn_anatomy.report.render import print_table
 from cnn_anatomy.report.site import write_site
 from cnn_anatomy.report.study_page import publish_studies
+from cnn_anatomy.results.run_files import HISTORY_FILE
 from cnn_anatomy.studies.study import Study, select_studies
 from cnn_anatomy.tracking.store_check import check_store
 from cnn_anatomy.tracking.sweep_run import describe
@@ -61,11 +62,20 @@ def _verdicts(words: Sequence[str]) -> None:
     print(rewrite_results().counts)
 
 
+def _figures(words: Sequence[str]) -> None:
+    """Draw the committed figures again."""
+    if words:
+        raise ConfigError(f"figures takes no study, not {words[0]}: all are drawn")
+    for folder in redraw_results():
+        print(f"{folder.relative_to(HOME)} keeps its figures: it has no {HISTORY_FILE}")
+
+
 COMMANDS = {
     "tables": _tables,
     "site": _site,
     "publish": _publish,
     "verdicts": _verdicts,
+    "figures": _figures,
 }
 
 
@@ -90,7 +100,8 @@ def _run(arguments: Sequence[str] | None) -> None:
         choices=COMMANDS,
         help=(
             "tables: outputs/results/<study>/; site: outputs/report/index.html; publish: copy "
-            "outputs/results to experiments/results; verdicts: the latter again, from its runs"
+            "outputs/results to experiments/results; verdicts: the latter again, from its runs; "
+            "figures: also its figures"
         ),
     )
     parser.add_argument(

@@ -1,7 +1,8 @@
 """The committed results, experiments/results: published from a sweep, and written from their runs.
 
-A page's runs (runs.csv), its figures and their captions (figures.json) are the evidence. Everything
-else, the ledger included, follows from the runs and the studies' files.
+A page's runs (runs.csv), what its figures show of them (histories.parquet and others), the figures
+and their captions (figures.json) are the evidence. Everything else, the ledger included, follows
+from the runs and the studies' files, and the figures can be drawn again.
 """
 
 from __future__ import annotations
@@ -13,10 +14,13 @@ from typing import NamedTuple
 
 from cnn_anatomy.core.errors import ConfigError, did_you_mean
 from cnn_anatomy.core.paths import EXPERIMENTS, HOME, PUBLISHED, REPOSITORY, RESULTS
+from cnn_anatomy.report.figures import draw_figures
 from cnn_anatomy.report.ledger import Ledger, judge_sweeps
-from cnn_anatomy.report.page import CAPTIONS, read_figures
+from cnn_anatomy.report.page import CAPTIONS, read_figures, write_captions
 from cnn_anatomy.report.paper_page import write_paper_page
 from cnn_anatomy.report.study_page import write_study_page
+from cnn_anatomy.results.artifacts import Evidence
+from cnn_anatomy.results.run_files import EVIDENCE, HISTORY_FILE, KeptFiles
 from cnn_anatomy.results.run_table import RUN_TABLE, read_run_table
 from cnn_anatomy.results.runs import Sweep
 from cnn_anatomy.studies.paper import Paper, load_paper, paper_names
@@ -81,6 +85,32 @@ def committed_ledger(published: Path = PUBLISHED) -> Ledger:
     return judge_sweeps((p.study, p.sweep) for p in found if not isinstance(p.study, Paper))
 
 
+def redraw_results(published: Path = PUBLISHED) -> list[Path]:
+    """Draw all committed figures again from the committed evidence, and write all pages.
+
+    Returns:
+        The folders that hold no evidence, whose figures stay as they are.
+    """
+    _require_checkout()
+    without = []
+    for study, sweep, place in list(read_publications(published)):
+        folder = published / place
+        if not (folder / HISTORY_FILE).is_file():
+            without.append(folder)
+            continue
+        for name in _pictures(folder):
+            (folder / name).unlink(missing_ok=True)
+        drawn = draw_figures(Evidence(study, sweep, KeptFiles(folder)), folder)
+        write_captions(drawn, folder)
+    rewrite_results(published)
+    return without
+
+
+def _pictures(folder: Path) -> list[str]:
+    """Return the names of the figures' files in a page's folder."""
+    return [f"{f.file}{kind}" for f in read_figures(folder) for kind in (".png", ".svg")]
+
+
 def read_publications(root: Path) -> Iterator[Publication]:
     """Yield what a root of results holds of each study, then of each paper's serious budgets."""
     for name in study_names():
@@ -99,8 +129,8 @@ def read_publications(root: Path) -> Iterator[Publication]:
 def _copy(source: Path, target: Path) -> None:
     shutil.rmtree(target, ignore_errors=True)
     target.mkdir(parents=True)
-    pictures = (f"{f.file}{kind}" for f in read_figures(source) for kind in (".png", ".svg"))
-    for name in (RUN_TABLE, CAPTIONS, *pictures):
+    kept = (file.name for pattern in EVIDENCE for file in source.glob(pattern))
+    for name in (RUN_TABLE, CAPTIONS, *kept, *_pictures(source)):
         shutil.copy(source / name, target)
 
 

@@ -93,8 +93,13 @@ class SweepPage(ABC):
     def write(self) -> None:
         """Write README.md, and the captions of its figures as figures.json."""
         write_text(self.folder / "README.md", self.markdown)
-        captions = json.dumps(dict(self.figures), indent=1, ensure_ascii=False)
-        write_text(self.folder / CAPTIONS, captions + "\n")
+        write_captions(self.figures, self.folder)
+
+
+def write_captions(figures: Sequence[DrawnFigure], folder: Path) -> None:
+    """Write the captions of figures as figures.json."""
+    captions = json.dumps(dict(figures), indent=1, ensure_ascii=False)
+    write_text(folder / CAPTIONS, captions + "\n")
 
 
 def read_figures(folder: Path) -> list[DrawnFigure]:

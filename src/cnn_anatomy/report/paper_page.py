@@ -12,6 +12,7 @@ from cnn_anatomy.report.figures import DrawnFigure, draw_figures
 from cnn_anatomy.report.page import SweepPage, write_table_files
 from cnn_anatomy.report.paper_table import build_paper_table
 from cnn_anatomy.results.artifacts import Evidence
+from cnn_anatomy.results.run_files import StoredFiles
 from cnn_anatomy.results.runs import Sweep, read_sweep
 from cnn_anatomy.studies.paper import Paper
 
@@ -75,7 +76,8 @@ def publish_papers(
 ) -> list[PaperPage]:
     """Write every paper's page to root/papers/<name>/<budget>/.
 
-    A page is README.md, table.md, table.tex, table.csv, runs.csv, the figures and figures.json.
+    A page is README.md, table.md, table.tex, table.csv, runs.csv, the figures, figures.json
+    and the runs' files that the figures show.
     Its sweep is the one that `parents` names for the paper. Data other than the paper's is named in
     the folder.
 
@@ -100,5 +102,7 @@ def _publish(paper: Paper, client: MlflowClient, root: Path, parent: str) -> Pap
     sweep = read_sweep(client, paper.name, parent)
     data = "" if paper.data else f"-{sweep.distinct('params.data', '-')}"
     folder = root / paper.name / f"{paper.budget}{data}"
-    figures = draw_figures(Evidence(paper, sweep, client), folder)
+    evidence = Evidence(paper, sweep, StoredFiles(client))
+    figures = draw_figures(evidence, folder)
+    evidence.save(folder)
     return write_paper_page(paper, sweep, folder, figures)

@@ -16,6 +16,7 @@ from cnn_anatomy.report.render import to_html
 from cnn_anatomy.report.table import ResultsTable, build_study_table
 from cnn_anatomy.report.verdict_text import VERDICTS_NOTE, VerdictText, verdicts_to_markdown
 from cnn_anatomy.results.artifacts import Evidence
+from cnn_anatomy.results.run_files import StoredFiles
 from cnn_anatomy.results.runs import Sweep, is_done, read_sweep
 from cnn_anatomy.studies.study import Study
 
@@ -92,9 +93,9 @@ def publish_studies(
 ) -> list[StudyPage]:
     """Write every study's page to root/<study>/, and the ledger of all claims to root/README.md.
 
-    A page is README.md, table.md, table.tex, table.csv, table.html, runs.csv, the figures and
-    figures.json. Its sweep is the one that `parents` names for the study, or its latest preset
-    sweep.
+    A page is README.md, table.md, table.tex, table.csv, table.html, runs.csv, the figures,
+    figures.json and the runs' files that the figures show. Its sweep is the one that `parents`
+    names for the study, or its latest preset sweep.
 
     Raises:
         ConfigError: if there is no such sweep, or a table, figure or claim asks for something that
@@ -109,7 +110,9 @@ def publish_studies(
     pages = []
     for study, sweep in sweeps:
         folder = root / study.name
-        figures = draw_figures(Evidence(study, sweep, client), folder)
+        evidence = Evidence(study, sweep, StoredFiles(client))
+        figures = draw_figures(evidence, folder)
+        evidence.save(folder)
         pages.append(write_study_page(study, sweep, ledger.study(study.name), folder, figures))
     return pages
 

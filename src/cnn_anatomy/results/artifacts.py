@@ -2,28 +2,28 @@
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from mlflow import MlflowClient
-from mlflow.exceptions import MlflowException
 
+from cnn_anatomy.results.run_files import RunFiles, keep
 from cnn_anatomy.results.runs import Sweep
 from cnn_anatomy.studies.study import Study
+
+HISTORIES = ("train/accuracy", "val/accuracy", "gradient/decay")  # which a site shows
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """A study's sweep and access to its runs' artifacts; each file is fetched once."""
+    """A study's sweep and access to its runs' files; each file is fetched once."""
 
     study: Study
     sweep: Sweep
-    client: MlflowClient
+    files: RunFiles
     cache: dict[tuple[str, str], Any] = field(default_factory=dict)
 
     def variants(self, wanted: Sequence[str] | None = None) -> list[str]:
@@ -45,17 +45,20 @@ class Evidence:
 
     def history(self, run: str, name: str) -> pd.Series:
         """Return all values that a run logged of a metric, by step."""
-        logged = self._cached(run, name, lambda: self.client.get_metric_history(run, name))
-        return pd.Series({m.step: m.value for m in logged}, dtype=float).sort_index()
+        if (run, name) not in self.cache:
+            self.cache[run, name] = self.files.history(run, name)
+        return self.cache[run, name]
 
     def frames(self, variant: str, name: str) -> dict[int, pd.DataFrame]:
         """Return the Parquet artifact `name` of each finished run of `variant` by its seed."""
-        runs = self.runs(variant).set_index("seed").run_id
-        frames = {
-            int(seed): self._artifact(run, name, pd.read_parquet)  # type: ignore[call-overload]
-            for seed, run in runs.items()
-        }
-        return {seed: frame for seed, frame in frames.items() if frame is not None}
+        runs = self.runs(variant)
+        frames = {}
+        for seed, run in zip(runs.seed, runs.run_id, strict=True):
+            if (run, name) not in self.cache:
+                self.cache[run, name] = self.files.frame(run, name)
+            if self.cache[run, name] is not None:
+                frames[int(seed)] = self.cache[run, name]
+        return frames
 
     def frames_by_variant(
         self, name: str, wanted: Sequence[str] | None = None
@@ -67,22 +70,15 @@ class Evidence:
     def arrays(self, variant: str, name: str) -> dict[str, np.ndarray] | None:
         """Return the npz artifact `name` of the variant's first seed that has one, else None."""
         for run in self.runs(variant).sort_values("seed").run_id:
-            arrays = self._artifact(run, name, lambda path: dict(np.load(path)))
-            if arrays is not None:
-                return arrays
+            if (run, name) not in self.cache:
+                self.cache[run, name] = self.files.arrays(run, name)
+            if self.cache[run, name] is not None:
+                return self.cache[run, name]
         return None
 
-    def _artifact(self, run: str, name: str, load: Callable[[Path], Any]) -> Any:
-        def fetch() -> Any:
-            with tempfile.TemporaryDirectory() as folder:
-                try:
-                    return load(Path(self.client.download_artifacts(run, name, folder)))
-                except (MlflowException, OSError):  # the run has no such file
-                    return None
-
-        return self._cached(run, name, fetch)
-
-    def _cached(self, run: str, name: str, fetch: Callable[[], Any]) -> Any:
-        if (run, name) not in self.cache:
-            self.cache[run, name] = fetch()
-        return self.cache[run, name]
+    def save(self, folder: Path) -> None:
+        """Keep in `folder` what has been fetched, with the histories that a site shows."""
+        for run in self.sweep.finished.run_id:
+            for name in HISTORIES:
+                self.history(run, name)
+        keep(self.cache, folder)

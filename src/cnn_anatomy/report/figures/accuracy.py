@@ -26,7 +26,7 @@ POINTS_PER_INCH = 72
 
 
 def accuracy(evidence: Evidence, path: Path) -> str:
-    """Draw the seeds of every variant as dots, their mean and its 95 % interval; write the cost."""
+    """Draw the seeds of every variant as dots, the mean and its 95 % interval, beside the cost."""
     variants = evidence.sweep.variants[::-1]
     if not evidence.variants():
         return ""

@@ -17,7 +17,7 @@ from cnn_anatomy.report.figures.variants import short_names, study_encoding
 from cnn_anatomy.results.artifacts import Evidence
 from cnn_anatomy.results.statistics import summarise
 
-FILE = "gradients.parquet"  # written by GradientProbe, which documents its columns
+FILE = "gradients.parquet"  # written by GradientProbe, and read by epoch
 UNTRAINED_EPOCH = -1
 DEPTH = "depth (0 first layer, 1 last)"
 RMS = "RMS of ∂L/∂W"
@@ -148,7 +148,7 @@ def _draw_contours(axes: Axes, grid: pd.DataFrame, highest: float) -> None:
 def _grid(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
     """Return the mean log10 RMS by depth and by epochs done, 0 of which is the untrained one."""
     frame = pd.concat(frames)
-    return np.log10(frame.rms).groupby([frame.depth, frame.epoch + 1]).mean().unstack()
+    return frame.log_rms.groupby([frame.depth, frame.epoch + 1]).mean().unstack()
 
 
 def _profiles(frames: Mapping[int, pd.DataFrame], *, last: bool) -> Curves:
@@ -157,17 +157,14 @@ def _profiles(frames: Mapping[int, pd.DataFrame], *, last: bool) -> Curves:
     for frame in frames.values():
         epoch = frame.epoch.max() if last else UNTRAINED_EPOCH
         shown = frame[frame.epoch == epoch]
-        profiles.append(np.log10(shown.rms).groupby(shown.depth).mean())
+        profiles.append(shown.set_index("depth").log_rms)
     return profiles
 
 
 def _frames(
     evidence: Evidence, variants: Sequence[str] | None
 ) -> dict[str, dict[int, pd.DataFrame]]:
-    """Return the nonzero gradients of every seed of each variant that has any."""
+    """Return the gradients by epoch of every seed of each variant that has any."""
     logged = evidence.frames_by_variant(FILE, variants)
-    nonzero = {
-        variant: {seed: some for seed, f in seeds.items() if len(some := f[f.rms > 0])}
-        for variant, seeds in logged.items()
-    }
-    return {variant: seeds for variant, seeds in nonzero.items() if seeds}
+    found = {v: {seed: f for seed, f in seeds.items() if len(f)} for v, seeds in logged.items()}
+    return {variant: seeds for variant, seeds in found.items() if seeds}
