@@ -22,7 +22,14 @@ from cnn_anatomy.config.limits import (
 )
 from cnn_anatomy.config.options import option_names, top_level, written
 from cnn_anatomy.config.signatures import signature
-from cnn_anatomy.config.targets import CALLED, FORWARDED, SUPPLIED, key_kind, target_signature
+from cnn_anatomy.config.targets import (
+    CALLED,
+    FORWARDED,
+    SUPPLIED,
+    key_kind,
+    settable,
+    target_signature,
+)
 from cnn_anatomy.core.paths import CONF
 
 GROUPS, KEYS = top_level()
@@ -157,3 +164,11 @@ def test_a_familys_further_keys_are_those_of_what_it_calls():
     one_cycle = target_signature("cnn_anatomy.training.schedules.one_cycle")
     assert "max_lr" in one_cycle.parameters
     assert "total_steps" not in one_cycle.parameters  # the schedule sets it itself
+
+
+@pytest.mark.parametrize("name", option_names("model"))
+def test_every_model_may_set_what_its_file_sets(name):
+    content = written("model", name)
+    called = target_signature(content["_target_"])
+    keys = {key for key in content if not key.startswith("_")}
+    assert keys <= set(settable("model", called, keys))

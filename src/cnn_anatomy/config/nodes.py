@@ -71,8 +71,8 @@ def _mapping_mistakes(path: str, node: DictConfig, file: Any) -> Iterator[str]:
     target = CALLED.get(path) or node.get("_target_")
     called = target_signature(str(target)) if target else None
     written = [str(k) for k in file or {} if not str(k).startswith("_")]
-    offered = settable(path, called) if called else None
-    for key in required(path, called) if called else ():
+    offered = settable(path, called, written) if called else None
+    for key in required(path, called, written) if called else ():
         if key not in node:
             yield _missing(f"{path}.{key}")
     for key in map(str, node):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Collection
 from functools import cache
 from typing import Any
 
@@ -69,16 +70,19 @@ def with_defaults(node: Any) -> Any:
     return {**{key: value for key, value in defaults if value is not UNKNOWN}, **given}
 
 
-def settable(part: str, called: Signature) -> list[str]:
-    """Return the keys that a configuration may set: all parameters that the code does not give."""
-    given = SUPPLIED.get(part, set()) | (left_out(part) or set())
+def settable(part: str, called: Signature, written: Collection[str]) -> list[str]:
+    """Return the keys that may be set: those that the code does not give.
+
+    What is `written` in the option's file at this place, the code does not give.
+    """
+    given = SUPPLIED.get(part, set()) | ((left_out(part) or set()) - set(written))
     return [key for key in called.parameters if key not in given]
 
 
-def required(part: str, called: Signature) -> list[str]:
+def required(part: str, called: Signature, written: Collection[str]) -> list[str]:
     """Return the keys that a configuration must set, none where conf/ has no such part."""
     given = left_out(part)
-    names = [] if given is None else settable(part, called)
+    names = [] if given is None else settable(part, called, written)
     return [name for name in names if name not in called.optional]
 
 
