@@ -6,7 +6,10 @@ export OMP_NUM_THREADS ?= 1
 export MLFLOW_DISABLE_TELEMETRY ?= true
 export MLFLOW_SERVER_ENABLE_JOB_EXECUTION ?= false
 
-STUDY ?= core
+STUDY ?= $(if $(STUDIES),all,core)
+ifdef STUDIES
+export CNN_ANATOMY_STUDIES := $(abspath $(STUDIES))
+endif
 HOST ?= 127.0.0.1
 PORT ?= 5000
 LISTEN = --host $(HOST) --port $(PORT) --allowed-hosts localhost:$(PORT),127.0.0.1:$(PORT) $(ARGS)
@@ -36,7 +39,7 @@ help: ## list the commands
 	@.venv/bin/uv pip install --quiet --compile-bytecode --python .venv/bin/python --requirements requirements-cluster.lock
 	@touch $@
 
-sweep: $(READY) ## train what is missing of STUDY (core, all, a name, a,b) and print its table
+sweep: $(READY) ## train what is missing of STUDY (core, all, a name, a file, a,b), print its table; STUDIES= is a folder of your own
 	@$(SWEEP)
 
 plan: $(READY) ## show what a sweep would train; takes the same variables

@@ -33,6 +33,18 @@ DEFAULT_STORE = f"sqlite:///{HOME}/mlflow.db"
 OUTPUTS = HOME / "outputs"
 RESULTS = OUTPUTS / "results"  # what sweeps leave
 PUBLISHED = EXPERIMENTS / "results"  # the committed evidence, which a wheel does not have
+STUDIES_VARIABLE = "CNN_ANATOMY_STUDIES"  # names a folder of a user's own studies
+
+
+def shown(path: Path) -> str:
+    """Return a path as it is printed: below the home folder relative to that, else in full."""
+    return str(path.relative_to(HOME) if path.is_relative_to(HOME) else path)
+
+
+def own_studies() -> Path | None:
+    """Return the folder of a user's own studies that CNN_ANATOMY_STUDIES names, if it is set."""
+    folder = os.environ.get(STUDIES_VARIABLE)
+    return Path(folder).expanduser().absolute() if folder else None
 
 
 def add_module_folders(*folders: Path) -> None:

@@ -9,7 +9,7 @@ from typing import NoReturn
 from mlflow import MlflowClient
 
 from cnn_anatomy.core.errors import ConfigError
-from cnn_anatomy.core.paths import HOME, OUTPUTS, RESULTS, tracking_uri
+from cnn_anatomy.core.paths import HOME, OUTPUTS, tracking_uri
 from cnn_anatomy.core.streams import prepare_streams
 from cnn_anatomy.core.tracebacks import reported_errors
 from cnn_anatomy.report.committed import publish_results, redraw_results, rewrite_results
@@ -23,8 +23,8 @@ from cnn_anatomy.tracking.sweep_run import describe
 
 
 def write_tables(studies: Sequence[Study], client: MlflowClient) -> None:
-    """Write outputs/results/<study>/, describe the sweeps in MLflow, print the tables."""
-    for page in publish_studies(studies, client, RESULTS):
+    """Write every study's page, describe the sweeps in MLflow, print the tables."""
+    for page in publish_studies(studies, client):
         describe(client, page.parent, page.note, page.folder)
         print_table(page.table)
 

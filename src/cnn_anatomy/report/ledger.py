@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from cnn_anatomy.results.verdicts import (
     judge_together,
     verdicts_without_runs,
 )
-from cnn_anatomy.studies.study import Study, load_study, study_names
+from cnn_anatomy.studies.study import Study, load_study, own_names, study_names
 
 TOPICS = {  # by the first letter of a claim's id
     "p": "Pooling",
@@ -101,22 +102,37 @@ def judge_all_claims(client: MlflowClient, sweeps: Sequence[tuple[Study, Sweep]]
         ConfigError: if a side of a claim picks several variants.
     """
     given = {study.name for study, _ in sweeps}
+    names = _companions(given)
     others = (
         (study, read_sweep(client, study.name))
-        for study in map(load_study, study_names())
+        for study in map(load_study, names)
         if study.name not in given and study.claims and is_swept(client, study.name)
     )
-    return judge_sweeps([*sweeps, *others])
+    return judge_sweeps([*sweeps, *others], names)
 
 
-def judge_sweeps(sweeps: Iterable[tuple[Study, Sweep]]) -> Ledger:
-    """Judge every study's claims by its sweep; a study without a sweep has no runs.
+def _companions(given: AbstractSet[str]) -> list[str]:
+    """Return the names of the studies whose claims are judged together with those of `given`.
+
+    They are all of experiments/, or all of the user's own folder; a study that is named by its path
+    has none.
+    """
+    families = (names for names in (study_names(), own_names()) if given & set(names))
+    return [name for names in families for name in names]
+
+
+def judge_sweeps(
+    sweeps: Iterable[tuple[Study, Sweep]], names: Sequence[str] | None = None
+) -> Ledger:
+    """Judge every study's claims by its sweep; one of `names` without a sweep has no runs.
+
+    By default `names` are all studies of experiments/.
 
     Raises:
         ConfigError: if a side of a claim picks several variants.
     """
     verdicts = {s.name: judge_claims(s.name, s.claims, sweep) for s, sweep in sweeps}
-    for study in map(load_study, study_names()):
+    for study in map(load_study, study_names() if names is None else names):
         if study.name not in verdicts:
             verdicts[study.name] = verdicts_without_runs(study.name, study.claims)
     return Ledger(judge_together([v for name in sorted(verdicts) for v in verdicts[name]]))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 
 from mlflow import MlflowClient
@@ -37,9 +38,7 @@ class StudyPage(SweepPage):
         """Return the sweep's command; empty for a sweep that no study file describes."""
         if not self.study.question:
             return ""
-        seeds = self.sweep.seed_count
-        more = f" SEEDS={seeds}" if seeds != self.study.seeds else ""
-        return f"make sweep STUDY={self.study.name}{more}"
+        return self.study.command(self.sweep.seed_count)
 
     @property
     def setup(self) -> list[str]:
@@ -88,14 +87,15 @@ class StudyPage(SweepPage):
 def publish_studies(
     studies: Sequence[Study],
     client: MlflowClient,
-    root: Path,
+    root: Path | None = None,
     parents: Mapping[str, str] | None = None,
 ) -> list[StudyPage]:
     """Write every study's page to root/<study>/, and the ledger of all claims to root/README.md.
 
-    A page is README.md, table.md, table.tex, table.csv, table.html, runs.csv, the figures,
-    figures.json and the runs' files that the figures show. Its sweep is the one that `parents`
-    names for the study, or its latest preset sweep.
+    Without `root`, it is each study's folder of results, so that a user's own studies have a ledger
+    of their own. A page is README.md, table.md, table.tex, table.csv, table.html, runs.csv, the
+    figures, figures.json and the runs' files that the figures show. Its sweep is the one that
+    `parents` names for the study, or its latest preset sweep.
 
     Raises:
         ConfigError: if there is no such sweep, or a table, figure or claim asks for something that
@@ -105,15 +105,17 @@ def publish_studies(
     for study in studies:
         check_figures(study)
     sweeps = [(s, read_sweep(client, s.name, parents.get(s.name))) for s in studies]
-    ledger = judge_all_claims(client, sweeps)
-    ledger.write(root)
     pages = []
-    for study, sweep in sweeps:
-        folder = root / study.name
-        evidence = Evidence(study, sweep, StoredFiles(client))
-        figures = draw_figures(evidence, folder)
-        evidence.save(folder)
-        pages.append(write_study_page(study, sweep, ledger.study(study.name), folder, figures))
+    for place, group in groupby(sweeps, key=lambda pair: root or pair[0].results):
+        together = list(group)
+        ledger = judge_all_claims(client, together)
+        ledger.write(place)
+        for study, sweep in together:
+            folder = place / study.name
+            evidence = Evidence(study, sweep, StoredFiles(client))
+            figures = draw_figures(evidence, folder)
+            evidence.save(folder)
+            pages.append(write_study_page(study, sweep, ledger.study(study.name), folder, figures))
     return pages
 
 
@@ -144,13 +146,14 @@ def published_tables(
     sweeps: Sequence[tuple[Study, str]],
     keys: Mapping[str, Collection[str]],
     client: MlflowClient,
-    root: Path,
+    root: Path | None = None,
 ) -> list[tuple[Sweep, ResultsTable]] | None:
-    """Return complete sweeps whose files in `root` are up to date, with tables, else None.
+    """Return complete sweeps whose files are up to date, with tables, else None.
 
     Files are up to date if every sweep, given by its parent run, planned exactly the runs of its
-    study's `keys`, all of them are done, and root/<study>/ holds the tables made from them. Runs of
-    other studies, which p-values are corrected with, do not count.
+    study's `keys`, all of them are done, and root/<study>/ holds the tables made from them; without
+    `root`, it is the study's folder of results. Runs of other studies, which p-values are corrected
+    with, do not count.
     """
     tables = []
     for study, parent in sweeps:
@@ -160,7 +163,7 @@ def published_tables(
         if not set(sweep.runs.key) == set(done.key) == set(keys[study.name]):
             return None
         for name, text in table_files(table, sweep).items():
-            file = root / study.name / name
+            file = (root or study.results) / study.name / name
             if not file.exists() or file.read_text(encoding="utf-8") != text:
                 return None
         tables.append((sweep, table))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -33,14 +34,16 @@ def record_names(folder: Path) -> list[str]:
     return sorted(p.stem for p in folder.glob("*.yaml") if not p.name.startswith("."))
 
 
-def find_file(folder: Path, key: str, name: str) -> Path:
+def find_file(folder: Path, key: str, name: str, others: Sequence[str] = ()) -> Path:
     """Return the file of the record called `name`.
 
     Raises:
-        ConfigError: if there is none, naming `key`, which asked for it, and the choices.
+        ConfigError: if there is none, naming `key`, which asked for it, and the choices, of which
+            `others` are in another folder.
     """
     names = record_names(folder)
     if name not in names:
+        names = [*others, *names]
         raise ConfigError(f"{key}={name} is none of {', '.join(names)}{did_you_mean(name, names)}")
     return folder / f"{name}.yaml"
 

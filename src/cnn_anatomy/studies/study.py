@@ -1,19 +1,29 @@
-"""Studies: the files of experiments/."""
+"""Studies: the files of experiments/, and a user's own, which lie in any folder."""
 
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Annotated, Any, NamedTuple, Self
 
 from pydantic import BeforeValidator, Field, model_serializer, model_validator
 
 from cnn_anatomy.core.errors import ConfigError, did_you_mean
-from cnn_anatomy.core.paths import EXPERIMENTS
+from cnn_anatomy.core.paths import (
+    EXPERIMENTS,
+    REPOSITORY,
+    RESULTS,
+    STUDIES_VARIABLE,
+    own_studies,
+    shown,
+)
 from cnn_anatomy.studies.claim import Claim
 from cnn_anatomy.studies.reading import find_file, read_record, record_names
 from cnn_anatomy.studies.record import Count, Key, Names, Overrides, Record, Setting
 
+STUDY_NAME = r"\w[\w.-]*"  # also of an MLflow experiment and a folder
 CORE = ("pooling", "skip", "inception", "aux", "freeze")
 
 
@@ -130,9 +140,29 @@ class StudyFile(Record):
 
 
 class Study(StudyFile):
-    """A question, the axes it sweeps, its seeds, its table, and the claims that it decides."""
+    """A question, the axes it sweeps, its seeds, its table, and the claims that it decides.
+
+    Attributes:
+        name: also that of its MLflow experiment.
+        file: of a user's own study.
+    """
 
     name: str
+    file: Path | None = None
+
+    @property
+    def results(self) -> Path:
+        """Return the folder for the results of all studies beside it, in a folder each."""
+        return RESULTS if self.file is None else self.file.parent / "results"
+
+    def command(self, seeds: int) -> str:
+        """Return the command that sweeps the study with so many seeds."""
+        word = self.name if self.file is None else shown(self.file)
+        given = "" if seeds == self.seeds else f"{seeds}"
+        if REPOSITORY is None:
+            more = f" hydra.sweeper.seeds={given}" if given else ""
+            return f"cnn-anatomy --multirun study={word}{more}"
+        return f"make sweep STUDY={word}{f' SEEDS={given}' if given else ''}"
 
     @property
     def metrics(self) -> tuple[str, ...]:
@@ -154,29 +184,69 @@ class Study(StudyFile):
 
 
 def study_names() -> list[str]:
-    """Return the names of all studies."""
+    """Return the names of the studies of experiments/."""
     return record_names(EXPERIMENTS)
 
 
+def own_names() -> list[str]:
+    """Return the names of the studies in the folder that CNN_ANATOMY_STUDIES names, if it is set.
+
+    Raises:
+        ConfigError: if there is no such folder.
+    """
+    folder = own_studies()
+    if folder is not None and not folder.is_dir():
+        raise ConfigError(f"{STUDIES_VARIABLE}={folder} (make: STUDIES=) is no folder")
+    return [] if folder is None else record_names(folder)
+
+
 def select_studies(text: str) -> list[Study]:
-    """Read the studies of a comma-separated list; `core` and `all` stand for several.
+    """Read the studies of a comma-separated list, those of a folder together.
+
+    A word is a name or the path of a file; `core` stands for several, and `all` for those of the
+    folder that CNN_ANATOMY_STUDIES names, or else of experiments/.
 
     Raises:
         ConfigError: if there is no such study, or its file is malformed.
     """
-    groups = {"core": list(CORE), "all": study_names()}
+    groups = {"core": list(CORE), "all": own_names() or study_names()}
     names = [name for word in text.split(",") for name in groups.get(word, [word])]
-    return [load_study(name) for name in dict.fromkeys(names)]
+    studies = [load_study(name) for name in dict.fromkeys(names)]
+    files = {study.name: study.file for study in reversed(studies)}
+    for study in studies:
+        if files[study.name] != study.file:
+            raise ConfigError(
+                f"study={study.file} and {files[study.name]} have the same name, under which their "
+                "runs are kept: rename one of the files"
+            )
+    return sorted({study.name: study for study in studies}.values(), key=lambda s: str(s.results))
 
 
-def load_study(name: str) -> Study:
-    """Read experiments/<name>.yaml.
+def load_study(word: str) -> Study:
+    """Read experiments/<name>.yaml, a study of the user's own folder, or the file at a path.
 
     Raises:
         ConfigError: if there is no such study, or its file is malformed.
     """
-    content = read_record(find_file(EXPERIMENTS, "study", name), StudyFile)
-    return Study(name=name, **dict(content))
+    if "/" in word or word.endswith((".yaml", ".yml")):
+        file = Path(word).expanduser().absolute()
+        if not file.is_file():
+            raise ConfigError(f"study={word} is no file")
+    elif word in own_names():
+        file = find_file(own_studies() or EXPERIMENTS, "study", word)
+    else:
+        file = find_file(EXPERIMENTS, "study", word, own_names())
+    content = read_record(file, StudyFile)
+    if file.parent == EXPERIMENTS:
+        return Study(name=file.stem, **dict(content))
+    taken = file.stem in study_names()
+    if taken or not re.fullmatch(STUDY_NAME, file.stem):
+        reason = "has the name of one of ours" if taken else "has no plain name"
+        raise ConfigError(
+            f"study={word} {reason}: its runs are kept under the file's name, so rename it "
+            "(letters, digits, - and _)"
+        )
+    return Study(name=file.stem, file=file, **dict(content))
 
 
 def _written(value: Any) -> str:

@@ -25,15 +25,19 @@ class PlanCache:
     """A sweep's jobs, and whether they were published, in a file of the cache.
 
     The file's name is a hash of what the jobs depend on: the runs' overrides, the configuration
-    common to all runs, every file of `conf`, `experiments` and `src`, and the installed packages.
+    common to all runs, every file of `conf`, `experiments` and `src`, the files of a user's own
+    studies, and the installed packages.
     The files that variants name, their code included, are compared when the jobs are loaded.
     Nothing is cached where the configuration depends on more: on another folder of configs, or on
     an interpolation in an override.
     """
 
-    def __init__(self, runs: Sequence[PlannedRun], common: DictConfig) -> None:
+    def __init__(
+        self, runs: Sequence[PlannedRun], common: DictConfig, studies: Sequence[Path] = ()
+    ) -> None:
         self.runs = runs
-        self.file = cache(common.paths.cache) / "sweeps" / f"{_digest(runs, common)}.json"
+        digest = _digest(runs, common, studies)
+        self.file = cache(common.paths.cache) / "sweeps" / f"{digest}.json"
         self.is_usable = _is_self_contained(runs, common)
 
     def load(self) -> tuple[Job, ...] | None:
@@ -82,7 +86,7 @@ class PlanCache:
                 part.write_text(json.dumps(content), encoding="utf-8")
 
 
-def _digest(runs: Sequence[PlannedRun], common: DictConfig) -> str:
+def _digest(runs: Sequence[PlannedRun], common: DictConfig, studies: Sequence[Path]) -> str:
     shared = OmegaConf.masked_copy(common, [str(k) for k in common if k != "hydra"])
     parts = [
         json.dumps(OmegaConf.to_container(shared, resolve=True), default=str),
@@ -90,7 +94,7 @@ def _digest(runs: Sequence[PlannedRun], common: DictConfig) -> str:
         *installed_packages(),
     ]
     digest = hashlib.sha256("\n".join(parts).encode())
-    for file in _source_files():
+    for file in (*studies, *_source_files()):
         digest.update(file.read_bytes())
     return digest.hexdigest()[:16]
 

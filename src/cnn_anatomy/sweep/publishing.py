@@ -7,7 +7,7 @@ from pathlib import Path
 
 from mlflow import MlflowClient
 
-from cnn_anatomy.core.paths import HOME, RESULTS
+from cnn_anatomy.core.paths import RESULTS, shown
 from cnn_anatomy.report.ledger import judge_all_claims
 from cnn_anatomy.report.page import SweepPage
 from cnn_anatomy.report.paper_page import publish_papers
@@ -36,12 +36,12 @@ def check_papers(papers: Sequence[Paper]) -> None:
 
 
 def publish_sweep(plan: SweepPlan, sweep: OpenSweep) -> None:
-    """Write all pages to outputs/results, print their tables, and record them in the cache."""
+    """Write all pages to their folders, print their tables, and record them in the cache."""
     pages: Sequence[SweepPage]
     if plan.request.papers:
         pages = publish_papers(plan.request.papers, sweep.client, RESULTS, sweep.parents)
     else:
-        pages = publish_studies(plan.request.studies, sweep.client, RESULTS, sweep.parents)
+        pages = publish_studies(plan.request.studies, sweep.client, parents=sweep.parents)
     for page, study in zip(pages, plan.request.studies, strict=True):
         describe(sweep.client, page.parent, page.note, page.folder)
         log_overview(sweep.client, study, page.sweep, page.verdict_words.values())
@@ -49,7 +49,8 @@ def publish_sweep(plan: SweepPlan, sweep: OpenSweep) -> None:
         if plan.request.preset:
             _print_replication(study, page.sweep, page.verdict_words, page.folder)
     files = [file for page in pages for file in sorted(page.folder.iterdir())]
-    files += sorted(file for file in RESULTS.iterdir() if file.is_file())  # of the ledger
+    roots = sorted({study.results for study in plan.request.studies})
+    files += sorted(file for root in roots for file in root.iterdir() if file.is_file())  # ledgers
     plan.plan_cache.save_publication(sweep.parents, files)
 
 
@@ -66,7 +67,7 @@ def print_if_finished(plan: SweepPlan) -> bool:
         return False
     keys = {study.name: {j.key for j in plan.jobs_of(study.name)} for study in request.studies}
     sweeps = [(study, str(parents[study.name])) for study in request.studies]
-    published = published_tables(sweeps, keys, client, RESULTS)
+    published = published_tables(sweeps, keys, client)
     if published is None:
         return False
     hint = "; make table writes them anew" if request.preset else ""
@@ -74,7 +75,7 @@ def print_if_finished(plan: SweepPlan) -> bool:
     pairs = [(study, sweep) for study, (sweep, _) in zip(request.studies, published, strict=True)]
     ledger = judge_all_claims(client, pairs) if request.preset else None
     for study, (sweep, table) in zip(request.studies, published, strict=True):
-        folder = RESULTS / study.name
+        folder = study.results / study.name
         _print_table(table, folder)
         if ledger is not None:
             _print_replication(study, sweep, ledger.words(study.name), folder)
@@ -83,10 +84,10 @@ def print_if_finished(plan: SweepPlan) -> bool:
 
 def _print_table(table: ResultsTable, folder: Path) -> None:
     print_table(table)
-    print(f"{table.study}: {folder.relative_to(HOME)}/README.md")
+    print(f"{table.study}: {shown(folder)}/README.md")
 
 
 def _print_replication(study: Study, sweep: Sweep, words: Mapping[str, str], folder: Path) -> None:
-    line = replication_line(study, sweep, words, folder.relative_to(RESULTS))
+    line = replication_line(study, sweep, words, folder.relative_to(study.results))
     if line:
         print(line)

@@ -13,7 +13,7 @@ from omegaconf import DictConfig
 from cnn_anatomy.config.run_key import named_files
 from cnn_anatomy.config.words import undeferred
 from cnn_anatomy.core.errors import ConfigError
-from cnn_anatomy.core.paths import CONF, cache, tracking_uri
+from cnn_anatomy.core.paths import CONF, add_module_folders, cache, tracking_uri
 from cnn_anatomy.launchers.launcher import SweepLauncher
 from cnn_anatomy.results.metrics import metric
 from cnn_anatomy.sweep.composition import compose_variants, key_jobs
@@ -71,6 +71,8 @@ class StudySweeper(Sweeper):
             SystemExit: with status 1, if a run failed.
         """
         request = parse_sweep(undeferred(arguments), self.seeds, self.budget)
+        files = [study.file for study in request.studies if study.file is not None]
+        add_module_folders(*(file.parent for file in files))
         for study in request.studies:
             for name in study.metrics:
                 metric(name)
@@ -78,7 +80,7 @@ class StudySweeper(Sweeper):
         check_store(tracking_uri(self.common.tracking.uri), names)
         if request.papers:
             _check_papers(request)
-        plan_cache = PlanCache(request.runs, self.common)
+        plan_cache = PlanCache(request.runs, self.common, files)
         cached = plan_cache.load()
         if self.plan:
             jobs = cached or self._compose(request, plan_cache)
