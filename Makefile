@@ -18,7 +18,8 @@ LAUNCHER ?= local
 RUN := .venv/bin/python -m
 READY = .venv/stamp $(if $(filter-out local,$(LAUNCHER)),.venv/cluster)
 MULTIRUN = $(RUN) cnn_anatomy.train --multirun hydra/launcher=$(LAUNCHER) \
-	$(if $(SEEDS),hydra.sweeper.seeds=$(SEEDS)) $(if $(DATA),data=$(DATA)) $(if $(FORCE),hydra.sweeper.force=true) $(ARGS)
+	$(if $(SEEDS),hydra.sweeper.seeds=$(SEEDS)) $(if $(DATA),data=$(DATA)) $(if $(FORCE),hydra.sweeper.force=true) \
+	$(if $(UNTIL),hydra.sweeper.until=$(UNTIL)) $(if $(MAX_SEEDS),hydra.sweeper.max_seeds=$(MAX_SEEDS)) $(ARGS)
 SWEEP = $(MULTIRUN) study=$(STUDY)
 
 BUDGET ?= smoke

@@ -20,6 +20,8 @@ class PluginConfig:
     force: bool = False
     plan: bool = False
     budget: str | None = None
+    until: str | None = None
+    max_seeds: int = 24
 
 
 ConfigStore.instance().store(

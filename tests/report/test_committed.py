@@ -1,12 +1,12 @@
 """A sweep leaves the committed results alone; publishing and judging again need no store."""
 
 import shutil
-import subprocess
 import sys
 
 import pytest
-from helpers import REPOSITORY, SMALL, environment
-from processes import TRAIN, ended, python_path, start
+from checkouts import command, commit, copied, git
+from helpers import REPOSITORY, SMALL
+from processes import TRAIN
 
 from cnn_anatomy.core.errors import ConfigError
 from cnn_anatomy.report.committed import publish_results, rewrite_results
@@ -34,32 +34,8 @@ claims:
 @pytest.fixture
 def checkout(tmp_path):
     """Return a committed copy of this checkout with one more, tiny study."""
-    folder = tmp_path / "checkout"
-    for part in ("src", "conf", "experiments"):
-        shutil.copytree(
-            REPOSITORY / part, folder / part, ignore=shutil.ignore_patterns("__pycache__")
-        )
-    shutil.copy(REPOSITORY / ".gitignore", folder)
-    (folder / "experiments" / "tiny.yaml").write_text(STUDY)
-    git(folder, "init", "--quiet")
-    commit(folder)
-    return folder
-
-
-def git(folder, *words):
-    author = ("-c", "user.name=a", "-c", "user.email=a@example.org")
-    call = ["git", "-C", str(folder), *author, *words]
-    return subprocess.run(call, capture_output=True, text=True, check=True).stdout.strip()
-
-
-def commit(folder):
-    git(folder, "add", "--all")
-    git(folder, "commit", "--quiet", "--message", "all")
-
-
-def command(folder, *words, status=0):
-    own = environment(folder.parent, PYTHONPATH=python_path(folder / "src"))
-    return ended(start(folder, *words, env=own), status)
+    copied(tmp_path / "checkout", STUDY)
+    return tmp_path / "checkout"
 
 
 @pytest.mark.slow

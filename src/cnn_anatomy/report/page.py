@@ -70,10 +70,15 @@ class SweepPage(ABC):
     @property
     def runs_sentence(self) -> str:
         """Return how many runs the sweep has."""
-        return (
-            f"{len(self.sweep.runs)} runs: {len(self.sweep.variants)} variants × "
-            f"{self.sweep.seed_count} seeds, paired by seed{self.sweep.missing_clause}."
-        )
+        runs = f"{len(self.sweep.runs)} runs: {len(self.sweep.variants)} variants"
+        missing = self.sweep.missing_clause
+        if self.sweep.until_decided:
+            seeds = self.sweep.runs.groupby("variant").size()
+            return (
+                f"{runs}, {seeds.min()} to {seeds.max()} seeds each: seeds were added until the "
+                f"claims were decided{missing}."
+            )
+        return f"{runs} × {self.sweep.seed_count} seeds, paired by seed{missing}."
 
     @property
     def markdown(self) -> str:

@@ -38,6 +38,8 @@ class StudyPage(SweepPage):
         """Return the sweep's command; empty for a sweep that no study file describes."""
         if not self.study.question:
             return ""
+        if self.sweep.until_decided:
+            return f"{self.study.command(self.study.seeds)} UNTIL=decided"
         return self.study.command(self.sweep.seed_count)
 
     @property

@@ -10,6 +10,7 @@ import pandas as pd
 from cnn_anatomy.results.runs import Sweep
 
 RUN_TABLE = "runs.csv"
+UNTIL_DECIDED = "until_decided"  # a column of one value, True or False
 COLUMNS = ("variant", "seed", "status", "run_id", "key", "commit", "tags.hardware", "overrides")
 
 
@@ -19,7 +20,8 @@ def to_run_table(sweep: Sweep) -> str:
     results = sorted(n for n in names if n.startswith(("params.", "metrics.")))
     runs = sweep.runs.reindex(columns=[*COLUMNS, *results])
     overrides = [json.dumps(list(words), ensure_ascii=False) for words in runs.overrides]
-    return runs.assign(overrides=overrides).to_csv(index=False, lineterminator="\n")
+    runs = runs.assign(overrides=overrides, **{UNTIL_DECIDED: sweep.until_decided})
+    return runs.to_csv(index=False, lineterminator="\n")
 
 
 def read_run_table(file: Path, study: str) -> Sweep:
@@ -41,4 +43,5 @@ def read_run_table(file: Path, study: str) -> Sweep:
             columns[name] = column.where(column != "")
         else:
             columns[name] = read.get(name, lambda column: column)(column)
-    return Sweep(study, parent="", runs=pd.DataFrame(columns))
+    until_decided = bool((columns.pop(UNTIL_DECIDED) == "True").all())
+    return Sweep(study, parent="", runs=pd.DataFrame(columns), until_decided=until_decided)

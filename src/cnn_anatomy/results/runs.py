@@ -29,12 +29,14 @@ class Sweep:
 
     `runs` has a row for each planned run, in the plan's order, with the columns `variant`, `seed`,
     `key`, `overrides`, `status` (MISSING if the run never started), `run_id`, `commit`,
-    `tags.hardware`, `params.<name>` and `metrics.<name>` (NaN if not logged).
+    `tags.hardware`, `params.<name>` and `metrics.<name>` (NaN if not logged). `until_decided` says
+    that seeds were added until the claims were decided, so that they were looked at in between.
     """
 
     study: str
     parent: str
     runs: pd.DataFrame
+    until_decided: bool = False
 
     @property
     def finished(self) -> pd.DataFrame:
@@ -96,8 +98,9 @@ def read_sweep(client: MlflowClient, study: str, parent: str | None = None) -> S
             f"study={study} has no sweep in the store with the seeds and settings of its file: "
             f"make sweep STUDY={study}"
         )
-    plan = pd.DataFrame(_plan(client, parent))
-    return Sweep(study, parent, _joined(plan, read_runs(client, experiment.experiment_id)))
+    plan = _plan(client, parent)
+    runs = _joined(pd.DataFrame(plan["runs"]), read_runs(client, experiment.experiment_id))
+    return Sweep(study, parent, runs, plan.get("until_decided", False))
 
 
 def newest_sweep(client: MlflowClient, study: str) -> str | None:
@@ -119,10 +122,10 @@ def _latest(client: MlflowClient, experiment: str, query: str) -> str | None:
     return sweeps[0].info.run_id if sweeps else None
 
 
-def _plan(client: MlflowClient, parent: str) -> list[dict[str, Any]]:
+def _plan(client: MlflowClient, parent: str) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(client.download_artifacts(parent, "plan.json", folder))
-        return json.loads(file.read_text(encoding="utf-8"))["runs"]
+        return json.loads(file.read_text(encoding="utf-8"))
 
 
 def _joined(plan: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:

@@ -7,10 +7,11 @@ holds at one look, fixed beforehand; these hold at all.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
-from cnn_anatomy.results.statistics import Interval
+from cnn_anatomy.results.statistics import ALPHA, Interval
 
 # The prior of the standardised mean is normal with variance 1 / PRIOR_PRECISION: intervals are
 # narrowest for differences of about two standard deviations, at eight to sixteen values.
@@ -46,3 +47,44 @@ def confidence_sequence(
         return Interval(-np.inf, np.inf)
     half = float(x.std()) * np.sqrt((growth - 1) / left)
     return Interval(float(x.mean() - half), float(x.mean() + half))
+
+
+@dataclass(frozen=True)
+class SequentialEstimate:
+    """An estimate of a mean from values that may have been looked at after each of them.
+
+    Args:
+        values: finite numbers, in the order in which they came.
+        constant: added to their mean.
+    """
+
+    values: tuple[float, ...]
+    constant: float = 0.0
+
+    @property
+    def value(self) -> float:
+        """Return the estimate."""
+        return float(np.mean(self.values)) + self.constant
+
+    @property
+    def n(self) -> int:
+        """Return the number of values."""
+        return len(self.values)
+
+    def interval(self, alpha: float = ALPHA) -> Interval:
+        """Return an interval that misses the true value with probability `alpha` at any look."""
+        low, high = confidence_sequence(self.values, alpha)
+        return Interval(low + self.constant, high + self.constant)
+
+
+def sequential_sum(
+    sides: Sequence[Sequence[float]], weights: Sequence[float], constant: float = 0.0
+) -> SequentialEstimate | None:
+    """Estimate Σ wᵢ μᵢ from values (N,) of each side, of which some may end earlier than others.
+
+    The sums by position are independent and normal whatever the sides' variances are. Positions at
+    which a side has no finite value are left out; return None if no other is left.
+    """
+    sums = np.asarray(weights, dtype=float) @ np.asarray(sides, dtype=float)
+    whole = sums[np.isfinite(sums)]
+    return SequentialEstimate(tuple(whole.tolist()), constant) if len(whole) else None

@@ -14,8 +14,10 @@ from cnn_anatomy.results.metrics import metric
 from cnn_anatomy.results.multiplicity import decided_together
 from cnn_anatomy.results.premises import unmet_premise
 from cnn_anatomy.results.runs import Sweep
+from cnn_anatomy.results.sequential import SequentialEstimate, sequential_sum
 from cnn_anatomy.results.statistics import ALPHA, Estimate, Interval, independent_sum, paired_sum
 from cnn_anatomy.studies.claim import Claim, Side
+from cnn_anatomy.studies.record import Params
 
 SUPPORTED = "supported"
 REFUTED = "refuted"
@@ -65,7 +67,7 @@ class Verdict:
     claim: Claim
     exact: bool
     means: tuple[float, ...]
-    effect: Estimate | None
+    effect: Estimate | SequentialEstimate | None
     unmet: str | None = None
     level: float = ALPHA
 
@@ -94,6 +96,11 @@ class Verdict:
         return decide(self.interval_at(level), self.claim.matters)
 
     @property
+    def is_open(self) -> bool:
+        """Return whether more seeds could decide the claim."""
+        return self.effect is not None and self.word == INCONCLUSIVE
+
+    @property
     def reason(self) -> str:
         """Return what refutes the claim or why it is not decided; empty if it is supported."""
         reasons = {
@@ -108,8 +115,10 @@ class Verdict:
     def _indecision(self) -> str:
         if self.effect is None:
             return "no runs"
-        if self.interval == EVERYTHING:
+        if self.effect.n == 1:
             return "a single seed has no interval"
+        if self.interval == EVERYTHING:
+            return f"{self.effect.n} seeds are too few for a {confidence(self.level)} interval"
         kind, matters = metric(self.claim.metric), self.claim.matters
         bound = kind.quantity(kind.text(matters), difference=True) if matters else "0"
         reason = f"the {confidence(self.level)} interval holds {bound}"
@@ -160,12 +169,14 @@ def _judge(study: str, claim: Claim, sweep: Sweep) -> Verdict:
         claim,
         metric(claim.metric).exact,
         tuple(float(x.mean()) for x in values),
-        _effect(claim, values),
+        _effect(claim, values, until_decided=sweep.until_decided),
         unmet_premise(claim, measure),
     )
 
 
-def _effect(claim: Claim, values: Sequence[pd.Series]) -> Estimate | None:
+def _effect(
+    claim: Claim, values: Sequence[pd.Series], *, until_decided: bool
+) -> Estimate | SequentialEstimate | None:
     """Estimate the weighted sum of the sides' means; a side that is a number has no variance."""
     measured, weights, constant = [], [], 0.0
     for side, x in zip(claim.sides, values, strict=True):
@@ -175,10 +186,10 @@ def _effect(claim: Claim, values: Sequence[pd.Series]) -> Estimate | None:
         else:
             measured.append(oriented)
             weights.append(side.weight)
-    if claim.paired:
-        effect = paired_sum(pd.concat(measured, axis=1).T.to_numpy().tolist(), weights)
-    else:
-        effect = independent_sum(measured, weights)
+    by_seed = pd.concat(measured, axis=1).sort_index().T.to_numpy().tolist()
+    if until_decided:
+        return sequential_sum(by_seed, weights, constant)
+    effect = paired_sum(by_seed, weights) if claim.paired else independent_sum(measured, weights)
     return effect and replace(effect, value=effect.value + constant)
 
 
@@ -186,13 +197,19 @@ def _values(claim: Claim, sweep: Sweep, name: str, side: Side) -> pd.Series:
     """Return a metric by seed over the finished runs of a side, or the side's number."""
     if isinstance(side.where, int | float):
         return pd.Series([side.where], dtype=float)
-    runs = sweep.finished
-    for param, value in side.where.items():
-        column = param if param == "variant" else f"params.{param}"
-        runs = runs[runs[column] == str(value)] if column in runs else runs.iloc[:0]
+    runs = side_runs(sweep, side.where)
     if runs.seed.duplicated().any():
         variants = ", ".join(dict.fromkeys(runs.variant))
         raise ConfigError(f"claim {claim.id}: {side.role} picks several variants: {variants}")
     column = f"metrics.{name}"
     values = runs[column] if column in runs else pd.Series(dtype=float)
     return pd.Series(values.to_numpy(), index=runs.seed.to_numpy()[: len(values)], dtype=float)
+
+
+def side_runs(sweep: Sweep, where: Params) -> pd.DataFrame:
+    """Return the finished runs that have these params (or this `variant`)."""
+    runs = sweep.finished
+    for param, value in where.items():
+        column = param if param == "variant" else f"params.{param}"
+        runs = runs[runs[column] == str(value)] if column in runs else runs.iloc[:0]
+    return runs

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from hydra.core.utils import JobReturn
 from mlflow import MlflowClient
@@ -19,11 +20,12 @@ from cnn_anatomy.sweep.progress import JOURNAL_HINT, SweepProgress, describe_fai
 from cnn_anatomy.sweep.publishing import publish_sweep
 from cnn_anatomy.sweep.retries import train_with_retries
 from cnn_anatomy.sweep.study_views import study_views
+from cnn_anatomy.sweep.until_decided import missing_seeds
 from cnn_anatomy.tracking.journal import sync
 from cnn_anatomy.tracking.orphans import close_orphans
 from cnn_anatomy.tracking.server import await_server
 from cnn_anatomy.tracking.store import prepare
-from cnn_anatomy.tracking.sweep_run import OpenSweep, count_runs, start_parent
+from cnn_anatomy.tracking.sweep_run import OpenSweep, count_runs, record_plan, start_parent
 from cnn_anatomy.tracking.views import save_views
 
 
@@ -57,6 +59,8 @@ def _train_and_publish(plan: SweepPlan, launcher: SweepLauncher) -> list[str]:
     status = "KILLED"
     try:
         failures = _train_missing(plan, sweep, launcher)
+        if plan.most_seeds is not None and not failures:
+            failures = _train_until_decided(plan, plan.most_seeds, sweep, launcher)
         status = "FAILED" if failures else "FINISHED"
     finally:
         _close(plan, sweep, status)
@@ -82,12 +86,35 @@ def _open(plan: SweepPlan, client: MlflowClient, experiments: Mapping[str, str])
     """Start the parent runs, before anything is read: what finishes from now on counts as ours."""
     parents = {}
     for study, experiment in experiments.items():
-        runs = [{**job.run._asdict(), "key": job.key} for job in plan.jobs_of(study)]
-        preset = plan.request.preset
-        parents[study] = start_parent(client, experiment, study, runs, preset=preset)
+        parents[study] = start_parent(
+            client,
+            experiment,
+            study,
+            plan.records_of(study),
+            preset=plan.request.preset,
+            until_decided=plan.until_decided,
+        )
     for record in plan.request.studies:
         save_views(client, experiments[record.name], study_views(record, parents[record.name]))
     return OpenSweep(client, experiments, parents)
+
+
+def _train_until_decided(
+    plan: SweepPlan, most_seeds: int, sweep: OpenSweep, launcher: SweepLauncher
+) -> dict[Job, str]:
+    """Add runs to the sweep until no claim needs one; return those that failed, with reasons."""
+    failures: dict[Job, str] = {}
+    while not failures:
+        planned = [job.run for job in plan.jobs]
+        jobs = plan.key(missing_seeds(plan.request.studies, planned, sweep, most_seeds))
+        if not jobs:
+            break
+        plan = replace(plan, jobs=(*plan.jobs, *jobs))
+        for study, parent in sweep.parents.items():
+            records = plan.records_of(study)
+            record_plan(sweep.client, parent, study, records, until_decided=True)
+        failures = _train_missing(replace(plan, jobs=jobs), sweep, launcher)
+    return failures
 
 
 def _train_missing(plan: SweepPlan, sweep: OpenSweep, launcher: SweepLauncher) -> dict[Job, str]:

@@ -57,7 +57,7 @@ def publish_sweep(plan: SweepPlan, sweep: OpenSweep) -> None:
 def print_if_finished(plan: SweepPlan) -> bool:
     """Print the tables if all runs are done and their pages are up to date; return whether so."""
     request = plan.request
-    if plan.force or request.papers:
+    if plan.force or request.papers or plan.until_decided:
         return False
     for study in request.studies:
         prepare(plan.uri, study.name)

@@ -12,6 +12,7 @@ from cnn_anatomy.core.ranges import LARGEST_SEED
 from cnn_anatomy.studies.paper import Paper, select_papers
 from cnn_anatomy.studies.study import PlannedRun, Study, Table, select_studies
 
+DECIDED = "decided"
 ADHOC = "adhoc"  # the study that swept overrides amount to
 ADHOC_METRICS = ("test/accuracy", "gap/accuracy", "gradient/decay", "params/total", "macs")
 
@@ -69,6 +70,33 @@ def parse_sweep(
         preset=not common and all(_has_all_seeds(s, chosen_seeds) for s in studies),
         papers=tuple(papers),
     )
+
+
+def check_until(request: SweepRequest, until: str, most: int) -> None:
+    """Check that seeds can be added `until` the claims are decided, up to `most`.
+
+    Raises:
+        ConfigError: if not.
+    """
+    if until != DECIDED:
+        raise ConfigError(f"hydra.sweeper.until={until} is not {DECIDED}, the only choice")
+    for study in request.studies:
+        if not study.claims:
+            raise ConfigError(
+                f"hydra.sweeper.until={DECIDED} adds seeds until claims are decided, and "
+                f"study={study.name} has none"
+            )
+    seeds = {run.seed for run in request.runs}
+    if seeds != set(range(len(seeds))):
+        raise ConfigError(
+            f"seed={','.join(map(str, sorted(seeds)))} leaves seeds out, which "
+            f"hydra.sweeper.until={DECIDED} would not: give hydra.sweeper.seeds, a number"
+        )
+    if most < len(seeds):
+        raise ConfigError(
+            f"hydra.sweeper.max_seeds={most} is below {len(seeds)}, the number of seeds to begin "
+            "with"
+        )
 
 
 def _named(

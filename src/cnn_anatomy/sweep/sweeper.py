@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
 from typing import cast
 
 from hydra.core.plugins import Plugins
@@ -16,12 +19,12 @@ from cnn_anatomy.core.errors import ConfigError
 from cnn_anatomy.core.paths import CONF, add_module_folders, cache, tracking_uri
 from cnn_anatomy.launchers.launcher import SweepLauncher
 from cnn_anatomy.results.metrics import metric
-from cnn_anatomy.sweep.composition import compose_variants, key_jobs
+from cnn_anatomy.sweep.composition import Overrides, compose_variants, key_jobs
 from cnn_anatomy.sweep.download import download_data
 from cnn_anatomy.sweep.jobs import Job
 from cnn_anatomy.sweep.plan import SweepPlan
 from cnn_anatomy.sweep.plan_cache import PlanCache
-from cnn_anatomy.sweep.request import SweepRequest, parse_sweep
+from cnn_anatomy.sweep.request import SweepRequest, check_until, parse_sweep
 from cnn_anatomy.tracking.store_check import check_store
 
 
@@ -36,6 +39,8 @@ class StudySweeper(Sweeper):
         force: whether to train even the runs that are done.
         plan: whether only to print which runs are done, and to train nothing.
         budget: the budget of papers; `study` then names papers.
+        until: `decided`, to add seeds to the variants of claims that are open; None to add none.
+        max_seeds: number of seeds per variant up to which they are added.
     """
 
     def __init__(
@@ -45,11 +50,15 @@ class StudySweeper(Sweeper):
         force: bool = False,
         plan: bool = False,
         budget: str | None = None,
+        until: str | None = None,
+        max_seeds: int = 24,
     ) -> None:
         self.seeds = seeds
         self.force = force
         self.plan = plan
         self.budget = budget
+        self.until = until
+        self.max_seeds = max_seeds
 
     def setup(
         self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
@@ -71,6 +80,8 @@ class StudySweeper(Sweeper):
             SystemExit: with status 1, if a run failed.
         """
         request = parse_sweep(undeferred(arguments), self.seeds, self.budget)
+        if self.until is not None:
+            check_until(request, self.until, self.max_seeds)
         files = [study.file for study in request.studies if study.file is not None]
         add_module_folders(*(file.parent for file in files))
         for study in request.studies:
@@ -83,19 +94,30 @@ class StudySweeper(Sweeper):
         plan_cache = PlanCache(request.runs, self.common, files)
         cached = plan_cache.load()
         if self.plan:
-            jobs = cached or self._compose(request, plan_cache)
+            jobs = cached or self._key(request, self._compose(request), plan_cache)
             _print_plan(self._plan(request, jobs, plan_cache), self.study_launcher)
         elif cached is None or not _print_if_finished(self._plan(request, cached, plan_cache)):
             # Composed again though cached: files and folders that runs read may be gone.
-            jobs = self._compose(request, plan_cache)
-            _execute(self._plan(request, jobs, plan_cache), self.study_launcher)
+            variants = self._compose(request)
+            plan = self._plan(request, self._key(request, variants, plan_cache), plan_cache)
+            key = partial(key_jobs, variants=variants, common=self.common)
+            _execute(replace(plan, key=key), self.study_launcher)
         return []
 
-    def _compose(self, request: SweepRequest, plan_cache: PlanCache) -> tuple[Job, ...]:
-        """Compose, check and key all runs, and download their data unless nothing is trained."""
+    def _compose(self, request: SweepRequest) -> Mapping[Overrides, DictConfig]:
+        """Compose and check all variants, and download their data unless nothing is trained."""
         variants = compose_variants(request.runs, self.common, self.context.config_loader)
         if not self.plan:
             download_data(variants.values())
+        return variants
+
+    def _key(
+        self,
+        request: SweepRequest,
+        variants: Mapping[Overrides, DictConfig],
+        plan_cache: PlanCache,
+    ) -> tuple[Job, ...]:
+        """Key all runs and cache the plan."""
         jobs = key_jobs(request.runs, variants, self.common)
         plan_cache.save(jobs, named_files(variants.values()))
         return jobs
@@ -110,6 +132,7 @@ class StudySweeper(Sweeper):
             cache=cache(self.common.paths.cache),
             plan_cache=plan_cache,
             force=self.force,
+            most_seeds=None if self.until is None else self.max_seeds,
         )
 
 

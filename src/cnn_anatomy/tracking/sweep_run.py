@@ -50,10 +50,12 @@ def start_parent(
     runs: Sequence[Mapping[str, Any]],
     *,
     preset: bool,
+    until_decided: bool = False,
 ) -> str:
     """Create a sweep's parent run with `runs` as its plan.json; return its id.
 
-    `preset` marks a sweep with the study's own settings, without an override from outside.
+    `preset` marks a sweep with the study's own settings, without an override from outside, and
+    `until_decided` one to which seeds are added until the claims are decided.
     """
     tags = {
         "study": study,
@@ -64,11 +66,23 @@ def start_parent(
         **process_tags(),
     }
     parent = client.create_run(experiment, run_name=f"sweep of {study}", tags=tags)
-    plan = without_secrets_inside({"study": study, "runs": list(runs)})
-    client.log_dict(parent.info.run_id, plan, "plan.json")
+    record_plan(client, parent.info.run_id, study, runs, until_decided=until_decided)
     # Readers look for this tag and then read the plan, so it comes last.
     client.set_tag(parent.info.run_id, "kind", "sweep")
     return parent.info.run_id
+
+
+def record_plan(
+    client: MlflowClient,
+    parent: str,
+    study: str,
+    runs: Sequence[Mapping[str, Any]],
+    *,
+    until_decided: bool,
+) -> None:
+    """Log `runs` as the plan.json of a sweep's parent run, in place of an earlier one."""
+    plan = {"study": study, "until_decided": until_decided, "runs": list(runs)}
+    client.log_dict(parent, without_secrets_inside(plan), "plan.json")
 
 
 def count_runs(client: MlflowClient, sweeps: Mapping[str, str]) -> None:
