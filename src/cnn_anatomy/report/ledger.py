@@ -65,14 +65,17 @@ class Ledger:
 
     @property
     def matrix(self) -> str:
-        """Return a Markdown table of what is said, the claims that test it, and their verdicts."""
+        """Return a Markdown table of what is said, the claims that test it, and their verdicts.
+
+        It is empty if no claim tests one of the sentences.
+        """
         by_sentence: dict[str, list[Verdict]] = {}
         for verdict in self.verdicts:
             by_sentence.setdefault(sentence_key(verdict.claim.id), []).append(verdict)
-        rows = [
-            _matrix_row(key, sentence, by_sentence.get(key, []))
-            for key, sentence in load_sentences().items()
-        ]
+        sentences = load_sentences()
+        if not sentences.keys() & by_sentence.keys():
+            return ""
+        rows = [_matrix_row(key, s, by_sentence.get(key, [])) for key, s in sentences.items()]
         return markdown_table(MATRIX, rows)
 
     @property

@@ -88,6 +88,8 @@ def _print_table(table: ResultsTable, folder: Path) -> None:
 
 
 def _print_replication(study: Study, sweep: Sweep, words: Mapping[str, str], folder: Path) -> None:
+    if study.file is not None:  # the user's own, of which nothing is committed here
+        return
     line = replication_line(study, sweep, words, folder.relative_to(study.results))
     if line:
         print(line)
