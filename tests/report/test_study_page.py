@@ -1,5 +1,6 @@
 """A study's page, its figures and the web site, of a sweep in a real store."""
 
+import csv
 import re
 import shutil
 from dataclasses import replace
@@ -10,9 +11,12 @@ import pytest
 from results import store
 from screenshot import browser
 from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support.ui import Select
 
 from cnn_anatomy.core.errors import ConfigError
 from cnn_anatomy.report.figures import FIGURES, check_figures, draw_figures
+from cnn_anatomy.report.latex import escape_latex
 from cnn_anatomy.report.page import table_files
 from cnn_anatomy.report.render import to_markdown
 from cnn_anatomy.report.site import write_site
@@ -170,51 +174,164 @@ def test_the_site_needs_no_other_host(site, published):
         text = file.read_text(encoding="utf-8")
         assert store.EVIL not in text
         assert "<b>norm</b>" not in text
-        assert not re.search(r"""(?:src|href)=["'](?!data:|[\w/.]+["'])""", text)
+        assert not re.search(r"""(?:src|href)=["'](?!data:|[\w/.]*(?:#[\w=]+)?["'])""", text)
         assert "http" not in re.sub(r"data:[^\"]*", "", text)
-        for target in re.findall(r'href="((?!data:)[^"]+)"', text):
+        for target in re.findall(r'href="((?!data:)[^"#]+)', text):
             assert (site.parent / target).exists(), target
-    assert site.read_text(encoding="utf-8").count("<figure>") == 1  # of all claims
+    assert site.read_text(encoding="utf-8").count('class="forest"') == len(published.study.claims)
     study = site.with_name("skip.html").read_text(encoding="utf-8")
     assert study.count("<figure>") == len(published.page.figures)
 
 
-@pytest.mark.skipif(
+needs_browser = pytest.mark.skipif(
     not (shutil.which("chromium") and shutil.which("chromedriver")), reason="no Chromium here"
 )
+REQUESTS = "return performance.getEntriesByType('resource').map(e => e.name)"
+
+
+def show(driver, width, theme="light"):
+    """Give the page a width in pixels and a colour scheme."""
+    size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
+    driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    scheme = {"features": [{"name": "prefers-color-scheme", "value": theme}]}
+    driver.execute_cdp_cmd("Emulation.setEmulatedMedia", scheme)
+
+
+def assert_alone(driver):
+    """Assert that a page reported no error and asked no one for anything."""
+    assert driver.get_log("browser") == []
+    assert [r for r in driver.execute_script(REQUESTS) if not r.startswith("data:")] == []
+
+
+@needs_browser
 def test_the_site_in_a_browser(site):
     with browser() as driver:
-        driver.execute_cdp_cmd("Network.enable", {})
-        for width in (390, 1280):
-            for dark in ("light", "dark"):
-                size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
-                driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
-                scheme = {"features": [{"name": "prefers-color-scheme", "value": dark}]}
-                driver.execute_cdp_cmd("Emulation.setEmulatedMedia", scheme)
-                for file in (site, site.with_name("skip.html")):
-                    driver.get(file.as_uri())
+        for width in (400, 1280):
+            for theme in ("light", "dark"):
+                show(driver, width, theme)
+                for name in ("index", "skip", "explorer"):
+                    driver.get(site.with_name(f"{name}.html").as_uri())
                     overflow = "return document.documentElement.scrollWidth - innerWidth"
-                    assert driver.execute_script(overflow) <= 0, (file.name, width)
-                    requests = driver.execute_script(
-                        "return performance.getEntriesByType('resource').map(e => e.name)"
-                    )
-                    assert [r for r in requests if not r.startswith("data:")] == []
+                    assert driver.execute_script(overflow) <= 0, (name, width)
+                    cut = """return [...document.querySelectorAll('.scroll')]
+                        .filter(e => e.scrollWidth > e.clientWidth).length"""
+                    assert driver.execute_script(cut) == 0, (name, width)
                     broken = "return [...document.images].filter(i => !i.naturalWidth).length"
                     assert driver.execute_script(broken) == 0
-                    picture = site.with_name(f"{file.stem}-{width}-{dark}.png")
-                    driver.save_screenshot(str(picture))
                     back = "return getComputedStyle(document.body).backgroundColor"
                     assert (driver.execute_script(back) == "rgb(255, 255, 255)") == (
-                        dark == "light"
+                        theme == "light"
                     )
+                    card = driver.find_element(By.CSS_SELECTOR, "tbody tr")
+                    assert (card.value_of_css_property("display") == "block") == (width == 400)
+                    assert_alone(driver)
+
+
+@needs_browser
+def test_a_table_is_sorted_by_the_column_that_is_pressed(site):
+    with browser() as driver:
+        driver.get(site.with_name("skip.html").as_uri())
         table = driver.find_element(By.CSS_SELECTOR, "table.sortable")
         column = [h.text for h in table.find_elements(By.TAG_NAME, "th")].index("test accuracy (%)")
         head = table.find_elements(By.CSS_SELECTOR, "th button")[column]
         for direction, reverse in (("ascending", False), ("descending", True)):
-            head.click()
+            head.send_keys(Keys.ENTER)
             cells = table.find_elements(By.CSS_SELECTOR, f"td:nth-child({column + 1})")
             values = [float(cell.get_attribute("data-value")) for cell in cells]
             assert values == sorted(values, reverse=reverse)
             sort = table.find_elements(By.TAG_NAME, "th")[column].get_attribute("aria-sort")
             assert sort == direction
-        assert driver.get_log("browser") == []
+
+
+@needs_browser
+def test_the_ledger_shows_the_claims_that_are_asked_for(site):
+    visible = """return [...document.querySelectorAll('tbody tr')]
+        .filter(r => r.offsetParent).map(r => r.dataset.verdict)"""
+    with browser() as driver:
+        driver.get(site.as_uri())
+        everything = driver.execute_script(visible)
+        assert len(everything) > 20  # of all studies
+        verdict = Select(driver.find_element(By.NAME, "verdict"))
+        verdict.select_by_visible_text("supported")
+        assert set(driver.execute_script(visible)) == {"supported"}
+        address = driver.current_url
+        assert "verdict=supported" in address
+        driver.get("about:blank")
+        driver.get(address)
+        assert set(driver.execute_script(visible)) == {"supported"}
+        Select(driver.find_element(By.NAME, "verdict")).select_by_index(0)
+        driver.find_element(By.NAME, "words").send_keys("deep ones are LARGER")
+        assert driver.execute_script(visible) == ["supported"]
+        assert driver.find_element(By.ID, "count").text == "1 claim shown"
+
+
+def drawn(driver):
+    """Wait for the explorer's figure; return the number of marks in each of its layers."""
+    return driver.execute_async_script(
+        """const done = arguments[0];
+        window.drawn.then(() => done(Object.fromEntries(['mark-symbol', 'mark-line', 'mark-rule']
+            .map(c => [c, [...document.querySelectorAll(`#chart g.${c}.role-mark`)]
+                .map(g => g.childElementCount)]))))"""
+    )
+
+
+@needs_browser
+def test_the_explorer_shows_the_numbers_of_the_table(site, published):
+    table = published.page.table
+    columns = [i for i, name in enumerate(table.columns) if "difference" not in name]
+    with browser() as driver:
+        show(driver, 1280)
+        driver.get(site.with_name("explorer.html").as_uri())
+        variants, seeds = len(table.rows), 6
+        assert drawn(driver)["mark-symbol"] == [variants * seeds, variants]
+        cells = """return [...document.querySelectorAll('#numbers tbody tr')]
+            .map(row => [...row.cells].map(cell => cell.textContent))"""
+        heads = "return [...document.querySelectorAll('#numbers th')].map(c => c.textContent)"
+        shown = driver.execute_script(heads)
+        assert shown == [*table.labels, *(table.heads[i] for i in columns), "n"]
+        for row, texts in zip(table.rows, driver.execute_script(cells), strict=True):
+            own = [row.cells[i].text.replace("†", "") for i in columns]
+            assert texts == [*row.labels, *own, row.count]
+
+        Select(driver.find_element(By.NAME, "view")).select_by_value("trade")
+        assert drawn(driver)["mark-rule"] == [variants, variants]
+        Select(driver.find_element(By.NAME, "view")).select_by_value("curves")
+        assert sum(drawn(driver)["mark-line"]) == variants * (seeds + 1)
+        driver.find_element(By.CSS_SELECTOR, "[name=variant]").click()
+        address = driver.current_url
+        driver.get("about:blank")
+        driver.get(address)
+        assert sum(drawn(driver)["mark-line"]) == (variants - 1) * (seeds + 1)
+        assert_alone(driver)
+
+        driver.find_element(By.ID, "csv").click()
+        lines = driver.find_element(By.ID, "copy").get_attribute("value").splitlines()
+        assert len(lines) == variants
+        mean = table.rows[1].cells[0].summary.mean
+        assert float(next(csv.reader(lines[1:]))[2]) == pytest.approx(100 * mean, rel=1e-4)
+        driver.find_element(By.ID, "latex").click()
+        latex = driver.find_element(By.ID, "copy").get_attribute("value")
+        assert escape_latex(table.rows[1].cells[0].text) in latex
+        assert "copied" in driver.find_element(By.ID, "copied").text
+
+
+@needs_browser
+def test_the_keyboard_reaches_every_control_of_the_explorer(site):
+    with browser() as driver:
+        driver.get(site.with_name("explorer.html").as_uri())
+        drawn(driver)
+        wanted = driver.execute_script(
+            "return [...document.querySelectorAll('a, select, input, button')]"
+            ".filter(e => e.offsetParent).length"
+        )
+        reached = set()
+        for _ in range(wanted + 2):
+            driver.switch_to.active_element.send_keys(Keys.TAB)
+            reached.add(driver.switch_to.active_element.id)
+        assert len(reached) >= wanted
+
+
+def test_the_pages_are_small(site):
+    pages = {file.name: file.stat().st_size for file in site.parent.glob("*.html")}
+    assert set(pages) == {"index.html", "explorer.html", "skip.html"}
+    assert pages["explorer.html"] < 1_000_000

@@ -9,17 +9,20 @@ from typing import NoReturn
 from mlflow import MlflowClient
 
 from cnn_anatomy.core.errors import ConfigError
-from cnn_anatomy.core.paths import HOME, OUTPUTS, tracking_uri
+from cnn_anatomy.core.paths import HOME, OUTPUTS, REPOSITORY, tracking_uri
 from cnn_anatomy.core.streams import prepare_streams
 from cnn_anatomy.core.tracebacks import reported_errors
 from cnn_anatomy.report.committed import publish_results, redraw_results, rewrite_results
 from cnn_anatomy.report.render import print_table
-from cnn_anatomy.report.site import write_site
+from cnn_anatomy.report.site import write_committed_site, write_site
 from cnn_anatomy.report.study_page import publish_studies
 from cnn_anatomy.results.run_files import HISTORY_FILE
+from cnn_anatomy.results.runs import is_swept
 from cnn_anatomy.studies.study import Study, select_studies
 from cnn_anatomy.tracking.store_check import check_store
 from cnn_anatomy.tracking.sweep_run import describe
+
+REPORT = OUTPUTS / "report"
 
 
 def write_tables(studies: Sequence[Study], client: MlflowClient) -> None:
@@ -31,8 +34,7 @@ def write_tables(studies: Sequence[Study], client: MlflowClient) -> None:
 
 def write_report(studies: Sequence[Study], client: MlflowClient) -> None:
     """Write outputs/report/index.html and print its path."""
-    index = write_site(studies, client, OUTPUTS / "report")
-    print(index.relative_to(HOME))
+    print(write_site(studies, client, REPORT).relative_to(HOME))
 
 
 def _tables(words: Sequence[str]) -> None:
@@ -43,11 +45,16 @@ def _tables(words: Sequence[str]) -> None:
 
 
 def _site(words: Sequence[str]) -> None:
-    """Write the site of studies, by default of all that are swept."""
+    """Write the site of studies, by default of all that are swept, or else of the committed."""
     names = ",".join(words)
     studies = select_studies(names or "all")
     check_store(tracking_uri(), [s.name for s in studies if s.name in names.split(",")])
-    write_report(studies, MlflowClient(tracking_uri()))
+    client = MlflowClient(tracking_uri())
+    if not names and REPOSITORY and not any(is_swept(client, s.name) for s in studies):
+        index = write_committed_site(REPORT).relative_to(HOME)
+        print(f"{index}: the committed results, as the store has no sweep")
+    else:
+        write_report(studies, client)
 
 
 def _publish(words: Sequence[str]) -> None:

@@ -1,29 +1,52 @@
-"""The results as a static web site."""
+"""The results as a static web site that needs no server and sends no request."""
 
 from __future__ import annotations
 
 import base64
+import math
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from mlflow import MlflowClient
 
 from cnn_anatomy.core.atomic import write_text
 from cnn_anatomy.core.errors import ConfigError
-from cnn_anatomy.report.ledger import FOREST, judge_all_claims
-from cnn_anatomy.report.page import SCALE_WARNING
-from cnn_anatomy.report.study_page import StudyPage, publish_studies
+from cnn_anatomy.core.paths import PUBLISHED
+from cnn_anatomy.report.committed import read_publications
+from cnn_anatomy.report.explorer import explorer_data
+from cnn_anatomy.report.figures.forest import END
+from cnn_anatomy.report.ledger import Ledger, judge_all_claims, judge_sweeps
+from cnn_anatomy.report.page import SCALE_WARNING, read_figures
+from cnn_anatomy.report.study_page import StudyPage, publish_studies, write_study_page
 from cnn_anatomy.report.templating import render_template
 from cnn_anatomy.report.verdict_text import NUMBERS, VERDICTS_NOTE
 from cnn_anatomy.results.runs import is_swept
+from cnn_anatomy.results.verdicts import WORDS, Verdict
+from cnn_anatomy.studies.paper import Paper
 from cnn_anatomy.studies.study import Study
+
+FOLDER = Path(__file__).parent
+LIBRARIES = ("vega.min.js", "vega-lite.min.js")
+FOREST_WIDTH = 200.0  # of a claim's line, in the units of its picture
+
+
+class ForestRow(NamedTuple):
+    """A claim's effect and interval, in units of what matters, and their places on the line."""
+
+    low: float
+    effect: float
+    high: float
+    places: tuple[float, float, float]
+    band: tuple[float, float]
 
 
 def write_site(studies: Sequence[Study], client: MlflowClient, root: Path) -> Path:
-    """Write index.html and <study>.html, figures embedded, to `root`; return the index.
+    """Write the site of all studies that have a preset sweep in the store; return its first page.
 
-    Beside them are <study>/table.tex, table.csv and runs.csv. Studies without a preset sweep are
-    left out.
+    The pages are index.html, explorer.html and <study>.html, each complete in itself. Beside them
+    are the files of the studies' pages.
 
     Raises:
         ConfigError: if no study was swept.
@@ -33,34 +56,78 @@ def write_site(studies: Sequence[Study], client: MlflowClient, root: Path) -> Pa
         names = ", ".join(study.name for study in studies)
         raise ConfigError(f"the store has no sweep of {names}: make sweep STUDY=all")
     pages = publish_studies(swept, client, root)
-    ledger = judge_all_claims(client, [(page.study, page.sweep) for page in pages])
+    return _write_pages(pages, judge_all_claims(client, [(p.study, p.sweep) for p in pages]), root)
+
+
+def write_committed_site(root: Path, published: Path = PUBLISHED) -> Path:
+    """Write the site of the committed results; return its first page.
+
+    Raises:
+        ConfigError: if there are none.
+    """
+    found = [p for p in read_publications(published) if not isinstance(p.study, Paper)]
+    if not found:
+        raise ConfigError("neither the store nor experiments/results holds runs: make sweep")
+    ledger = judge_sweeps((p.study, p.sweep) for p in found)
+    pages = []
+    for study, sweep, place in found:
+        folder = root / place
+        shutil.copytree(published / place, folder, dirs_exist_ok=True)
+        verdicts = ledger.study(study.name)
+        pages.append(write_study_page(study, sweep, verdicts, folder, read_figures(folder)))
+    return _write_pages(pages, ledger, root)
+
+
+def _write_pages(pages: Sequence[StudyPage], ledger: Ledger, root: Path) -> Path:
     shared = {
         "pages": pages,
         "linked": {page.study.name for page in pages},
         "number_heads": NUMBERS,
         "verdicts_note": VERDICTS_NOTE,
+        "forest_row": forest_row,
+        "site_script": _read("site.js"),
     }
+
+    def write(file: str, template: str, **values: object) -> Path:
+        write_text(root / file, render_template(template, **shared, **values))
+        return root / file
+
     for page in pages:
-        text = render_template(
-            "study.html.jinja",
-            page=page,
-            pictures=_pictures(page),
-            warning=SCALE_WARNING,
-            title=page.study.name,
-            **shared,
-        )
-        write_text(root / f"{page.study.name}.html", text)
-    index = root / "index.html"
-    caption = ledger.draw(root)
-    text = render_template(
-        "index.html.jinja",
-        ledger=ledger,
-        pictures=[(_data_uri(root / f"{FOREST}.svg"), caption)] if caption else [],
-        title="Claims about CNN structure",
-        **shared,
+        name = page.study.name
+        own = {"page": page, "pictures": _pictures(page), "warning": SCALE_WARNING, "title": name}
+        write(f"{name}.html", "study.html.jinja", **own)
+    write(
+        "explorer.html",
+        "explorer.html.jinja",
+        data=explorer_data(pages),
+        licence=_read("vega/LICENSE"),
+        libraries=[_read(f"vega/{name}") for name in LIBRARIES],
+        script=_read("explorer.js"),
+        title="Explorer",
     )
-    write_text(index, text)
-    return index
+    title = "Claims about CNN structure"
+    return write("index.html", "index.html.jinja", ledger=ledger, words=WORDS, title=title)
+
+
+def forest_row(verdict: Verdict) -> ForestRow | None:
+    """Return where a claim's effect lies on its line; None without runs, or if all matters."""
+    matters = verdict.claim.matters
+    if verdict.effect is None or matters <= 0:
+        return None
+    low, high = (e / matters for e in verdict.interval)
+    effect = verdict.effect.value / matters
+    if verdict.exact:
+        low = high = effect
+    places = (_place(low), _place(effect), _place(high))
+    return ForestRow(low, effect, high, places, (_place(-1), _place(1)))
+
+
+def _place(value: float) -> float:
+    """Return the place of a value on a line that is linear to ±1, then logarithmic to ±END."""
+    size = min(abs(value), END)
+    stretched = size if size <= 1 else 1 + math.log10(size)
+    share = stretched / (1 + math.log10(END))
+    return round(FOREST_WIDTH / 2 * (1 + math.copysign(share, value)), 1)
 
 
 def _pictures(page: StudyPage) -> list[tuple[str, str]]:
@@ -70,3 +137,7 @@ def _pictures(page: StudyPage) -> list[tuple[str, str]]:
 
 def _data_uri(svg: Path) -> str:
     return f"data:image/svg+xml;base64,{base64.b64encode(svg.read_bytes()).decode()}"
+
+
+def _read(name: str) -> str:
+    return (FOLDER / name).read_text(encoding="utf-8")
