@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help sweep plan table publish verdicts figures reproduce report sync ui server bench bench-gpu bench-store statistics screenshot test test-slow test-part test-faults test-slurm test-ray test-server test-ddp test-gpu lint format lock clean
+.PHONY: help sweep plan table publish verdicts figures reproduce report paper sync ui server bench bench-gpu bench-store statistics screenshot test test-slow test-part test-faults test-slurm test-ray test-server test-ddp test-gpu lint format lock clean
 export OMP_NUM_THREADS ?= 1
 # Without these MLflow's server starts seven more processes, for jobs on language models, and
 # reports how it is used.
@@ -64,6 +64,9 @@ reproduce: $(READY) ## train PAPER's rows at BUDGET (smoke, short, paper), print
 
 report: .venv/stamp ## write all results as a web site, outputs/report/index.html
 	@$(RUN) cnn_anatomy.report site $(if $(filter file,$(origin STUDY)),all,$(STUDY))
+
+paper: .venv/stamp ## write tables, figures and claims of STUDY for LaTeX, outputs/paper/appendix.tex
+	@$(RUN) cnn_anatomy.report paper $(STUDY)
 
 sync: .venv/stamp ## deliver to the tracking server what it missed while it was lost
 	@$(RUN) cnn_anatomy.tracking

@@ -17,6 +17,7 @@ from helpers import environment
         (["verdicts", "skip"], "verdicts takes no study, not skip"),
         (["figures", "skip"], "figures takes no study, not skip"),
         (["publish", "skp"], "skp is none of the studies and papers "),
+        (["paper", "skp"], "study=skp is none of "),
         (["site", "skip", "pooling,aux"], "the store has no sweep of skip, pooling, aux"),
     ],
 )

@@ -1,4 +1,4 @@
-"""The command `python -m cnn_anatomy.report tables|site|publish|verdicts|figures [STUDY…]`."""
+"""The command `python -m cnn_anatomy.report OUTPUT [STUDY…]`."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from cnn_anatomy.core.paths import HOME, OUTPUTS, REPOSITORY, tracking_uri
 from cnn_anatomy.core.streams import prepare_streams
 from cnn_anatomy.core.tracebacks import reported_errors
 from cnn_anatomy.report.committed import publish_results, redraw_results, rewrite_results
+from cnn_anatomy.report.paper_folder import write_paper
 from cnn_anatomy.report.render import print_table
 from cnn_anatomy.report.site import write_committed_site, write_site
 from cnn_anatomy.report.study_page import publish_studies
@@ -57,6 +58,12 @@ def _site(words: Sequence[str]) -> None:
         write_report(studies, client)
 
 
+def _paper(words: Sequence[str]) -> None:
+    """Write studies, by default the core ones, as a document in LaTeX."""
+    studies = select_studies(",".join(words) or "core")
+    print(write_paper(studies, OUTPUTS / "paper").relative_to(HOME))
+
+
 def _publish(words: Sequence[str]) -> None:
     """Publish studies and papers, by default all of outputs/results."""
     print(publish_results([name for word in words for name in word.split(",")]).counts)
@@ -80,6 +87,7 @@ def _figures(words: Sequence[str]) -> None:
 COMMANDS = {
     "tables": _tables,
     "site": _site,
+    "paper": _paper,
     "publish": _publish,
     "verdicts": _verdicts,
     "figures": _figures,
@@ -106,7 +114,8 @@ def _run(arguments: Sequence[str] | None) -> None:
         "output",
         choices=COMMANDS,
         help=(
-            "tables: outputs/results/<study>/; site: outputs/report/index.html; publish: copy "
+            "tables: outputs/results/<study>/; site: outputs/report/index.html; paper: "
+            "outputs/paper/appendix.tex; publish: copy "
             "outputs/results to experiments/results; verdicts: the latter again, from its runs; "
             "figures: also its figures"
         ),
@@ -114,7 +123,7 @@ def _run(arguments: Sequence[str] | None) -> None:
     parser.add_argument(
         "study",
         nargs="*",
-        help="names of studies (of papers, too, to publish); core or all for tables and site",
+        help="names of studies (of papers, too, to publish), core or all",
     )
     words = parser.parse_args(arguments)
     COMMANDS[words.output](words.study)

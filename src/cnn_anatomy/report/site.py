@@ -14,10 +14,10 @@ from mlflow import MlflowClient
 from cnn_anatomy.core.atomic import write_text
 from cnn_anatomy.core.errors import ConfigError
 from cnn_anatomy.core.paths import PUBLISHED
-from cnn_anatomy.report.committed import read_publications
+from cnn_anatomy.report.committed import committed_ledger, read_publications
 from cnn_anatomy.report.explorer import explorer_data
 from cnn_anatomy.report.figures.forest import END
-from cnn_anatomy.report.ledger import Ledger, judge_all_claims, judge_sweeps
+from cnn_anatomy.report.ledger import Ledger, judge_all_claims
 from cnn_anatomy.report.page import SCALE_WARNING, read_figures
 from cnn_anatomy.report.study_page import StudyPage, publish_studies, write_study_page
 from cnn_anatomy.report.templating import render_template
@@ -68,7 +68,7 @@ def write_committed_site(root: Path, published: Path = PUBLISHED) -> Path:
     found = [p for p in read_publications(published) if not isinstance(p.study, Paper)]
     if not found:
         raise ConfigError("neither the store nor experiments/results holds runs: make sweep")
-    ledger = judge_sweeps((p.study, p.sweep) for p in found)
+    ledger = committed_ledger(published)
     pages = []
     for study, sweep, place in found:
         folder = root / place

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 
 from matplotlib import rc_context
@@ -15,6 +16,20 @@ from cnn_anatomy.core.atomic import atomic_write
 STYLE = Path(__file__).parents[1] / "paper.mplstyle"
 
 
+FORMATS: ContextVar[tuple[str, ...]] = ContextVar("FORMATS", default=("png", "svg"))
+METADATA = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}  # same runs, same bytes
+
+
+@contextmanager
+def written_as(*formats: str) -> Iterator[None]:
+    """Write the figures of the block in `formats` in place of PNG and SVG."""
+    token = FORMATS.set(formats)
+    try:
+        yield
+    finally:
+        FORMATS.reset(token)
+
+
 @contextmanager
 def canvas(path: Path, width: float, height: float) -> Iterator[Figure]:
     """Yield a figure of `width` by `height` inches, then save it as path.png and path.svg."""
@@ -22,7 +37,6 @@ def canvas(path: Path, width: float, height: float) -> Iterator[Figure]:
         figure = Figure(figsize=(width, height), layout="constrained")
         FigureCanvasAgg(figure)
         yield figure
-        with atomic_write(path.with_suffix(".png")) as part:
-            figure.savefig(part, format="png")
-        with atomic_write(path.with_suffix(".svg")) as part:
-            figure.savefig(part, format="svg", metadata={"Date": None})  # same runs, same bytes
+        for kind in FORMATS.get():
+            with atomic_write(path.with_suffix(f".{kind}")) as part:
+                figure.savefig(part, format=kind, metadata=METADATA.get(kind))
