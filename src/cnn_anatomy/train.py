@@ -54,7 +54,8 @@ def train(config: DictConfig) -> Any:
     try:
         check_config(config, choices)
         spec = RunSpec.of(config, choices)
-        check_store(spec.store_uri, [config.study])
+        if not spec.is_dry:
+            check_store(spec.store_uri, [config.study])
         accuracy = _run(spec, progress=single)
     except Stopped:
         if single and world_size() == 1:
@@ -62,7 +63,9 @@ def train(config: DictConfig) -> Any:
         raise
     except Exception as error:
         _exit(error, ConfigError)  # here, as Hydra would print the overrides before it
-    if accuracy is not None and single and rank() == 0:
+    if spec.is_dry and rank() == 0:
+        print("dry run: training, validation and testing work; nothing is recorded")
+    elif accuracy is not None and single and rank() == 0:
         print(f"test accuracy {accuracy:.1%}; the run is in MLflow's experiment {config.study}")
     return accuracy
 

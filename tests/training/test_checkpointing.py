@@ -72,16 +72,25 @@ def train(small, tmp_path, new_store):
     return train
 
 
-def test_a_resumed_run_is_bit_for_bit_the_uninterrupted(train, tmp_path):
+MORE = {
+    "epochs": (),
+    "steps": ("trainer.max_epochs=null", "+trainer.max_steps=7", "+trainer.val_check_interval=1"),
+    "seldom validated": ("+trainer.check_val_every_n_epoch=3",),
+    "through epochs": ("+trainer.check_val_every_n_epoch=null", "+trainer.val_check_interval=3"),
+}
+
+
+@pytest.mark.parametrize("more", MORE.values(), ids=MORE)
+def test_a_resumed_run_is_bit_for_bit_the_uninterrupted(more, train, tmp_path):
     first_epochs = "callbacks.selection.mode=min"  # the worst weights: those before the resumption
-    whole = train("whole", first_epochs)
+    whole = train("whole", first_epochs, *more)
     Interrupt.armed = True
     with pytest.raises(Stopped):
-        train("resumed", first_epochs)
+        train("resumed", first_epochs, *more)
     Interrupt.epochs.clear()
     (tmp_path / "resumed").rename(tmp_path / "its new place")
     _artifact_repos_cache.clear()  # as in a process that goes on
-    resumed = train("its new place", first_epochs)  # the store still has one run
+    resumed = train("its new place", first_epochs, *more)  # the store still has one run
     assert Interrupt.epochs == [2, 3]
     assert resumed.run.info.status == "FINISHED"
     assert "reason" not in resumed.run.data.tags

@@ -13,6 +13,9 @@ from annotated_types import Ge, Gt, Le
 
 from cnn_anatomy.core.ranges import Count, NonNegative, Pattern, Positive, Seed, Share, Size
 
+# A number of batches, or a part of an epoch's; null: all of them.
+Batches = Size | Annotated[float, Gt(0), Le(1)] | None
+
 
 @dataclass
 class RunKeys:
@@ -51,7 +54,16 @@ class TrainerKeys:
     devices: Size | str | list[Count]  # how many, or the indices of GPUs
     strategy: Literal["auto", "ddp", "ddp_find_unused_parameters_true"]
     num_nodes: Size
-    max_epochs: Size
+    max_epochs: Size | None
+    max_steps: Size | Literal[-1]  # -1: no limit
+    fast_dev_run: bool | Size
+    limit_train_batches: Batches
+    limit_val_batches: Batches
+    limit_test_batches: Batches
+    val_check_interval: Batches
+    check_val_every_n_epoch: Size | None
+    accumulate_grad_batches: Size
+    gradient_clip_algorithm: Literal["norm", "value"] | None
     gradient_clip_val: Annotated[float, Gt(0)] | None
     deterministic: bool | Literal["warn"]
 

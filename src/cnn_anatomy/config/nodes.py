@@ -10,7 +10,14 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from cnn_anatomy.config.annotations import described, fault, fits
-from cnn_anatomy.config.targets import CALLED, key_kind, required, settable, target_signature
+from cnn_anatomy.config.targets import (
+    CALLED,
+    REFUSED,
+    key_kind,
+    required,
+    settable,
+    target_signature,
+)
 from cnn_anatomy.core.errors import did_you_mean
 from cnn_anatomy.core.sentences import sentence
 
@@ -79,7 +86,9 @@ def _mapping_mistakes(path: str, node: DictConfig, file: Any) -> Iterator[str]:
         where = f"{path}.{key}"
         if key.startswith("_"):
             continue
-        if offered is not None and key not in offered:
+        if reason := REFUSED.get(path, {}).get(key):
+            yield f"{where} has no place here, as {reason}"
+        elif offered is not None and key not in offered:
             hint = did_you_mean(key, offered)
             yield f"{where} is no key: {path} takes {_listed(offered, written)}{hint}"
         else:

@@ -13,6 +13,7 @@ from typing import Any
 
 from cnn_anatomy.config import constraints
 from cnn_anatomy.config.class_folders import check_images
+from cnn_anatomy.config.duration import check_end
 from cnn_anatomy.config.saved_network import require_same_network, saved_network
 from cnn_anatomy.config.signatures import signature
 from cnn_anatomy.core.errors import ConfigError
@@ -213,6 +214,10 @@ def _callbacks(settings: Settings) -> None:
                 )
 
 
+def _training_ends(settings: Settings) -> None:
+    check_end(settings["trainer"])
+
+
 def _last_name(part: Settings) -> str:
     return str(part["_target_"]).rpartition(".")[2]
 
@@ -223,6 +228,7 @@ GENERAL_RULES: tuple[Rule, ...] = (
     _batch_statistics,
     _several_devices,
     _callbacks,
+    _training_ends,
 )
 # The rule of a model, a data source or a transfer, by its `_target_`.
 TARGET_RULES: dict[str, Rule] = {

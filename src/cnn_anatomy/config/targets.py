@@ -36,6 +36,22 @@ SUPPLIED = {
     },
     "scheduler": {"epochs", "steps_per_epoch", "last_epoch"},
 }
+# Keys of a library that have no place here, and why.
+REFUSED = {
+    "trainer": {
+        "max_time": "a run would end where its machine's speed has it: give trainer.max_epochs or "
+        "trainer.max_steps",
+        "barebones": "it leaves out the callbacks and metrics that make a run's record",
+        "overfit_batches": "weights would be selected on training images: give data.train_limit",
+        "min_epochs": "no run ends before trainer.max_epochs or trainer.max_steps",
+        "min_steps": "no run ends before trainer.max_epochs or trainer.max_steps",
+        "profiler": "its report is kept nowhere: make bench times a run",
+        "reload_dataloaders_every_n_epochs": "every epoch has an order of its own as it is",
+        "limit_predict_batches": "a run predicts nothing: give trainer.limit_test_batches",
+        "model_registry": "the weights are the run's artifact weights.pt",
+        "enable_autolog_hparams": "the parameters are those of the configuration",
+    },
+}
 
 
 def target_signature(target: str) -> Signature | None:
@@ -75,7 +91,8 @@ def settable(part: str, called: Signature, written: Collection[str]) -> list[str
 
     What is `written` in the option's file at this place, the code does not give.
     """
-    given = SUPPLIED.get(part, set()) | ((left_out(part) or set()) - set(written))
+    refused = REFUSED.get(part, {}).keys()
+    given = SUPPLIED.get(part, set()) | refused | ((left_out(part) or set()) - set(written))
     return [key for key in called.parameters if key not in given]
 
 

@@ -89,6 +89,14 @@ class SweepPage(ABC):
         """Return the different values of a param over the finished runs, joined by commas."""
         return self.sweep.distinct(f"params.{name}")
 
+    @property
+    def duration(self) -> str:
+        """Return how long the runs were trained, in epochs or steps, whichever end first."""
+        epochs, steps = self.param("trainer.max_epochs"), self.param("trainer.max_steps")
+        ends = [f"{epochs} epochs"] if epochs else []
+        ends += [f"{steps} steps"] if steps not in ("", "-1") else []
+        return " or ".join(ends) or "no epochs"
+
     def render(self, template: str, **values: object) -> str:
         """Render a Markdown template of this page."""
         return render_template(

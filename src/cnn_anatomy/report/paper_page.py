@@ -44,8 +44,8 @@ class PaperPage(SweepPage):
         """Return budget and data, runs, and hardware and commit, in sentences."""
         hardware = self.sweep.distinct("tags.hardware", "; ") or "unknown"
         return [
-            f"Ours: budget `{self.paper.budget}` ({self.param('trainer.max_epochs') or 'no'} "
-            f"epochs), data `{self.param('data') or 'none'}`.",
+            f"Ours: budget `{self.paper.budget}` ({self.duration}), "
+            f"data `{self.param('data') or 'none'}`.",
             self.runs_sentence,
             f"Hardware: {hardware}. Commit {self.sweep.commits}.",
         ]

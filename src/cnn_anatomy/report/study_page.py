@@ -50,7 +50,7 @@ class StudyPage(SweepPage):
         return [
             f"{self.runs_sentence} Data {self.param('data') or 'none'}, commit "
             f"{self.sweep.commits}.",
-            f"Network {network or 'none'}, {self.param('trainer.max_epochs') or 'no'} epochs; "
+            f"Network {network or 'none'}, {self.duration}; "
             f"{self._range('params/total', 1e-3)} thousand parameters, "
             f"{self._range('macs', 1e-6)} million multiply-adds per image.",
         ]

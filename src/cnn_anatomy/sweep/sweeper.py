@@ -13,6 +13,7 @@ from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
+from cnn_anatomy.config.duration import is_dry_run
 from cnn_anatomy.config.run_key import named_files
 from cnn_anatomy.config.words import undeferred
 from cnn_anatomy.core.errors import ConfigError
@@ -107,6 +108,11 @@ class StudySweeper(Sweeper):
     def _compose(self, request: SweepRequest) -> Mapping[Overrides, DictConfig]:
         """Compose and check all variants, and download their data unless nothing is trained."""
         variants = compose_variants(request.runs, self.common, self.context.config_loader)
+        if any(is_dry_run(variant.trainer) for variant in variants.values()):
+            raise ConfigError(
+                "trainer.fast_dev_run records nothing that a sweep could compare: give it without "
+                "--multirun"
+            )
         if not self.plan:
             download_data(variants.values())
         return variants

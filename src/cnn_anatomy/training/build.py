@@ -5,6 +5,7 @@ from __future__ import annotations
 import lightning.pytorch as pl
 import torch
 
+from cnn_anatomy.config.duration import check_batches, training_steps
 from cnn_anatomy.core.instantiation import instantiate
 from cnn_anatomy.data import ImageData
 from cnn_anatomy.distributed.process_group import barrier, rank
@@ -56,15 +57,19 @@ def build_classifier(spec: RunSpec, data: ImageData) -> tuple[Classifier, dict[s
     frozen = freezing(network, image)
     freeze(frozen)
     frozen_layers = [m for _, m in weight_layers(network, image) if not m.weight.requires_grad]
+    trainer = dict(config.trainer)
+    batches = len(data.batches(splits.train, train=True))
+    val, *tested = (len(data.batches(s)) for s in (splits.val, splits.test, splits.train))
+    check_batches(trainer, batches, val, tested)
     classifier = Classifier(
         network.to(memory_format=torch.channels_last),
         auxiliary=instantiate(config.aux, _convert_="all"),
         classes=len(splits.classes),
         optimizer=instantiate(config.optimizer),
         scheduler=instantiate(config.scheduler),
+        steps=training_steps(trainer, batches),
         frozen=frozen,
         thaws=freezing.thaws(network),
     )
-    steps = len(data.batches(splits.train, train=True)) * config.trainer.max_epochs
-    require_trainable(classifier.optimizer, classifier.scheduler, dict(config.trainer), steps)
+    require_trainable(classifier.optimizer, classifier.scheduler, trainer, classifier.steps)
     return classifier, {"freeze.layers": len(frozen_layers)}

@@ -16,6 +16,7 @@ from lightning.pytorch.callbacks import Checkpoint, ModelCheckpoint
 
 from cnn_anatomy.core.atomic import atomic_write
 from cnn_anatomy.distributed.process_group import all_gather, rank
+from cnn_anatomy.training.classifier import Classifier
 
 RESUME_FILE = "last.ckpt"  # in the Trainer's default_root_dir
 
@@ -52,19 +53,20 @@ class ResumeCheckpoint(Checkpoint):
 
     def on_train_epoch_end(self, trainer: Trainer, module: LightningModule) -> None:
         """Log the epoch's metrics, which Lightning would do after this hook, then save."""
-        if trainer.current_epoch + 1 >= (trainer.max_epochs or 0):
+        assert isinstance(module, Classifier)
+        if trainer.global_step >= module.steps:
             return
-        metrics = {k: float(v) for k, v in trainer.callback_metrics.items() if k[:6] == "train/"}
+        metrics = {name: float(value) for name, value in module.epoch_metrics.items()}
         for logger in trainer.loggers:
             logger.log_metrics({**metrics, "epoch": trainer.current_epoch})
         trainer.save_checkpoint(Path(trainer.default_root_dir) / RESUME_FILE)
 
 
 class SelectedWeights(ModelCheckpoint):
-    """Keeps the weights of the best epoch and gives them to the module at the end of training.
+    """Keeps the weights of the best validation and gives them to the module after training.
 
     Args:
-        monitor: the logged metric by which the best epoch is selected.
+        monitor: the logged metric by which the best validation is selected.
         mode: `max` or `min`.
     """
 
@@ -97,7 +99,9 @@ class SelectedWeights(ModelCheckpoint):
         )
 
     def on_fit_end(self, trainer: Trainer, module: LightningModule) -> None:
-        """Load the selected weights."""
+        """Load the selected weights; a dry run has selected none."""
+        if trainer.fast_dev_run:  # type: ignore[attr-defined]  # Lightning sets it from outside
+            return
         checkpoint = torch.load(self.best_model_path, map_location="cpu", weights_only=True)
         module.load_state_dict(checkpoint["state_dict"])
 

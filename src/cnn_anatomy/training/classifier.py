@@ -61,6 +61,7 @@ class Classifier(pl.LightningModule):
         classes: number of classes.
         optimizer: makes an optimiser of the trained parameters.
         scheduler: makes a schedule of (optimiser, steps); it advances with every step.
+        steps: after so many steps training ends, with a validation.
         frozen: modules whose weights and statistics are held fixed.
         thaws: (fraction of training, frozen module) pairs: when each module starts to train.
     """
@@ -73,6 +74,7 @@ class Classifier(pl.LightningModule):
         classes: int,
         optimizer: Callable[..., torch.optim.Optimizer],
         scheduler: Callable[..., Any],
+        steps: int,
         frozen: Sequence[nn.Module] = (),
         thaws: Sequence[tuple[float, nn.Module]] = (),
     ) -> None:
@@ -81,8 +83,11 @@ class Classifier(pl.LightningModule):
         self.auxiliary = auxiliary
         self.optimizer = optimizer
         self.scheduler = scheduler
+        self.steps = steps
         self.frozen = list(frozen)
         self.thaws = list(thaws)
+        # What an epoch logs at its end: training, and the last of its validations if it has one.
+        self.epoch_metrics: dict[str, Tensor] = {}
         self.after: int | None = None  # batches hold the maps after this stage in place of images
         self.meters = nn.ModuleDict(
             {
@@ -106,7 +111,7 @@ class Classifier(pl.LightningModule):
     @property
     def progress(self) -> float:
         """The fraction of training that is done, 0 to 1."""
-        return self.global_step / max(self.trainer.estimated_stepping_batches, 1)
+        return self.global_step / self.steps
 
     def trained(self) -> list[nn.Parameter]:
         """Return the trained parameters, including those thawed later."""
@@ -135,6 +140,7 @@ class Classifier(pl.LightningModule):
 
     def on_train_epoch_start(self) -> None:
         """Keep frozen modules in evaluation mode: Lightning restores the modes module by module."""
+        self.epoch_metrics = {}
         for module in self.frozen:
             module.eval()
 
@@ -151,6 +157,11 @@ class Classifier(pl.LightningModule):
         self._update("fit", loss.detach(), output.logits.detach(), batch[1])
         return loss
 
+    def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
+        """Stop after the last step, within an epoch, too; Lightning validates before it stops."""
+        if self.global_step >= self.steps:
+            self.trainer.should_stop = True
+
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Measure a validation batch."""
         self._evaluate("val", batch)
@@ -160,12 +171,15 @@ class Classifier(pl.LightningModule):
         self._evaluate(("test", "clean")[dataloader_idx], batch)
 
     def on_train_epoch_end(self) -> None:
-        """Log the epoch's training loss and accuracy."""
-        self.log_dict({f"train/{k}": v for k, v in self._computed("fit").items()})
+        """Log the epoch's training loss and accuracy, and those of its last validation."""
+        self.epoch_metrics |= {f"train/{k}": v for k, v in self._computed("fit").items()}
+        self.log_dict(self.epoch_metrics)
 
     def on_validation_epoch_end(self) -> None:
-        """Log validation loss and accuracy."""
-        self.log_dict({f"val/{k}": v for k, v in self._computed("val").items()})
+        """Measure validation loss and accuracy, for the selection of weights at once."""
+        metrics = {f"val/{k}": v for k, v in self._computed("val").items()}
+        self.log_dict(metrics, logger=False)
+        self.epoch_metrics |= metrics
 
     def on_test_epoch_end(self) -> None:
         """Log test loss and accuracy, and the generalisation gap."""
@@ -177,8 +191,7 @@ class Classifier(pl.LightningModule):
     def configure_optimizers(self) -> Any:
         """Return the optimiser and its schedule."""
         optimizer = self.optimizer(self.trained())
-        steps = int(self.trainer.estimated_stepping_batches)
-        schedule = self.scheduler(optimizer, steps=steps)
+        schedule = self.scheduler(optimizer, steps=self.steps)
         return {
             "optimizer": optimizer,
             "lr_scheduler": {"scheduler": schedule, "interval": "step"},

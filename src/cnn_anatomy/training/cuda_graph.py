@@ -34,7 +34,7 @@ class CudaGraph(Callback):
         assert isinstance(module, Classifier)
         if module.device.type != "cuda":
             return
-        reason = obstacle(module)
+        reason = obstacle(module, trainer.accumulate_grad_batches)
         if reason is not None:
             notice(f"no CUDA graph: {reason}")
             return
@@ -104,8 +104,15 @@ class _Logits(nn.Module):
         return (output.logits, *output.auxiliary)
 
 
-def obstacle(module: Classifier) -> str | None:
-    """Return why the network's training step can't be captured, None if it can."""
+def obstacle(module: Classifier, accumulated: int = 1) -> str | None:
+    """Return why the network's training step can't be captured, None if it can.
+
+    Args:
+        module: holds the network.
+        accumulated: the number of batches whose gradients are added up for a step.
+    """
+    if accumulated > 1:  # a replay writes over the gradients of the one before
+        return "gradients of several batches are added up"
     if world_size() > 1:
         return "several processes share each batch"
     if module.thaws:

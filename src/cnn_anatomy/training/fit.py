@@ -13,6 +13,7 @@ from lightning.pytorch.callbacks import TQDMProgressBar
 from lightning.pytorch.plugins.environments import LightningEnvironment
 from torch import Tensor, nn
 
+from cnn_anatomy.config.duration import training_epochs
 from cnn_anatomy.core.instantiation import instantiate
 from cnn_anatomy.data import ImageData
 from cnn_anatomy.distributed.batch_norm import SynchronisedNorm
@@ -41,7 +42,7 @@ def fit(
 ) -> tuple[dict[str, float], dict[str, Tensor]]:
     """Train, select on validation, test once; return the metrics and the selected weights.
 
-    Every rank calls this; only rank zero has a logger.
+    Every rank calls this; only rank zero has a logger, and in a dry run none.
 
     Raises:
         ConfigError: if `trainer.deterministic` and an operation has no deterministic form.
@@ -50,9 +51,10 @@ def fit(
         Stopped: on Ctrl-C or SIGTERM.
     """
     run_id = broadcast(None if logger is None else logger.run_id)
-    folder = spec.checkpoint_folder(str(run_id))
+    folder = spec.checkpoint_folder(run_id or f"dry-{spec.key}")
     with checkpoint_folder(folder), peer_loss_recognised():
-        trainer = _trainer(spec, folder, logger, progress=progress)
+        batches = len(data.batches(data.load().train, train=True))
+        trainer = _trainer(spec, folder, logger, batches=batches, progress=progress)
         # The seed again, so that paired runs draw the same however many weights were drawn. Each
         # rank gets its own, for dropout to differ between them.
         pl.seed_everything(spec.config.seed + SEED_STRIDE * rank(), verbose=False)
@@ -83,11 +85,16 @@ def compiled(network: nn.Module) -> Iterator[None]:
 
 
 def _trainer(
-    spec: RunSpec, folder: Path, logger: RunLogger | None, *, progress: bool
+    spec: RunSpec, folder: Path, logger: RunLogger | None, *, batches: int, progress: bool
 ) -> pl.Trainer:
-    """Return a trainer with the callbacks and probes of the configuration."""
+    """Return a trainer with the callbacks and probes of the configuration.
+
+    The classifier counts the steps. If Lightning does, it resumes a finished epoch as an unfinished
+    one (`FitLoop._iteration_based_training`).
+    """
+    settings = spec.config.trainer
     return pl.Trainer(
-        **spec.config.trainer,
+        **{**settings, "max_epochs": training_epochs(settings, batches), "max_steps": -1},
         default_root_dir=folder,
         logger=logger or False,
         callbacks=[

@@ -45,12 +45,12 @@ def run_lock(spec: RunSpec) -> Iterator[None]:
 def opened_run(
     spec: RunSpec, data: ImageData, counts: Mapping[str, int]
 ) -> Iterator[RunLogger | None]:
-    """Open the run in MLflow and yield its logger, on rank zero; the other ranks get None.
+    """Open the run in MLflow and yield its logger, on rank zero; other ranks, dry runs get None.
 
     The run ends FINISHED, FAILED or KILLED, as the block does; an interrupted run of the same key
     is continued. Call it inside `run_lock`.
     """
-    if rank() > 0:
+    if rank() > 0 or spec.is_dry:
         yield None
         return
     uri = spec.store_uri

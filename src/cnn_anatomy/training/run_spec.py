@@ -8,6 +8,7 @@ from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
 
+from cnn_anatomy.config.duration import is_dry_run
 from cnn_anatomy.config.run_key import run_key
 from cnn_anatomy.config.source_network import source_config
 from cnn_anatomy.core.paths import cache, tracking_uri
@@ -87,6 +88,11 @@ class RunSpec:
     def log_file(self) -> str | None:
         """The file of this process's output, if the launcher keeps one."""
         return self.config.tracking.log
+
+    @property
+    def is_dry(self) -> bool:
+        """Whether the run only tries a few batches, and is not recorded."""
+        return is_dry_run(self.config.trainer)
 
     @property
     def lock_file(self) -> Path:
