@@ -69,7 +69,15 @@ def test_a_setting_of_an_option_waits_for_the_variants_and_is_then_what_it_was(w
 
 
 @pytest.mark.parametrize(
-    "word", ["pooling=max", "seed=1", "trainer.devices=2", "pooling.size=3,5", "~freeze.layers"]
+    "word",
+    [
+        "pooling=max",
+        "seed=1",
+        "trainer.devices=2",
+        "pooling.size=3,5",
+        "~freeze.layers",
+        "data.augment=null",
+    ],
 )
 def test_nothing_else_waits(word):
     assert deferred(["-m", word]) == ["-m", word]

@@ -60,12 +60,16 @@ def installed_packages() -> list[str]:
 
 
 def foreign_targets(node: Any) -> Iterator[str]:
-    """Yield the dotted names in a plain config of classes and functions outside this package."""
+    """Yield the dotted names in a plain config of classes and functions outside this package.
+
+    They are its `_target_`s, what Hydra's lookups get, and the `target` of a part of ours.
+    """
     if isinstance(node, dict):
         target = node.get("_target_")
-        name = node.get("path") if target in LOOKUPS else target
-        if isinstance(name, str) and name.partition(".")[0] not in OURS:
-            yield name
+        named = node.get("target") if str(target).partition(".")[0] in OURS else None
+        for name in (node.get("path") if target in LOOKUPS else target, named):
+            if isinstance(name, str) and name.partition(".")[0] not in OURS:
+                yield name
     if isinstance(node, dict | list):
         for element in node.values() if isinstance(node, dict) else node:
             yield from foreign_targets(element)

@@ -38,12 +38,12 @@ def read_rgb(path: Path) -> Image.Image:
     try:
         with Image.open(path) as file:
             file.load()
-            return _rgb(ImageOps.exif_transpose(file))
+            return as_rgb(ImageOps.exif_transpose(file))
     except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
         raise ConfigError(f"data.source.root: {path} is no readable image ({error})") from error
 
 
-def _rgb(image: Image.Image) -> Image.Image:
+def as_rgb(image: Image.Image) -> Image.Image:
     """Convert an image of any of Pillow's modes.
 
     Raises:

@@ -24,6 +24,7 @@ CALLED = {
 }
 # What targets pass their further keywords to, where their source does not show it.
 FORWARDED = {
+    "cnn_anatomy.data.torchvision_sets.TorchvisionDataset": "cnn_anatomy.data.own.OwnDataset",
     "cnn_anatomy.networks.auxiliary.Auxiliary": "cnn_anatomy.networks.auxiliary.AuxiliaryHead",
     "cnn_anatomy.networks.backbones.backbone": "cnn_anatomy.networks.network.compose",
 }

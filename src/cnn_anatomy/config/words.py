@@ -113,7 +113,12 @@ def _deferred(word: str) -> str:
     group, dot, _ = override.key_or_group.partition(".")
     value = word.partition("=")[2]
     several = len(option_names(group)) > 1
-    if not (dot and value and several) or override.is_sweep_override() or override.is_delete():
+    if (
+        not (dot and value and several)
+        or value == "null"
+        or override.is_sweep_override()
+        or override.is_delete()
+    ):
         return word
     return _around(override, f"choice({value})")
 

@@ -10,7 +10,6 @@ from typing import Annotated, Any
 import numpy as np
 import torch
 from annotated_types import Ge, Le
-from PIL import Image
 
 from cnn_anatomy.config.class_folders import Listing, read_tree
 from cnn_anatomy.config.image_files import read_rgb
@@ -18,6 +17,7 @@ from cnn_anatomy.core.errors import ConfigError
 from cnn_anatomy.core.ranges import ProperFraction, Seed
 from cnn_anatomy.data.cache import cached
 from cnn_anatomy.data.images import ImageSet, Splits, hold_out
+from cnn_anatomy.data.pixels import centre_cropped
 
 
 class ImageFolder:
@@ -88,11 +88,5 @@ class ImageFolder:
         return ImageSet(*(torch.from_numpy(arrays[a]) for a in ("images", "labels")))
 
     def _decode(self, path: Path) -> np.ndarray[Any, Any]:
-        image = read_rgb(path)
-        if image.size != (self.size, self.size):
-            scale = self.size / min(image.size)
-            width, height = (max(self.size, round(s * scale)) for s in image.size)
-            image = image.resize((width, height), Image.Resampling.BILINEAR)
-            left, top = (width - self.size) // 2, (height - self.size) // 2
-            image = image.crop((left, top, left + self.size, top + self.size))
+        image = centre_cropped(read_rgb(path), self.size)
         return np.asarray(image).transpose(2, 0, 1)

@@ -47,9 +47,9 @@ class StudyPage(SweepPage):
         """Return runs, data and commit, and network and budget, in sentences."""
         words = {"": "model", "depth ": "model.depth", "width ": "model.width"}
         network = ", ".join(word + self.param(p) for word, p in words.items() if self.param(p))
+        data = self.param("data.source") or self.param("data")
         return [
-            f"{self.runs_sentence} Data {self.param('data') or 'none'}, commit "
-            f"{self.sweep.commits}.",
+            f"{self.runs_sentence} Data {data or 'none'}, commit {self.sweep.commits}.",
             f"Network {network or 'none'}, {self.duration}; "
             f"{self._range('params/total', 1e-3)} thousand parameters, "
             f"{self._range('macs', 1e-6)} million multiply-adds per image.",

@@ -1,4 +1,4 @@
-"""Data sets that may have to be downloaded: once, before any worker starts."""
+"""Data sets that are downloaded or read item by item: once, before any worker starts."""
 
 from __future__ import annotations
 
@@ -9,14 +9,18 @@ from omegaconf import DictConfig, OmegaConf
 
 from cnn_anatomy.core.instantiation import instantiate
 
-DOWNLOADED = {"cnn_anatomy.data.torchvision_sets.TorchvisionSet"}
+DOWNLOADED = {
+    "cnn_anatomy.data.own.OwnDataset",
+    "cnn_anatomy.data.torchvision_sets.TorchvisionDataset",
+    "cnn_anatomy.data.torchvision_sets.TorchvisionSet",
+}
 
 
 def download_data(configs: Iterable[DictConfig]) -> None:
-    """Load every data set of `configs` that is downloaded, so that its files are in place.
+    """Load every data set of `configs` that takes long at first, so that its files are in place.
 
     Raises:
-        ConfigError: if the files are missing and can't be downloaded.
+        ConfigError: if files are missing and can't be downloaded, or a data set can't be used.
     """
     sources = {}
     for config in configs:

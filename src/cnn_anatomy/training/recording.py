@@ -90,6 +90,9 @@ def run_params(spec: RunSpec) -> dict[str, Any]:
         for key, value in spec.config[group].items():
             if isinstance(value, int | float | str) and not str(key).startswith("_"):
                 params[f"{group}.{key!s}"] = value
+    source = spec.config.data.source
+    if named := source.get("target") or source.get("name"):  # of a data set that is no option
+        params["data.source"] = named
     chosen = {"compile": spec.config.compile, "seed": spec.config.seed}
     return {**params, **chosen, "variant": spec.config.variant}
 
@@ -110,7 +113,7 @@ def _log_inputs(spec: RunSpec, data: ImageData, logger: RunLogger) -> None:
         "validation": splits.val.digest(),
         "test": splits.test.digest(),
     }
-    log_dataset(logger, type(data.source).__name__, digests)
+    log_dataset(logger, getattr(data.source, "name", type(data.source).__name__), digests)
     with tempfile.TemporaryDirectory() as folder:
         config = without_secrets_inside(OmegaConf.to_container(spec.config))
         (Path(folder) / CONFIG).write_text(OmegaConf.to_yaml(config), encoding="utf-8")
