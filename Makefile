@@ -94,8 +94,9 @@ bench-store: .venv/stamp ## time tables and plans of thousands of runs
 statistics: .venv/stamp ## measure how often verdicts are right, into docs/statistics.md
 	@$(RUN) tools.statistics
 
-screenshot: .venv/stamp ## photograph the views of the skip study in the MLflow UI (needs Chromium)
+screenshot: report ## photograph the skip study in the MLflow UI and in the report (needs Chromium)
 	@.venv/bin/python tests/screenshot.py skip docs
+	@.venv/bin/python tests/report_screenshot.py skip docs
 
 test: .venv/stamp ## run the fast tests
 	@.venv/bin/pytest -n 2

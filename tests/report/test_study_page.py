@@ -6,8 +6,11 @@ import shutil
 from dataclasses import replace
 from types import SimpleNamespace
 
+import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
+from report_screenshot import photograph, show
 from results import store
 from screenshot import browser
 from selenium.webdriver.common.by import By
@@ -189,14 +192,6 @@ needs_browser = pytest.mark.skipif(
 REQUESTS = "return performance.getEntriesByType('resource').map(e => e.name)"
 
 
-def show(driver, width, theme="light"):
-    """Give the page a width in pixels and a colour scheme."""
-    size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
-    driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
-    scheme = {"features": [{"name": "prefers-color-scheme", "value": theme}]}
-    driver.execute_cdp_cmd("Emulation.setEmulatedMedia", scheme)
-
-
 def assert_alone(driver):
     """Assert that a page reported no error and asked no one for anything."""
     assert driver.get_log("browser") == []
@@ -331,7 +326,21 @@ def test_the_keyboard_reaches_every_control_of_the_explorer(site):
         assert len(reached) >= wanted
 
 
+@needs_browser
+def test_pictures_show_the_ledger_and_the_explorer(site, tmp_path):
+    pictures = list(photograph(site.parent, "skip", tmp_path))
+    shots = {p.stem: np.asarray(Image.open(p).convert("L")) for p in pictures}
+    sizes = {name: shot.shape[1] for name, shot in shots.items()}
+    assert sizes == {
+        **{f"report-{w}-{theme}": w for w in (1280, 400) for theme in ("light", "dark")},
+        "report-explorer": 1280,
+    }
+    assert shots["report-400-light"].mean() > 200 > 80 > shots["report-400-dark"].mean()
+
+
 def test_the_pages_are_small(site):
     pages = {file.name: file.stat().st_size for file in site.parent.glob("*.html")}
     assert set(pages) == {"index.html", "explorer.html", "skip.html"}
     assert pages["explorer.html"] < 1_000_000
+    drawn = sum(file.stat().st_size for file in (site.parent / "skip").glob("*.svg"))
+    assert pages["skip.html"] < drawn

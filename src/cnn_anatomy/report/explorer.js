@@ -69,14 +69,17 @@ function means(y) {
 }
 
 function curves(curve) {
-  const lines = shown().flatMap(v => v.curves[curve.name].epochs.map((e, i) => ({ ...looks(v), epoch: i + 1, ...e })));
+  const lines = shown().flatMap(v => v.curves[curve.name].epochs.map((e, i) => ({ ...looks(v), n: v.n, epoch: i + 1, ...e })));
   const seeds = shown().flatMap(v => v.curves[curve.name].seeds.flatMap((values, seed) =>
     values.map((value, i) => ({ ...looks(v), epoch: i + 1, value, seed }))));
+  const wide = lines.filter(l => l.n >= 3).flatMap(l => [l.low, l.high]);  // two seeds' interval has no room
+  const all = [...seeds.map(s => s.value), ...wide].filter(v => v != null);
+  const scale = { zero: false, domain: [Math.min(...all), Math.max(...all)], nice: true };
   const x = { field: "epoch", type: "quantitative", axis: { tickMinStep: 1, format: "d" }, scale: { zero: false } };
-  const y = field => ({ field, type: "quantitative", title: curve.label, scale: { zero: false } });
+  const y = field => ({ field, type: "quantitative", title: curve.label, scale });
   return { height: 360, layer: [
-    { data: { values: seeds }, mark: { type: "line", opacity: 0.25, strokeWidth: 0.7 }, encoding: { x, y: y("value"), detail: [{ field: "variant" }, { field: "seed" }], strokeDash: "shape" } },
-    { data: { values: lines }, mark: { type: "area", opacity: 0.15 }, encoding: { x, y: y("low"), y2: { field: "high" }, detail: { field: "variant" } } },
+    { data: { values: seeds }, mark: { type: "line", clip: true, opacity: 0.25, strokeWidth: 0.7 }, encoding: { x, y: y("value"), detail: [{ field: "variant" }, { field: "seed" }], strokeDash: "shape" } },
+    { data: { values: lines }, mark: { type: "area", clip: true, opacity: 0.15 }, encoding: { x, y: y("low"), y2: { field: "high" }, detail: { field: "variant" } } },
     { data: { values: lines }, mark: { type: "line", point: { size: 25 }, tooltip: true }, encoding: { x, y: y("mean"), detail: { field: "variant" }, strokeDash: "shape" } }] };
 }
 
@@ -100,7 +103,7 @@ function titled(spec) {
   for (const layer of spec.layer) for (const channel of ["shape", "strokeDash"]) {
     if (!layer.encoding[channel]) continue;
     if (control.shape.value === "") delete layer.encoding[channel];
-    else layer.encoding[channel] = { field: "shape", type: "nominal", sort: null, title: axis("shape") };
+    else layer.encoding[channel] = { field: "shape", type: "nominal", sort: null, title: axis("shape"), legend: channel === "shape" ? {} : { symbolType: "stroke" } };
   }
   const ink = getComputedStyle(document.body).color;
   const line = getComputedStyle(document.documentElement).getPropertyValue("--line");

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import base64
 import math
+import re
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
+from urllib.parse import quote
 
 from mlflow import MlflowClient
 
@@ -29,6 +30,8 @@ from cnn_anatomy.studies.study import Study
 
 FOLDER = Path(__file__).parent
 LIBRARIES = ("vega.min.js", "vega-lite.min.js")
+LONG_NUMBERS = re.compile(r"(\d\.\d\d)\d+")
+UNQUOTED = " !$()*+,-./:;=?@[]_~"  # in a data URI within an attribute
 FOREST_WIDTH = 200.0  # of a claim's line, in the units of its picture
 
 
@@ -136,7 +139,9 @@ def _pictures(page: StudyPage) -> list[tuple[str, str]]:
 
 
 def _data_uri(svg: Path) -> str:
-    return f"data:image/svg+xml;base64,{base64.b64encode(svg.read_bytes()).decode()}"
+    """Return an SVG file, its coordinates rounded to hundredths of a point, as a data URI."""
+    rounded = LONG_NUMBERS.sub(r"\1", svg.read_text(encoding="utf-8"))
+    return f"data:image/svg+xml,{quote(' '.join(rounded.split()), safe=UNQUOTED)}"
 
 
 def _read(name: str) -> str:
