@@ -64,6 +64,18 @@ def test_values_of_another_budget_are_not_comparable(page):
     assert "networks are small and trained briefly" not in full.markdown
 
 
+def test_a_page_tells_whether_the_rows_are_in_the_published_order(page):
+    assert page.agreement == ""  # all accuracies are equal
+    order = list(page.paper.published["error"])
+    runs = page.sweep.runs
+    accuracy = runs.variant.map(lambda v: -page.paper.published["error"][v] / 100) + 0.9
+    ordered = replace(page, sweep=replace(page.sweep, runs=runs.assign(
+        **{"metrics.test/accuracy": accuracy + runs.seed / 1000})))  # fmt: skip
+    assert set(runs.variant) <= set(order)
+    assert "error 1.00 over one seed." in ordered.markdown  # the other one lacks a row
+    assert "error 1.00 over one seed." in ordered.note
+
+
 def test_the_command_names_data_and_seeds_that_are_not_the_papers(page):
     other = replace(page, paper=page.paper.model_copy(update={"data": (), "seeds": 1}))
     assert other.command == (

@@ -10,7 +10,7 @@ from mlflow import MlflowClient
 
 from cnn_anatomy.report.figures import DrawnFigure, draw_figures
 from cnn_anatomy.report.page import SweepPage, write_table_files
-from cnn_anatomy.report.paper_table import build_paper_table
+from cnn_anatomy.report.paper_table import agreement, build_paper_table
 from cnn_anatomy.results.artifacts import Evidence
 from cnn_anatomy.results.run_files import StoredFiles
 from cnn_anatomy.results.runs import Sweep, read_sweep
@@ -64,6 +64,11 @@ class PaperPage(SweepPage):
             f"{', '.join(theirs)} with its full schedule, we train on {ours} with the budget "
             f"`{self.paper.budget}`. Compare the order of the rows, not the values."
         )
+
+    @property
+    def agreement(self) -> str:
+        """Return how far the rows are in the published order; empty if nothing says so."""
+        return agreement(self.paper, self.sweep)
 
     @property
     def note(self) -> str:

@@ -10,6 +10,7 @@ import pandas as pd
 from cnn_anatomy.core.errors import ConfigError, did_you_mean
 from cnn_anatomy.report.figures import check_figures
 from cnn_anatomy.report.table import Cell, ResultsTable, Row
+from cnn_anatomy.results.agreement import rank_agreement
 from cnn_anatomy.results.metrics import Metric, metric
 from cnn_anatomy.results.runs import Sweep
 from cnn_anatomy.studies.paper import Paper
@@ -74,18 +75,43 @@ def build_paper_table(paper: Paper, sweep: Sweep) -> ResultsTable:
     )
 
 
+def agreement(paper: Paper, sweep: Sweep) -> str:
+    """Say how far our rows are in the published order, by quantity; empty if nothing says so."""
+    found = []
+    for name, published in paper.published.items():
+        measure = MEASURES[name]
+        ours = {v: measure.convert(_values(sweep, v, measure.metric)) for v in sweep.variants}
+        summary = rank_agreement(published, ours)
+        if summary is not None and not measure.column.exact:
+            seeds = "one seed" if summary.n == 1 else f"{summary.n} seeds"
+            ends = (
+                ""
+                if summary.n == 1
+                else f" [{max(summary.low, -1):.2f}, {min(summary.high, 1):.2f}]"
+            )
+            found.append(f"{name} {summary.mean:.2f}{ends} over {seeds}".replace("-", "−"))
+    if not found:
+        return ""
+    return (
+        "Rank correlation of our rows with the published ones (Spearman's; mean over seeds and its "
+        f"95 % interval): {'; '.join(found)}."
+    )
+
+
+def _values(sweep: Sweep, variant: str, name: str) -> pd.Series:
+    """Return a metric by seed over the finished runs of a variant."""
+    runs = sweep.finished[sweep.finished.variant == variant].set_index("seed")
+    return runs.get(f"metrics.{name}", pd.Series(dtype=float)).astype(float).dropna()
+
+
 def _row(paper: Paper, measures: Mapping[str, Measure], sweep: Sweep, variant: str) -> Row:
     planned = sweep.runs[sweep.runs.variant == variant]
-    finished = planned[planned.status == "FINISHED"].set_index("seed")
-
-    def values(name: str) -> pd.Series:
-        return finished.get(f"metrics.{name}", pd.Series(dtype=float)).astype(float).dropna()
-
+    finished = planned[planned.status == "FINISHED"]
     cells = []
     for name, measure in measures.items():
         value = paper.published[name].get(variant)
         published = [] if value is None else [value / measure.column.scale]
-        ours = measure.convert(values(measure.metric))
+        ours = measure.convert(_values(sweep, variant, measure.metric))
         differences = ours - published[0] if published else ours.iloc[:0]
         cells += [
             Cell(
@@ -96,5 +122,5 @@ def _row(paper: Paper, measures: Mapping[str, Measure], sweep: Sweep, variant: s
             Cell(measure.column, ours),
             Cell(measure.column, differences, signed=True),
         ]
-    cells += [Cell(metric(name), values(name)) for name in paper.table.metrics]
+    cells += [Cell(metric(name), _values(sweep, variant, name)) for name in paper.table.metrics]
     return Row(variant, (variant,), tuple(cells), len(finished), len(planned))
