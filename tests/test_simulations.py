@@ -64,6 +64,13 @@ def test_only_a_confidence_sequence_may_be_looked_at_often():
 
 
 @pytest.mark.slow
+def test_seeds_until_decided_go_where_they_decide():
+    table = statistics.seeds_spent()
+    assert table in statistics.PAGE.read_text(encoding="utf-8")
+    assert all(wrong <= 5 for _, (_, wrong) in percentages(table))
+
+
+@pytest.mark.slow
 def test_planted_effects_are_found_and_their_absence_is_not_supported():
     noise = [statistics.Noise("skip", "test/accuracy", 0.01, d) for d in (0.005, 0.01, 0.02)]
     rows = dict(percentages(statistics.planted(noise)))

@@ -6,7 +6,7 @@ It writes docs/statistics.md. The draws are seeded, so that the figures are the 
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,8 +18,8 @@ from cnn_anatomy.core.atomic import write_text
 from cnn_anatomy.core.paths import HOME, PUBLISHED
 from cnn_anatomy.report.markdown import markdown_table
 from cnn_anatomy.results.metrics import metric
-from cnn_anatomy.results.sequential import confidence_sequence
-from cnn_anatomy.results.statistics import ALPHA, Interval, independent_sum
+from cnn_anatomy.results.sequential import SequentialEstimate, confidence_sequence
+from cnn_anatomy.results.statistics import ALPHA, Estimate, Interval, independent_sum
 from cnn_anatomy.results.verdicts import (
     INCONCLUSIVE,
     REFUTED,
@@ -29,6 +29,7 @@ from cnn_anatomy.results.verdicts import (
 )
 from cnn_anatomy.studies.claim import Claim
 from cnn_anatomy.studies.study import load_study, study_names
+from cnn_anatomy.sweep.until_decided import BATCH_SEEDS
 
 PAGE = HOME / "docs" / "statistics.md"
 SEEDS = (3, 11, 24)
@@ -49,6 +50,11 @@ LEDGERS = {
     "every effect just below what matters": (0.999,),
     "nothing": (0.0,),
     "effects of −5, 0, 0.5, 2, 5 and 11 times what matters": (-5.0, 0.0, 0.5, 2.0, 5.0, 11.0),
+}
+SPENT = {
+    "every effect just below what matters": (0.999,),
+    "effects of −5, 0, 0.5, 2, 5 and 11 times what matters": (-5.0, 0.0, 0.5, 2.0, 5.0, 11.0),
+    "effects of 11 and 30 times what matters": (11.0, 30.0),
 }
 EFFECTS = (0.0, 2.0, 3.0, 5.0)  # in units of what matters
 
@@ -82,11 +88,7 @@ def false_verdicts(samples: int = 300) -> str:
         for n in SEEDS:
             judged = [_ledger(random, effects, np.full(CLAIMS, DEVIATION), n)
                       for _ in range(samples)]  # fmt: skip
-            wrong = np.array([sum(_is_wrong(v, e) for v, e in zip(x, effects, strict=True))
-                              for x in judged])  # fmt: skip
-            decided = np.array([sum(v.word != INCONCLUSIVE for v in x) for x in judged])
-            rows.append([name, str(n), _percent(decided.mean() / CLAIMS),
-                         _percent((wrong / np.maximum(decided, 1)).mean())])  # fmt: skip
+            rows.append([name, str(n), *_decided_and_wrong(judged, effects)])
     return markdown_table(("true effects", "n", "decided", "wrong among the decided"), rows, left=1)
 
 
@@ -105,6 +107,62 @@ def looks(samples: int = 2000, most: int = SEEDS[-1]) -> str:
         rows.append([name, _percent(np.mean(list(map(_misses, last)))), _percent(np.mean(ever))])
     return markdown_table(
         ("95 % interval", f"misses at n = {most}", f"ever misses, n = 3 to {most}"), rows
+    )
+
+
+def seeds_spent(samples: int = 25, fixed: int = 11, most: int = SEEDS[-1]) -> str:
+    """Return seeds and verdicts of a ledger with `fixed` seeds, and with UNTIL=decided.
+
+    Seeds are those of a side, in the mean over claims; each claim has a control of its own.
+    """
+    random = np.random.default_rng(5)
+    rows = []
+    for name, choices in SPENT.items():
+        effects = np.resize(choices, CLAIMS)
+        rules: dict[str, Callable[[np.ndarray], list[Verdict]]] = {
+            f"{fixed} for each": lambda x: judge_together(
+                [_judged(independent_sum(sides, [1, -1])) for sides in x[:, :, :fixed]]
+            ),
+            f"until decided, at most {most}": _until_decided,
+        }
+        draws = random.normal(0, DEVIATION, (samples, CLAIMS, 2, most))
+        draws[:, :, 0] += effects[:, None]
+        for rule, judge in rules.items():
+            judged = [judge(x) for x in draws]
+            seeds = np.mean([v.effect.n for verdicts in judged for v in verdicts if v.effect])
+            decided, wrong = _decided_and_wrong(judged, effects)
+            rows.append([name, rule, f"{seeds:.1f}", decided, wrong])
+    heads = ("true effects", "seeds", "seeds a side", "decided", "wrong among the decided")
+    return markdown_table(heads, rows, left=2)
+
+
+def _until_decided(draws: np.ndarray) -> list[Verdict]:
+    """Judge claims from draws (claims, 2 sides, seeds), adding seeds to those that are open."""
+    differences = draws[:, 0] - draws[:, 1]
+    lengths = np.full(len(differences), BATCH_SEEDS)
+    while True:
+        verdicts = judge_together(
+            [_judged(SequentialEstimate(tuple(x[:n])))
+             for x, n in zip(differences, lengths, strict=True)]
+        )  # fmt: skip
+        more = [v.is_open and n < draws.shape[-1] for v, n in zip(verdicts, lengths, strict=True)]
+        if not any(more):
+            return verdicts
+        lengths[more] += BATCH_SEEDS
+
+
+def _judged(effect: Estimate | SequentialEstimate | None) -> Verdict:
+    return Verdict("simulated", CLAIM, False, (), effect)
+
+
+def _decided_and_wrong(judged: Sequence[Sequence[Verdict]], effects: np.ndarray) -> tuple[str, str]:
+    """Return the share of claims that are decided, and the mean share of these that are wrong."""
+    wrong = np.array([sum(_is_wrong(v, e) for v, e in zip(x, effects, strict=True))
+                      for x in judged])  # fmt: skip
+    decided = np.array([sum(v.word != INCONCLUSIVE for v in x) for x in judged])
+    return (
+        _percent(decided.mean() / len(effects)),
+        _percent((wrong / np.maximum(decided, 1)).mean()),
     )
 
 
@@ -194,7 +252,7 @@ def _ledger(
             control = random.normal(0, 1, n)
         treatment = random.normal(effect, deviation, n)
         estimate = independent_sum([treatment, deviation * control], [1, -1])
-        verdicts.append(Verdict("simulated", CLAIM, False, (), estimate))
+        verdicts.append(_judged(estimate))
     return judge_together(verdicts)
 
 
@@ -269,6 +327,11 @@ is decided, Student's interval misses far more often than in 5 % of all claims; 
 sequence of `results/sequential.py` does not, however often one looks:
 
 {looks()}
+So `UNTIL=decided` starts with {BATCH_SEEDS} seeds and adds {BATCH_SEEDS} to the claims that are
+still open, up to {SEEDS[-1]}. Against a number that is fixed beforehand, in ledgers of {CLAIMS}
+claims as above:
+
+{seeds_spent()}
 ## Seeds needed
 
 How many seeds support an effect of 2, 3 and 5 times what matters in {100 * POWER:.0f} % of all
