@@ -257,6 +257,7 @@ SECTIONS = {
         Case("--multirun seed=0,1 tracking.uri=sqlite:///:memory:"),
         Case("--multirun seed=0,1 tracking.uri=sqlite:///FOLDER/images/mlflow.db", notes),
         Case("--multirun seed=0,1 tracking.uri=sqlite:///FOLDER/images/mlflow.db", trials),
+        Case("paths.cache=FOLDER/images/mlflow.db", notes),
         Case("tracking.uri=mysql+cymysql://127.0.0.1/runs"),
     ],
     "Papers": [

@@ -33,7 +33,8 @@ from cnn_anatomy.core.environment import check_command_line, check_environment
 from cnn_anatomy.core.errors import ConfigError, RunFailed
 from cnn_anatomy.core.instantiation import original_error
 from cnn_anatomy.core.interrupts import KEPT, Stopped
-from cnn_anatomy.core.paths import CONF, add_module_folders
+from cnn_anatomy.core.paths import CONF, OUTPUTS, OUTPUTS_VARIABLE, add_module_folders
+from cnn_anatomy.core.places import check_cache, check_outputs
 from cnn_anatomy.core.sentences import COMPOSITION_ERRORS, sentence
 from cnn_anatomy.core.streams import keep_streams, prepare_streams
 from cnn_anatomy.core.tracebacks import print_traceback
@@ -54,6 +55,7 @@ def train(config: DictConfig) -> Any:
     try:
         check_config(config, choices)
         spec = RunSpec.of(config, choices)
+        check_cache(spec.cache_folder)
         if not spec.is_dry:
             check_store(spec.store_uri, [config.study])
         accuracy = _run(spec, progress=single)
@@ -85,6 +87,8 @@ def main() -> None:
         raise SystemExit(2) from None
     try:
         check_command_line(sys.argv[1:])
+        check_outputs()
+        os.environ[OUTPUTS_VARIABLE] = str(OUTPUTS)  # in which Hydra makes folders, too
         words = list(override_words(sys.argv[1:]))
         check_words(words)
         add_config_folders(option_values(sys.argv[1:], "--config-dir", "-cd"), words)

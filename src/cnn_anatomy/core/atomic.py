@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import glob
 import os
+import platform
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+import psutil
 
 
 @contextmanager
@@ -15,10 +19,14 @@ def atomic_write(path: Path) -> Iterator[Path]:
 
     Creates the folder. Concurrent writers do not disturb each other, since each gets a temporary
     path of its own; the last rename wins. On an error `path` keeps its old content and the
-    temporary file is deleted.
+    temporary file is deleted, as are those that killed writers of this host have left.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f"{path.name}.{os.getpid()}-{time.time_ns()}.part")
+    writer = f"{path.name}.{platform.node()}"
+    for left in path.parent.glob(f"{glob.escape(writer)}.*.part"):
+        if not psutil.pid_exists(int(left.name.removeprefix(writer).split(".")[1])):
+            left.unlink(missing_ok=True)
+    temporary = path.with_name(f"{writer}.{os.getpid()}.{time.time_ns()}.part")
     try:
         yield temporary
         temporary.replace(path)

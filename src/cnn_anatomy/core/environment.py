@@ -3,8 +3,9 @@
 A run's result follows from its configuration and its key. What PyTorch Lightning, torchrun, Slurm,
 PyTorch and MLflow read from the environment is therefore
 
-- **part of the configuration**: MLFLOW_TRACKING_URI, CNN_ANATOMY_CACHE, WORKERS, RUNS_PER_GPU
-  (see conf/), or of the hardware, as CUDA_VISIBLE_DEVICES; CNN_ANATOMY_STUDIES finds studies;
+- **part of the configuration**: MLFLOW_TRACKING_URI, CNN_ANATOMY_CACHE, CNN_ANATOMY_OUTPUTS,
+  WORKERS, RUNS_PER_GPU (see conf/), or of the hardware, as CUDA_VISIBLE_DEVICES;
+  CNN_ANATOMY_STUDIES finds studies;
 - **refused** (`REFUSED`, and a process group that is not whole), as it would change numbers or lose
   them in silence;
 - or **ignored**: PL_GLOBAL_SEED and PL_SEED_WORKERS (seeds are given), SLURM_NTASKS and the like (a

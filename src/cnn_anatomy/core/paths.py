@@ -28,9 +28,11 @@ REPOSITORY = _repository(PACKAGE)
 CONF = (REPOSITORY or PACKAGE) / "conf"
 EXPERIMENTS = (REPOSITORY or PACKAGE) / "experiments"
 STORE_VARIABLE = "MLFLOW_TRACKING_URI"
+CACHE_VARIABLE = "CNN_ANATOMY_CACHE"
+OUTPUTS_VARIABLE = "CNN_ANATOMY_OUTPUTS"
 HOME = REPOSITORY or Path.cwd()  # holds mlflow.db, .cache and outputs
 DEFAULT_STORE = f"sqlite:///{HOME}/mlflow.db"
-OUTPUTS = HOME / "outputs"
+OUTPUTS = HOME / (os.environ.get(OUTPUTS_VARIABLE) or "outputs")
 RESULTS = OUTPUTS / "results"  # what sweeps leave
 PUBLISHED = EXPERIMENTS / "results"  # the committed evidence, which a wheel does not have
 STUDIES_VARIABLE = "CNN_ANATOMY_STUDIES"  # names a folder of a user's own studies
@@ -64,7 +66,7 @@ def tracking_uri(uri: str | None = None) -> str:
 
 def cache(folder: str | Path | None = None) -> Path:
     """Return `folder`, or CNN_ANATOMY_CACHE, or .cache; relative ones are in the home folder."""
-    return HOME / (folder or os.environ.get("CNN_ANATOMY_CACHE") or ".cache")
+    return HOME / (folder or os.environ.get(CACHE_VARIABLE) or ".cache")
 
 
 def cache_path(folder: str | Path, name: str, keys: Mapping[str, Any]) -> Path:

@@ -9,7 +9,8 @@ from typing import NoReturn
 from mlflow import MlflowClient
 
 from cnn_anatomy.core.errors import ConfigError
-from cnn_anatomy.core.paths import HOME, OUTPUTS, REPOSITORY, tracking_uri
+from cnn_anatomy.core.paths import OUTPUTS, REPOSITORY, shown, tracking_uri
+from cnn_anatomy.core.places import check_outputs
 from cnn_anatomy.core.streams import prepare_streams
 from cnn_anatomy.core.tracebacks import reported_errors
 from cnn_anatomy.report.committed import publish_results, redraw_results, rewrite_results
@@ -35,7 +36,7 @@ def write_tables(studies: Sequence[Study], client: MlflowClient) -> None:
 
 def write_report(studies: Sequence[Study], client: MlflowClient) -> None:
     """Write outputs/report/index.html and print its path."""
-    print(write_site(studies, client, REPORT).relative_to(HOME))
+    print(shown(write_site(studies, client, REPORT)))
 
 
 def _tables(words: Sequence[str]) -> None:
@@ -52,7 +53,7 @@ def _site(words: Sequence[str]) -> None:
     check_store(tracking_uri(), [s.name for s in studies if s.name in names.split(",")])
     client = MlflowClient(tracking_uri())
     if not names and REPOSITORY and not any(is_swept(client, s.name) for s in studies):
-        index = write_committed_site(REPORT).relative_to(HOME)
+        index = shown(write_committed_site(REPORT))
         print(f"{index}: the committed results, as the store has no sweep")
     else:
         write_report(studies, client)
@@ -61,7 +62,7 @@ def _site(words: Sequence[str]) -> None:
 def _paper(words: Sequence[str]) -> None:
     """Write studies, by default the core ones, as a document in LaTeX."""
     studies = select_studies(",".join(words) or "core")
-    print(write_paper(studies, OUTPUTS / "paper").relative_to(HOME))
+    print(shown(write_paper(studies, OUTPUTS / "paper")))
 
 
 def _publish(words: Sequence[str]) -> None:
@@ -81,7 +82,7 @@ def _figures(words: Sequence[str]) -> None:
     if words:
         raise ConfigError(f"figures takes no study, not {words[0]}: all are drawn")
     for folder in redraw_results():
-        print(f"{folder.relative_to(HOME)} keeps its figures: it has no {HISTORY_FILE}")
+        print(f"{shown(folder)} keeps its figures: it has no {HISTORY_FILE}")
 
 
 COMMANDS = {
@@ -105,6 +106,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command; a mistake is one sentence and exit status 2."""
     prepare_streams()
     with reported_errors():
+        check_outputs()
         _run(arguments)
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from cnn_anatomy.core.errors import ConfigError, did_you_mean
-from cnn_anatomy.core.paths import EXPERIMENTS, HOME, PUBLISHED, REPOSITORY, RESULTS
+from cnn_anatomy.core.paths import EXPERIMENTS, PUBLISHED, REPOSITORY, RESULTS, shown
 from cnn_anatomy.report.figures import draw_figures
 from cnn_anatomy.report.ledger import Ledger, judge_sweeps
 from cnn_anatomy.report.page import CAPTIONS, read_figures, write_captions
@@ -58,7 +58,7 @@ def publish_results(
     for publication in found:
         _check_settings(publication)
     if not found:
-        raise ConfigError(f"{_shown(results)} holds no sweep to publish: make sweep")
+        raise ConfigError(f"{shown(results)} holds no sweep to publish: make sweep")
     for _, _, place in found:
         _copy(results / place, published / place)
     return rewrite_results(published)
@@ -150,7 +150,7 @@ def _check_name(name: str, results: Path) -> None:
         make = (
             f"make reproduce PAPER={name}" if name in paper_names() else f"make sweep STUDY={name}"
         )
-        raise ConfigError(f"{_shown(results)} holds no sweep of {name} to publish: {make}")
+        raise ConfigError(f"{shown(results)} holds no sweep of {name} to publish: {make}")
 
 
 def _check_settings(publication: Publication) -> None:
@@ -167,7 +167,7 @@ def _check_settings(publication: Publication) -> None:
     own = {run: words for run, words in planned.items() if run[1] < study.seeds}
     if not own.items() <= swept.items() <= planned.items():
         folder = "papers/" if isinstance(study, Paper) else ""
-        file = _shown(EXPERIMENTS / f"{folder}{study.name}.yaml")
+        file = shown(EXPERIMENTS / f"{folder}{study.name}.yaml")
         raise ConfigError(f"the sweep in {place} has other seeds or settings than {file} now has")
 
 
@@ -176,7 +176,3 @@ def _compared(study: Study, overrides: Sequence[str]) -> list[str]:
     if isinstance(study, Paper) and not study.data:
         return [word for word in overrides if word.split("=")[0].split(".")[0] != "data"]
     return list(overrides)
-
-
-def _shown(path: Path) -> str:
-    return str(path.relative_to(HOME)) if path.is_relative_to(HOME) else str(path)

@@ -18,6 +18,7 @@ from cnn_anatomy.config.run_key import named_files
 from cnn_anatomy.config.words import undeferred
 from cnn_anatomy.core.errors import ConfigError
 from cnn_anatomy.core.paths import CONF, add_module_folders, cache, tracking_uri
+from cnn_anatomy.core.places import check_cache
 from cnn_anatomy.launchers.launcher import SweepLauncher
 from cnn_anatomy.results.metrics import metric
 from cnn_anatomy.sweep.composition import Overrides, compose_variants, key_jobs
@@ -89,6 +90,7 @@ class StudySweeper(Sweeper):
             for name in study.metrics:
                 metric(name)
         names = [study.name for study in request.studies]
+        check_cache(cache(self.common.paths.cache))
         check_store(tracking_uri(self.common.tracking.uri), names)
         if request.papers:
             _check_papers(request)

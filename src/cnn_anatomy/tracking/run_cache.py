@@ -17,6 +17,7 @@ from mlflow.entities import Run, ViewType
 from mlflow.exceptions import MlflowException
 
 from cnn_anatomy.core.atomic import atomic_write
+from cnn_anatomy.core.notices import notice
 from cnn_anatomy.core.paths import cache
 from cnn_anatomy.core.uris import local_path
 
@@ -72,8 +73,9 @@ def read_runs(client: MlflowClient, experiment: str) -> pd.DataFrame:
     """
     file, now = _cache_file(client, experiment), time.time()
     # The time before the contents: another process may replace the file in between.
-    since = int(file.stat().st_mtime * 1000) - CLOCK_SKEW_MS if file.exists() else 0
-    cached = pd.read_parquet(file) if file.exists() else pd.DataFrame(columns=COLUMNS)
+    written = int(file.stat().st_mtime * 1000) if file.exists() else 0
+    cached = _cached_runs(file)
+    since = 0 if cached.empty else written - CLOCK_SKEW_MS
     settled = cached[_is_settled(cached)]
     in_doubt = cached.run_id[~cached.run_id.isin(settled.run_id)]
     rows = _query_changes(client, experiment, set(settled.run_id), in_doubt, since)
@@ -82,6 +84,16 @@ def read_runs(client: MlflowClient, experiment: str) -> pd.DataFrame:
         runs = _merge(settled, rows)
         _store(runs, file, now)
     return runs[runs.lifecycle == "active"].reset_index(drop=True)
+
+
+def _cached_runs(file: Path) -> pd.DataFrame:
+    """Return the runs of a cached file, none if it is absent or damaged."""
+    if file.exists():
+        try:
+            return pd.read_parquet(file)
+        except (ValueError, OSError):  # Arrow's
+            notice(f"{file} was damaged and is made anew")
+    return pd.DataFrame(columns=COLUMNS)
 
 
 def _is_settled(cached: pd.DataFrame) -> pd.Series:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +16,7 @@ from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint, ModelCheckpoint
 
 from cnn_anatomy.core.atomic import atomic_write
+from cnn_anatomy.core.notices import notice
 from cnn_anatomy.distributed.process_group import all_gather, rank
 from cnn_anatomy.training.classifier import Classifier
 
@@ -118,6 +120,16 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         """Write the checkpoint to `path`."""
         with atomic_write(Path(path)) as temporary:
             torch.save(checkpoint, temporary)
+
+
+def is_whole(file: Path) -> bool:
+    """Return whether `file` is there, and say so if it was damaged."""
+    if not file.exists():
+        return False
+    if not zipfile.is_zipfile(file):  # as PyTorch's files are; their directory comes last
+        notice(f"{file} was damaged and is made anew")
+        return False
+    return True
 
 
 @contextmanager

@@ -20,7 +20,12 @@ from cnn_anatomy.distributed.batch_norm import SynchronisedNorm
 from cnn_anatomy.distributed.peers import peer_loss_recognised
 from cnn_anatomy.distributed.process_group import broadcast, rank, world_size
 from cnn_anatomy.tracking.run import RunLogger
-from cnn_anatomy.training.checkpointing import RESUME_FILE, AtomicCheckpointIO, checkpoint_folder
+from cnn_anatomy.training.checkpointing import (
+    RESUME_FILE,
+    AtomicCheckpointIO,
+    checkpoint_folder,
+    is_whole,
+)
 from cnn_anatomy.training.classifier import Classifier
 from cnn_anatomy.training.determinism import nondeterminism_refused
 from cnn_anatomy.training.run_spec import RunSpec
@@ -59,7 +64,7 @@ def fit(
         # rank gets its own, for dropout to differ between them.
         pl.seed_everything(spec.config.seed + SEED_STRIDE * rank(), verbose=False)
         resume_file = folder / RESUME_FILE
-        checkpoint = resume_file if broadcast(resume_file.exists()) else None
+        checkpoint = resume_file if broadcast(is_whole(resume_file)) else None
         compilation = compiled(classifier.network) if spec.config.compile else nullcontext()
         with compilation, nondeterminism_refused():
             trainer.fit(classifier, datamodule=data, ckpt_path=checkpoint, weights_only=True)

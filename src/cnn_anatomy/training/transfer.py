@@ -26,6 +26,7 @@ from cnn_anatomy.networks import Network, checkpoints
 from cnn_anatomy.networks.freezing import leading
 from cnn_anatomy.networks.weight_files import read_weights
 from cnn_anatomy.training.build import build_classifier, build_data
+from cnn_anatomy.training.checkpointing import is_whole
 from cnn_anatomy.training.fit import WEIGHTS, fit
 from cnn_anatomy.training.recording import opened_run, run_lock
 from cnn_anatomy.training.run_spec import RunSpec
@@ -136,7 +137,7 @@ def train_source(spec: RunSpec) -> None:
     The file is named after the run's key; a second process that needs it waits for the first.
     """
     with run_lock(spec):
-        if broadcast(spec.source_weights.exists()):
+        if broadcast(is_whole(spec.source_weights)):
             return
         data = build_data(spec)
         classifier, counts = build_classifier(spec, data)
