@@ -1,6 +1,7 @@
 """Figures: one look a variant, names that do not overlap, every seed and interval drawn."""
 
 import itertools
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -12,7 +13,11 @@ from matplotlib.figure import Figure
 from cnn_anatomy.report.figures.cam import brightest_place, peak_place
 from cnn_anatomy.report.figures.lines import draw_lines, label_ends, spread_apart
 from cnn_anatomy.report.figures.style import COLOURS, Encoding
-from cnn_anatomy.report.figures.variants import short_names
+from cnn_anatomy.report.figures.variants import families, short_names
+from cnn_anatomy.results.artifacts import Evidence
+from cnn_anatomy.results.run_files import KeptFiles
+from cnn_anatomy.results.runs import Sweep
+from cnn_anatomy.studies.paper import load_paper
 
 
 def labels(**axes):
@@ -55,12 +60,25 @@ def test_variants_look_different(variants):
     assert len(looks) == len(shown)
 
 
-def test_a_single_axis_is_named_by_its_values():
-    encoding = Encoding(labels(pooling=("max", "avg"), norm=("batch",)))
-    assert [encoding.name(v) for v in labels(pooling=("max", "avg"), norm=("batch",))] == [
-        "max",
-        "avg",
+def test_a_single_axis_is_named_with_its_values():
+    variants = labels(pooling=("max", "avg"), norm=("batch",))
+    names = [Encoding(variants).name(variant) for variant in variants]
+    assert names == ["pooling=max", "pooling=avg"]
+    assert Encoding({"a b": {"variant": "a b"}, "c": {"variant": "c"}}).name("a b") == "a b"
+
+
+def test_networks_of_a_paper_are_families_that_differ_in_depth_alone():
+    paper = load_paper("he2015", "short")
+    runs = [
+        {"variant": run.variant, "seed": 0, "overrides": list(run.overrides), "status": "MISSING"}
+        for run in paper.runs([0])
     ]
+    evidence = Evidence(paper, Sweep(paper.name, "", pd.DataFrame(runs)), KeptFiles(Path()))
+    names = {variant: name for variant, (name, _) in families(evidence, "model.depth").items()}
+    assert names == {
+        **dict.fromkeys(("Plain-20", "Plain-56"), "skip=none"),
+        **dict.fromkeys(("ResNet-20", "ResNet-56"), "skip=identity"),
+    }
 
 
 @given(st.lists(st.floats(-2, 2), min_size=1, max_size=12), st.floats(0.01, 0.3))
@@ -101,10 +119,10 @@ def test_names_stand_beside_the_axes_at_their_lines():
 
 
 def test_places_on_an_image():
-    image = np.zeros((1, 8, 8), dtype=np.uint8)
-    image[0, 4:7, 1:4] = 200
-    image[0, 0, 7] = 255
-    assert brightest_place(image) == (5.5, 2.5)
+    image = np.zeros((1, 16, 16), dtype=np.uint8)
+    image[0, 4:11, 2:9] = 200
+    image[0, 0, 15] = 255
+    assert brightest_place(image) == (7.5, 5.5)
     assert peak_place(np.array([[0.0, 1.0], [0.0, 0.0]]), (8, 8)) == (2.0, 6.0)
 
 

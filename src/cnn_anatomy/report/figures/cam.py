@@ -21,7 +21,7 @@ from cnn_anatomy.results.artifacts import Evidence
 
 MOST_IMAGES = 8
 LABEL_CHARACTERS = 16  # in a line of a row's name
-PATCH = 3  # side of the patches of which the brightest is a baseline, pixels
+PATCH = 7  # side of the patches of which the brightest is a baseline, as in FeatureProbe, pixels
 WRONG = "#D55E00"
 POINTS: dict[
     str, dict[str, Any]
@@ -111,7 +111,7 @@ def peak_place(activation: np.ndarray, size: tuple[int, int]) -> tuple[float, fl
 
 def brightest_place(image: np.ndarray) -> tuple[float, float]:
     """Return the centre (y, x) of the brightest patch of an image (C, H, W), in pixels."""
-    grey = image.mean(0, dtype=float)
+    grey = np.pad(image.mean(0, dtype=float), PATCH // 2)
     patches = np.lib.stride_tricks.sliding_window_view(grey, (PATCH, PATCH)).mean((2, 3))
     y, x = np.unravel_index(int(patches.argmax()), patches.shape)
-    return float(y) + PATCH / 2, float(x) + PATCH / 2
+    return float(y) + 0.5, float(x) + 0.5

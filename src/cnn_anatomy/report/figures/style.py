@@ -89,9 +89,11 @@ class Encoding:
         return len(self.axes) == 1
 
     def name(self, variant: str) -> str:
-        """Return the value of the single axis, or the variant's own name."""
-        ((place, *others), values) = self._places[variant], next(iter(self.axes.values()))
-        return variant if others else values[place]
+        """Return the single axis and the variant's value on it, or the variant's own name."""
+        (axis, values), *others = self.axes.items()
+        if others or axis in ("", "variant"):
+            return variant
+        return f"{axis.rpartition('.')[2]}={values[self._places[variant][0]]}"
 
     def look(self, variant: str) -> Look:
         """Return the look of a variant."""
