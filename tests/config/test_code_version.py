@@ -320,3 +320,12 @@ def path_of(package, module):
     """Return the file of a module."""
     path = package.joinpath(*module.split(".")[1:])
     return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+
+
+def test_what_an_editor_leaves_is_no_code(tmp_path):
+    (tmp_path / "part.py").write_text("A = 1\n", encoding="utf-8")
+    version = hash_code(tmp_path, ["."])
+    (tmp_path / ".#part.py").symlink_to("user@host.1")  # an Emacs lock
+    (tmp_path / "part.py~").write_text("A = 2\n", encoding="utf-8")
+    (tmp_path / ".part.py.swp").write_bytes(b"b0VIM")
+    assert hash_code(tmp_path, ["."]) == version

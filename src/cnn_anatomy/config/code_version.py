@@ -39,8 +39,10 @@ def parsed_parts(package: Path, parts: Iterable[str] = NUMERIC_PARTS) -> dict[st
 
 
 def python_files(path: Path) -> list[Path]:
-    """Return the Python files below a folder, or the file itself."""
-    return sorted(path.rglob("*.py")) if path.is_dir() else [path]
+    """Return the Python files below a folder, or the file itself; hidden ones are an editor's."""
+    if not path.is_dir():
+        return [path]
+    return sorted(file for file in path.rglob("*.py") if not file.name.startswith("."))
 
 
 def dotted_name(file: Path, package: Path) -> str:

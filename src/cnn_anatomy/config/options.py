@@ -77,7 +77,7 @@ def written_parts(path: str) -> list[Mapping[str, Any]]:
     """
     group, *keys = path.split(".")
     found = []
-    for file in sorted((CONF / group).glob("*.yaml")):
+    for file in sorted((CONF / group).glob("[!.]*.yaml")):
         node = _merged(group, file)
         for key in keys:
             node = node.get(key) if isinstance(node, Mapping) else None
