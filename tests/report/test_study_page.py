@@ -343,4 +343,4 @@ def test_the_pages_are_small(site):
     assert set(pages) == {"index.html", "explorer.html", "skip.html"}
     assert pages["explorer.html"] < 1_000_000
     drawn = sum(file.stat().st_size for file in (site.parent / "skip").glob("*.svg"))
-    assert pages["skip.html"] < drawn
+    assert pages["skip.html"] < 1.1 * drawn  # with all else; in base64 the figures take 1.33
