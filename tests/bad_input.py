@@ -117,6 +117,8 @@ WEIGHTS = "model=torchvision model.resize=32 model.weights=FOLDER/images/weights
 SECTIONS = {
     "Groups and keys": [
         Case("pooling=blurmax"),
+        Case("network=mobilenet_v3"),
+        Case("network=uva_resnet +network.depth=3"),
         Case("poolng=max"),
         Case("+poolng=max"),
         Case("model.dpth=20"),
@@ -184,6 +186,8 @@ SECTIONS = {
         Case("inception=reduced"),
         Case("model=inception model.width=4"),
         Case("skip=none residual=stochastic_depth"),
+        Case("model=wide_resnet model.depth=20"),
+        Case("block=inverted_bottleneck model.depth=20 conv=separable"),
         Case("conv=grouped conv.groups=3", late=True),
         Case("model=vgg model.stages=[[8]] conv=separable", late=True),
         Case("model=vgg model.stages=[[8],[]]"),

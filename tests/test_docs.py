@@ -69,6 +69,16 @@ def test_the_axes_of_the_readme_are_those_of_the_configuration():
             assert f"`{option.stem}`" in row, (axis, option.stem)
 
 
+def test_the_presets_of_the_readme_are_those_of_the_configuration():
+    (line,) = [
+        x
+        for x in (REPOSITORY / "README.md").read_text().splitlines()
+        if x.startswith("`network=` selects")
+    ]
+    named = {path.stem for path in (CONF / "network").glob("*.yaml")} - {"none"}
+    assert named == set(re.findall(r"`(\w+)`", line))
+
+
 def test_every_claim_is_in_the_ledger_with_the_verdict_of_its_page():
     ledger = committed(PUBLISHED / "README.md")
     for study in (s for s in study_names() if (PUBLISHED / s / "runs.csv").exists()):

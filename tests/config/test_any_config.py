@@ -36,11 +36,16 @@ SIZES = {
     "nin": [f"model.stages=[{{{STAGE}, widths: [[4, 5], [4, 1]], halve: after}}]"],
     **dict.fromkeys(("googlenet", "googlenet_torchvision"), NARROW),
     "torchvision": [],
+    "series": ["model.stem.width=4", f"model.stages=[{{{STAGE}, widths: [4, 8], halve: first}}]"],
+    "wide_resnet": ["model.widening=1"],
 }
+DEPTHS = {"resnet": 8, "plain": 8, "wide_resnet": 10}  # three more with three convolutions a block
 NUMBERS = {
     "model.depth": st.sampled_from([8, 9, 11, 14, 2, -4]),
     "model.width": st.sampled_from([0, 1, 3, 4, 8]),
     "model.stages": st.sampled_from(["[[1]]", "[[]]", "[[4],[4],[4],[4],[4],[4]]", "[]"]),
+    "model.widening": st.integers(0, 2),
+    "model.close": st.booleans(),
     "block.expansion": st.integers(0, 3),
     "pooling.kernel": st.integers(1, 4),
     "pooling.size": st.integers(0, 6),
@@ -103,8 +108,9 @@ def overrides(draw):
     chosen = {axis: draw(st.sampled_from(CHOICES[axis])) for axis in sorted(axes, key=AXES.index)}
     words = [f"{axis}={option}" for axis, option in chosen.items()]
     words += SIZES[chosen.get("model", "resnet")]
-    if chosen.get("model", "resnet") in ("resnet", "plain"):
-        words.append("model.depth=11" if chosen.get("block") == "bottleneck" else "model.depth=8")
+    if depth := DEPTHS.get(chosen.get("model", "resnet")):
+        more = 3 * (str(chosen.get("block")).endswith("bottleneck"))
+        words.append(f"model.depth={depth + more}")
     base = composed(*words)
     if OmegaConf.is_list(base.head.get("hidden")):
         words.append("head.hidden=[8,8]")

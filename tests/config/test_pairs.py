@@ -17,6 +17,7 @@ from omegaconf import OmegaConf
 
 from cnn_anatomy.config.options import written
 from cnn_anatomy.config.rules import broken_rules
+from cnn_anatomy.config.signatures import signature
 from cnn_anatomy.core.errors import ConfigError
 from cnn_anatomy.core.paths import CONF
 from cnn_anatomy.core.sentences import sentence
@@ -60,10 +61,22 @@ SIZES: dict[str, dict[str, Any]] = {
     },
     **dict.fromkeys(("googlenet", "googlenet_torchvision"), GOOGLENET),
     "torchvision": {},
+    "series": {
+        "stem": {"width": 4},
+        "stages": [
+            {**STAGE, "widths": [4, 4]},
+            {**STAGE, "widths": [8], "halve": "after", "compress": 0.5},
+            {**STAGE, "widths": [8], "halve": "first"},
+        ],
+    },
+    "wide_resnet": {"depth": 10, "widening": 1},
 }
 # Of parts that are made for large networks.
 NARROW = {
     "head=fully_connected": {"hidden": [8, 8]},
+    "head=gap_widened": {"width": 16},
+    "head=gap_widened_dropout": {"width": 16},
+    "conv=grouped32": {"groups": 2},
     "aux=heads": {"hidden": 8},
     "aux=googlenet": {"width": 8, "hidden": 8},
 }
@@ -110,8 +123,9 @@ def refusals(given):
 def sized(chosen):
     """Return the settings that make a case small, by axis."""
     size = dict(SIZES[chosen["model"]])
-    if chosen["block"] == "bottleneck" and "depth" in size:
-        size["depth"] = 11  # 9n + 2
+    block = signature(written("block", chosen["block"])["_target_"])
+    if block.attributes.get("convolutions") == 3 and "depth" in size:
+        size["depth"] += 3  # 9n + 2 or 9n + 4
     narrow = {axis: NARROW.get(f"{axis}={choice}", {}) for axis, choice in chosen.items()}
     return {**{axis: small for axis, small in narrow.items() if small}, "model": size}
 
@@ -121,11 +135,16 @@ def pairs(given):
     return {frozenset(two) for two in itertools.combinations(given.items(), 2)}
 
 
-def indivisible(given):
-    """Return whether two groups can't divide channels, as the images' three are among them."""
+def refused_when_built(given):
+    """Return whether a case is one that only the network's widths show to have no meaning."""
     chosen = completed(given)
     stemless = chosen["model"] in ("vgg", "vgg16", "all_cnn", "nin")
-    return stemless and chosen["skip"] == "dense" and chosen["conv"] == "grouped"
+    grouped = chosen["conv"] in ("grouped", "grouped32")
+    # Two groups do not divide channels that the images' own are among.
+    indivisible = stemless and chosen["skip"] == "dense" and grouped
+    # In the small networks but one, no block need keep its input's shape.
+    skipless = chosen["skip"] == "same_shape" and chosen["model"] != "series"
+    return indivisible or (skipless and chosen["residual"] != "none")
 
 
 def together(wanted):
@@ -137,7 +156,7 @@ def together(wanted):
             if axis in given:
                 continue
             choices = [{**given, axis: choice} for choice in CHOICES[axis]]
-            allowed = [x[axis] for x in choices if not refusals(x) and not indivisible(x)]
+            allowed = [x[axis] for x in choices if not refusals(x) and not refused_when_built(x)]
             if allowed:
                 new = {c: len(pairs({**given, axis: c}) & left.keys()) for c in allowed}
                 given[axis] = max(allowed, key=lambda c: new[c])
@@ -181,7 +200,7 @@ def configured(given, models):
     config = models[chosen["model"]].copy()
     for axis, choice in given.items():
         if axis != "model":
-            config[axis] = FILES[axis][choice]
+            config[axis] = written(axis, choice)
     return OmegaConf.merge(config, sized(chosen))
 
 

@@ -12,22 +12,24 @@ from typing import NoReturn
 from cnn_anatomy.core.errors import ConfigError
 
 
-def blocks_per_stage(depth: int, convolutions: int = 2) -> int:
+def blocks_per_stage(depth: int, convolutions: int = 2, outside: int = 2) -> int:
     """Return n, the blocks in each of a CIFAR ResNet's three stages (He et al. 2015, section 4.2).
 
-    Its depth is 3 · `convolutions` · n + 2 with so many convolutions in a block: 6n + 2 for 2 of
-    them, 9n + 2 for the 3 of a bottleneck.
+    Its depth is 3 · `convolutions` · n + `outside` with so many convolutions in a block: 6n + 2 for
+    2 of them, 9n + 2 for the 3 of a bottleneck. `outside` counts the layers that are in no block,
+    or are projections.
 
     Raises:
         ConfigError: if the depth is not of that form.
     """
     step = 3 * convolutions
-    blocks, rest = divmod(depth - 2, step)
+    blocks, rest = divmod(depth - outside, step)
     if rest or blocks < 1:
-        near = max(round((depth - 2) / step), 1)
+        near = max(round((depth - outside) / step), 1)
+        first, second, third = (n * step + outside for n in (1, 2, 3))
         raise ConfigError(
-            f"model.depth={depth} is not {step}n + 2: the nearest that is one is "
-            f"{near * step + 2} (of {step + 2}, {2 * step + 2}, {3 * step + 2}, …)"
+            f"model.depth={depth} is not {step}n + {outside}: the nearest that is one is "
+            f"{near * step + outside} (of {first}, {second}, {third}, …)"
         )
     return blocks
 

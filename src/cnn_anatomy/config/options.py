@@ -14,6 +14,8 @@ from cnn_anatomy.config.search_path import config_folders, option_files
 from cnn_anatomy.core.errors import ConfigError, did_you_mean
 from cnn_anatomy.core.paths import CONF
 
+PRESETS = "network"  # the group of published networks
+
 
 def check_option_names(overrides: Sequence[str]) -> None:
     """Check before Hydra reads any file that an override of a group names one of its options.
@@ -42,10 +44,14 @@ def option_names(group: str) -> list[str]:
 
 @cache
 def top_level() -> tuple[tuple[str, ...], dict[str, Any]]:
-    """Return the groups in train.yaml's defaults list, and the other keys of that file."""
+    """Return the groups in train.yaml's defaults list, and the other keys of that file.
+
+    Options of PRESETS set the keys of other groups and have none themselves, so it is left out.
+    """
     content = yaml.safe_load((CONF / "train.yaml").read_text(encoding="utf-8"))
     lines = [line for line in content["defaults"] if isinstance(line, dict)]
     groups = tuple(g for line in lines for g in line if not g.startswith("override "))
+    groups = tuple(group for group in groups if group != PRESETS)
     return groups, {k: v for k, v in content.items() if k not in ("defaults", "hydra")}
 
 

@@ -10,6 +10,7 @@ convolutions in a block, shortcut excluded.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from torch import Tensor, nn
 
@@ -32,7 +33,9 @@ class Block(nn.Module):
 
     convolutions = 2
 
-    def __init__(self, residual: nn.Module, skip: nn.Module, after: nn.Module, width: int) -> None:
+    def __init__(
+        self, residual: nn.Sequential, skip: nn.Module, after: nn.Module, width: int
+    ) -> None:
         super().__init__()
         self.residual = residual
         self.refinements = nn.Sequential()  # see the module `refinement`
@@ -169,7 +172,7 @@ class ActivationBeforeAddition(Block):
         activation: Factory,
     ) -> None:
         width, kernel = sized(width)
-        shared = {"norm": norm, "activation": activation}
+        shared: dict[str, Any] = {"norm": norm, "activation": activation}
         residual = nn.Sequential(
             ConvNormAct(channels, width, kernel, pooling=pooling, **shared),
             ConvNormAct(width, width, kernel, **shared),
@@ -211,12 +214,15 @@ class ActivationFirst(Block):
         return activation()
 
 
-class PreActivation(Block):
-    """Normalisation and activation before each convolution (He et al. 2016, figure 4e).
+class InvertedBottleneck(Block):
+    """1×1 to `expansion` times the input's channels, depthwise, 1×1 (Sandler et al. 2018, table 1).
 
-    Both also follow a network's last block (their section 4.1). The first block here normalises the
-    stem's output again; in the paper it shares the stem's normalisation with the shortcut.
+    Nothing follows the last norm. With an expansion of 1 the first convolution is left out, unless
+    `always` is true.
     """
+
+    convolutions = 3
+    depthwise = True  # no convolution is left that is larger than 1×1 and full
 
     def __init__(
         self,
@@ -227,22 +233,19 @@ class PreActivation(Block):
         skip: Factory,
         norm: Factory,
         activation: Factory,
+        expansion: Size = 6,
+        always: bool = False,
     ) -> None:
         width, kernel = sized(width)
-        pool, normal = pooling(width), norm(width)
+        hidden = channels * expansion
+        shared: dict[str, Any] = {"norm": norm, "activation": activation}
+        expands = always or expansion > 1
+        normal = norm(width)
         residual = nn.Sequential(
-            norm(channels),
-            activation(),
-            convolution(channels, width, kernel, normal, conv_stride(pool)),
+            *([ConvNormAct(channels, hidden, 1, **shared)] if expands else []),
+            ConvNormAct(hidden, hidden, kernel, groups=hidden, pooling=pooling, **shared),
+            convolution(hidden, width, 1, normal),
             normal,
-            activation(),
-            pool,
-            convolution(width, width, kernel, normal),
         )
         joined = skip(channels, width, pooling=pooling, norm=norm)
         super().__init__(residual, joined, nn.Identity(), width)
-
-    @staticmethod
-    def closing(channels: int, *, norm: Factory, activation: Factory) -> nn.Module | None:
-        """Return norm and activation after the last addition."""
-        return nn.Sequential(norm(channels), activation())

@@ -15,7 +15,7 @@ from cnn_anatomy.networks.inception import Modules
 from cnn_anatomy.networks.layers import Factory, made
 from cnn_anatomy.networks.network import Network, compose
 from cnn_anatomy.networks.stages import Stage
-from cnn_anatomy.networks.stems import Bare, Convolution
+from cnn_anatomy.networks.stems import Bare, BareConvolution, Convolution
 
 StageList = Annotated[Sequence[Stage], MinLen(1)]
 
@@ -90,6 +90,20 @@ def resnet(
     return compose(stages, stem=partial(Convolution, width=width), block=block, **parts)
 
 
+def wide_resnet(
+    *, depth: Size, widening: Size, block: Factory, inception: Modules, **parts: Any
+) -> Network:
+    """Build a wide residual network (Zagoruyko & Komodakis 2016): the stem 16 channels wide.
+
+    Its depth is 6n + 4, as it counts the stem and three projections.
+    """
+    constraints.refuse_modules(inception.depth)
+    convolutions = getattr(made(block), "convolutions", 2)
+    blocks = constraints.blocks_per_stage(depth, convolutions, outside=4)
+    stages = doubling([blocks] * 3, 16 * widening)
+    return compose(stages, stem=partial(BareConvolution, width=16), block=block, **parts)
+
+
 def imagenet_resnet(
     *,
     blocks: Sizes,
@@ -125,7 +139,14 @@ def vgg(
 def series(
     *, stages: StageList, stem: Factory, block: Factory, inception: Modules, **parts: Any
 ) -> Network:
-    """Build a network with the stages listed."""
+    """Build a network with the stages listed: of blocks, or with block=none of Inception modules.
+
+    Raises:
+        ConfigError: if `inception.depth` is not the number of modules listed.
+    """
+    if made(block) is no_block and inception.depth:
+        _require_listed(inception, stages)
+        return compose(stages, stem=stem, block=inception.block, **parts)
     constraints.refuse_modules(inception.depth)
     return compose(stages, stem=stem, block=block, **parts)
 
@@ -178,10 +199,13 @@ def googlenet(
             modules listed.
     """
     _only_modules(block)
-    modules = sum(len(stage.widths) for stage in stages)
-    constraints.require_listed(inception.depth, modules)
+    _require_listed(inception, stages)
     stages = [*stages[:-1], replace(stages[-1], pooling=last_pooling)]
     return compose(stages, stem=stem, block=inception.block, **parts)
+
+
+def _require_listed(inception: Modules, stages: Sequence[Stage]) -> None:
+    constraints.require_listed(inception.depth, sum(len(stage.widths) for stage in stages))
 
 
 def _only_modules(block: Factory) -> None:

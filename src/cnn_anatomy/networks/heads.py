@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from cnn_anatomy.core.ranges import Count, Share, Size
+from cnn_anatomy.networks.layers import ConvNormAct, Factory
 
 
 class GlobalAverage(nn.Module):
@@ -35,6 +36,32 @@ class GlobalAverage(nn.Module):
         et al. 2016, equation 2).
         """
         return torch.einsum("nchw,nc->nhw", x, self.classifier.weight[classes].to(x.dtype))
+
+
+class WidenedAverage(GlobalAverage):
+    """1×1 convolution to `width` channels, norm and activation first (Sandler et al. 2018)."""
+
+    def __init__(
+        self,
+        channels: int,
+        size: tuple[int, int],
+        classes: int,
+        *,
+        norm: Factory,
+        activation: Factory,
+        width: Size = 1280,
+        dropout: Share = 0.0,
+    ) -> None:
+        super().__init__(width, size, classes, dropout)
+        self.widen = ConvNormAct(channels, width, 1, norm=norm, activation=activation)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (N, C, H, W) to (N, classes)."""
+        return super().forward(self.widen(x))
+
+    def class_activation(self, x: Tensor, classes: Tensor) -> Tensor:
+        """Return the class-activation maps (N, H, W) of x (N, C, H, W) for `classes` (N,)."""
+        return super().class_activation(self.widen(x), classes)
 
 
 class GlobalMax(GlobalAverage):

@@ -32,10 +32,12 @@ def has_bias(norm: nn.Module) -> bool:
 
 
 def convolution(
-    channels: int, width: int, kernel: int, norm: nn.Module, stride: int = 1
+    channels: int, width: int, kernel: int, norm: nn.Module, stride: int = 1, groups: int = 1
 ) -> nn.Conv2d:
     """Return a same-padded convolution, with a bias only if the `norm` after it asks for one."""
-    return nn.Conv2d(channels, width, kernel, stride, kernel // 2, bias=has_bias(norm))
+    return nn.Conv2d(
+        channels, width, kernel, stride, kernel // 2, groups=groups, bias=has_bias(norm)
+    )
 
 
 class ConvNormAct(nn.Sequential):
@@ -50,18 +52,29 @@ class ConvNormAct(nn.Sequential):
         norm: Factory,
         activation: Factory,
         pooling: Factory | None = None,
+        groups: int = 1,
     ) -> None:
         pool = pooling(width) if pooling is not None else None
         normal = norm(width)
         stride = conv_stride(pool) if pool is not None else 1
         parts: OrderedDict[str, nn.Module] = OrderedDict(
-            conv=convolution(channels, width, kernel, normal, stride),
+            conv=convolution(channels, width, kernel, normal, stride, groups),
             norm=normal,
             act=activation(),
         )
         if pool is not None:
             parts["pool"] = pool
         super().__init__(parts)
+        self.out_channels = width
+
+
+class Compression(nn.Sequential):
+    """Norm, activation and a 1×1 convolution to `width` channels (Huang et al. 2017, section 3)."""
+
+    def __init__(self, channels: int, width: int, *, norm: Factory, activation: Factory) -> None:
+        normal = norm(channels)
+        conv = nn.Conv2d(channels, width, 1, bias=has_bias(normal))
+        super().__init__(OrderedDict(norm=normal, act=activation(), conv=conv))
         self.out_channels = width
 
 

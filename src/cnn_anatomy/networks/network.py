@@ -100,6 +100,7 @@ def compose(
     channels: int,
     size: tuple[int, int],
     classes: int,
+    close: bool = True,
 ) -> Network:
     """Build a network from parts.
 
@@ -120,6 +121,7 @@ def compose(
         channels: of the images.
         size: (H, W) of the images in pixels.
         classes: number of logits.
+        close: whether the layers follow that close a network of pre-activation blocks.
 
     Raises:
         ConfigError: if images are too small for the poolings, an auxiliary head has no stage, or
@@ -128,7 +130,13 @@ def compose(
     shared = {"norm": norm, "activation": activation}
     entrance = stem(channels, pooling=pooling, **shared)
     built, width = build_stages(
-        stages, entrance.out_channels, block=block, pooling=pooling, skip=skip, **shared
+        stages,
+        entrance.out_channels,
+        close=close,
+        block=block,
+        pooling=pooling,
+        skip=skip,
+        **shared,
     )
     refine(entrance, built, conv=conv, attention=attention, residual=residual, **shared)
     shapes = map_shapes(entrance, built, torch.zeros(1, channels, *size))

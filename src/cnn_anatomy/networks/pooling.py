@@ -49,6 +49,11 @@ class Unpooled(Pooling):
     """No pooling: the resolution stays the same."""
 
 
+def halves(pooling: nn.Module) -> bool:
+    """Return whether the resolution halves: whether `pooling` is any but `Unpooled`."""
+    return not isinstance(pooling, Unpooled)
+
+
 class Strided(Pooling):
     """No pooling: the convolution before it has stride 2 (He et al. 2015)."""
 

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from cnn_anatomy.core.ranges import Fraction, Share
 from cnn_anatomy.networks.layers import Factory, has_bias
-from cnn_anatomy.networks.pooling import conv_stride
+from cnn_anatomy.networks.pooling import conv_stride, halves
 
 
 class Skip(nn.Module):
@@ -69,7 +69,8 @@ class Identity(Skip):
 class Projection(Skip):
     """x + F(x), with a 1×1 convolution where the shape changes (He et al. 2015, option B).
 
-    With `always`, every shortcut has one (option C; He et al. 2016, figure 2e).
+    With `always`, every shortcut has one (option C; He et al. 2016, figure 2e). With `bare`, no
+    norm follows it (Zagoruyko & Komodakis 2016), and it has a bias if `biased`.
 
     The input is subsampled before a convolution of stride 1, which equals a strided convolution. On
     processors with AVX2 but not AVX-512, PyTorch 2.15 writes out of bounds in the backward pass of
@@ -77,20 +78,59 @@ class Projection(Skip):
     """
 
     def __init__(
-        self, channels: int, width: int, *, pooling: Factory, norm: Factory, always: bool = False
+        self,
+        channels: int,
+        width: int,
+        *,
+        pooling: Factory,
+        norm: Factory,
+        always: bool = False,
+        bare: bool = False,
+        biased: bool = False,
     ) -> None:
         super().__init__(channels, width, pooling=pooling, norm=norm)
-        normal = norm(width)
-        changes = always or channels != width or conv_stride(self.pool) > 1
-        self.project = (
-            nn.Sequential(nn.Conv2d(channels, width, 1, bias=has_bias(normal)), normal)
-            if changes
-            else nn.Identity()
-        )
+        self.project: nn.Module = nn.Identity()
+        if always or channels != width or conv_stride(self.pool) > 1:
+            normal = nn.Identity() if bare else norm(width)
+            conv = nn.Conv2d(channels, width, 1, bias=biased or has_bias(normal))
+            self.project = nn.Sequential(conv, normal)
 
     def forward(self, x: Tensor, fx: Tensor) -> Tensor:
         """Return the sum of shape (N, width, H, W)."""
         return self.project(self.pooled(x)) + fx
+
+
+def same_resolution(
+    channels: int, width: int, *, pooling: Factory, norm: Factory, project: bool = True
+) -> Skip | Plain:
+    """Return no skip where the resolution halves, else a projection (Sandler et al. 2018).
+
+    Without `project`, there is no skip either where the number of channels changes.
+    """
+    joins = not halves(pooling(channels)) and (project or channels == width)
+    return (Projection if joins else Plain)(channels, width, pooling=pooling, norm=norm)
+
+
+class NormFirst(Skip):
+    """x + F(x), with norm, activation and a 1×1 convolution where the shape changes.
+
+    The shortcut of a pre-activation block that normalises by itself.
+    """
+
+    def __init__(
+        self, channels: int, width: int, *, pooling: Factory, norm: Factory, activation: Factory
+    ) -> None:
+        super().__init__(channels, width, pooling=pooling, norm=norm)
+        self.before: nn.Module = nn.Identity()
+        self.project: nn.Module = nn.Identity()
+        if channels != width or conv_stride(self.pool) > 1:
+            normal = norm(channels)
+            self.before = nn.Sequential(normal, activation())
+            self.project = nn.Conv2d(channels, width, 1, bias=has_bias(normal))
+
+    def forward(self, x: Tensor, fx: Tensor) -> Tensor:
+        """Return the sum of shape (N, width, H, W)."""
+        return self.project(self.pooled(self.before(x))) + fx
 
 
 class Scaled(Skip):

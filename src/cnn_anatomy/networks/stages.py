@@ -9,8 +9,8 @@ from typing import Annotated, Literal
 from annotated_types import MinLen
 from torch import nn
 
-from cnn_anatomy.core.ranges import Share, Size
-from cnn_anatomy.networks.layers import Factory, Transition
+from cnn_anatomy.core.ranges import ProperFraction, Share, Size
+from cnn_anatomy.networks.layers import Compression, Factory, Transition
 from cnn_anatomy.networks.pooling import Unpooled
 
 
@@ -23,21 +23,30 @@ class Stage:
         halve: "never", "before" or "after" the blocks, or in the "first" or the "last" block.
         dropout: probability of dropout after the stage.
         pooling: replaces the network's pooling in this stage.
+        block: replaces the network's block in this stage.
+        compress: share of its channels that the stage ends with, by a 1×1 convolution before it
+            halves: a DenseNet's transition.
     """
 
     widths: Annotated[Sequence[Size | Sequence[Size]], MinLen(1)]
     halve: Literal["never", "before", "first", "last", "after"] = "never"
     dropout: Share = 0.0
     pooling: Factory | None = None
+    block: Factory | None = None
+    compress: ProperFraction | None = None
 
 
 def build_stages(
-    stages: Sequence[Stage], channels: int, **parts: Factory
+    stages: Sequence[Stage], channels: int, *, close: bool, **parts: Factory
 ) -> tuple[list[nn.Sequential], int]:
-    """Return the stages for `channels` input channels, and the output channels of the last."""
+    """Return the stages for `channels` input channels, and the output channels of the last.
+
+    With `close`, the last block's closing layers follow it.
+    """
     built = []
     for k, stage in enumerate(stages, 1):
-        modules, channels = _modules(stage, channels, k == len(stages), **parts)
+        closes = close and k == len(stages)
+        modules, channels = _modules(stage, channels, closes, **parts)
         built.append(nn.Sequential(*modules))
     return built, channels
 
@@ -45,7 +54,7 @@ def build_stages(
 def _modules(
     stage: Stage,
     channels: int,
-    is_last: bool,
+    closes: bool,
     *,
     block: Factory,
     pooling: Factory,
@@ -60,11 +69,16 @@ def _modules(
     halving_block = {"first": 0, "last": len(stage.widths) - 1}.get(stage.halve)
     for i, width in enumerate(stage.widths):
         block_pool = pool if i == halving_block else Unpooled
-        modules.append(block(channels, width, pooling=block_pool, skip=skip, **shared))
+        modules.append(
+            (stage.block or block)(channels, width, pooling=block_pool, skip=skip, **shared)
+        )
         channels = modules[-1].out_channels  # type: ignore[assignment]
-    if is_last and stage.widths:
+    if closes and stage.widths:
         closing = modules[-1].closing(channels, **shared)  # type: ignore[operator]
         modules += [closing] if closing is not None else []
+    if stage.compress:
+        modules.append(Compression(channels, int(channels * stage.compress), **shared))
+        channels = modules[-1].out_channels  # type: ignore[assignment]
     if stage.halve == "after":
         modules.append(Transition(channels, pooling=pool, **shared))
     if stage.dropout:

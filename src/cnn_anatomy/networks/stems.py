@@ -8,14 +8,16 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from functools import partial
-from typing import Annotated
+from typing import Annotated, Any
 
 import torch
 from annotated_types import Ge, Le
 from torch import Tensor, nn
 
+from cnn_anatomy.config.constraints import require_odd
 from cnn_anatomy.core.errors import ConfigError
 from cnn_anatomy.core.ranges import Count, Share, Size
+from cnn_anatomy.networks.inception import Kernel
 from cnn_anatomy.networks.layers import ConvNormAct, Factory, Transition
 from cnn_anatomy.networks.pooling import BlurMax, Max, Strided
 
@@ -47,12 +49,43 @@ class InputDropout(nn.Dropout):
 
 
 class Convolution(ConvNormAct):
-    """One 3×3 convolution (He et al. 2015, section 4.2)."""
+    """One convolution, 3×3 (He et al. 2015, section 4.2) or of another `kernel`.
+
+    With `halve`, it or the pooling after it halves the resolution.
+    """
 
     def __init__(
-        self, channels: int, *, width: Size, pooling: Factory, norm: Factory, activation: Factory
+        self,
+        channels: int,
+        *,
+        width: Size,
+        pooling: Factory,
+        norm: Factory,
+        activation: Factory,
+        kernel: Kernel = 3,
+        halve: bool = False,
     ) -> None:
-        super().__init__(channels, width, 3, norm=norm, activation=activation)
+        require_odd("model.stem.kernel", kernel)
+        pool = pooling if halve else None
+        super().__init__(channels, width, kernel, norm=norm, activation=activation, pooling=pool)
+
+
+class BareConvolution(nn.Conv2d):
+    """One convolution without norm and activation, for blocks that begin with them."""
+
+    def __init__(
+        self,
+        channels: int,
+        *,
+        width: Size,
+        pooling: Factory,
+        norm: Factory,
+        activation: Factory,
+        kernel: Kernel = 3,
+        biased: bool = False,
+    ) -> None:
+        require_odd("model.stem.kernel", kernel)
+        super().__init__(channels, width, kernel, padding=kernel // 2, bias=biased)
 
 
 class Residual(nn.Sequential):
@@ -97,7 +130,7 @@ class GoogLeNet(nn.Sequential):
         response_norm: Count = 5,
         rescale: bool = False,
     ) -> None:
-        shared = {"norm": norm, "activation": activation}
+        shared: dict[str, Any] = {"norm": norm, "activation": activation}
         parts: OrderedDict[str, nn.Module] = OrderedDict()
         if rescale:
             parts["rescale"] = Rescale(channels)

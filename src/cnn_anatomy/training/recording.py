@@ -11,7 +11,7 @@ from typing import Any
 from filelock import FileLock
 from omegaconf import OmegaConf
 
-from cnn_anatomy.config.options import written
+from cnn_anatomy.config.options import PRESETS, written
 from cnn_anatomy.config.saved_network import CONFIG
 from cnn_anatomy.core.errors import ConfigError
 from cnn_anatomy.core.uris import without_secrets_inside
@@ -93,6 +93,7 @@ def run_params(spec: RunSpec) -> dict[str, Any]:
     source = spec.config.data.source
     if named := source.get("target") or source.get("name"):  # of a data set that is no option
         params["data.source"] = named
+    params[PRESETS] = spec.choices.get(PRESETS, "none")
     chosen = {"compile": spec.config.compile, "seed": spec.config.seed}
     return {**params, **chosen, "variant": spec.config.variant}
 
