@@ -1,4 +1,4 @@
-"""The command: python -m cnn_anatomy.train [--multirun] [OVERRIDES].
+"""The command: python -m cnn_anatomy.train [--multirun] [OVERRIDES], or new KIND NAME.
 
 Torch and MLflow take seconds to import, so nothing of them is imported before a run begins.
 """
@@ -40,6 +40,7 @@ from cnn_anatomy.core.streams import keep_streams, prepare_streams
 from cnn_anatomy.core.tracebacks import print_traceback
 from cnn_anatomy.distributed.launch import launch_ranks
 from cnn_anatomy.distributed.process_group import rank, world_size
+from cnn_anatomy.studies.starting import start
 from cnn_anatomy.tracking.store_check import check_store
 from cnn_anatomy.training.run_spec import RunSpec
 
@@ -86,6 +87,9 @@ def main() -> None:
         print(error, file=sys.stderr)
         raise SystemExit(2) from None
     try:
+        if sys.argv[1:2] == ["new"]:
+            start(sys.argv[2:])
+            return
         check_command_line(sys.argv[1:])
         check_outputs()
         os.environ[OUTPUTS_VARIABLE] = str(OUTPUTS)  # in which Hydra makes folders, too
