@@ -1,11 +1,14 @@
 """What Hydra's grammar trips over is named with quotes that work; settings wait for variants."""
 
 import shlex
+import subprocess
 
 import pytest
+from helpers import environment
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hypothesis import given
 from hypothesis import strategies as st
+from processes import TRAIN
 
 from cnn_anatomy.config.words import check_words, deferred, override_words, undeferred
 from cnn_anatomy.core.errors import ConfigError
@@ -85,3 +88,14 @@ def test_nothing_else_waits(word):
 
 def test_a_single_run_has_no_variants():
     assert deferred(WORDS) == WORDS
+
+
+def test_a_pattern_stands_for_the_options_that_it_fits(tmp_path):
+    call = [*TRAIN, "-m", "pooling=glob(blur_*)", "hydra.sweeper.plan=true"]
+    process = subprocess.run(
+        call, cwd=tmp_path, env=environment(tmp_path), capture_output=True, text=True, check=False
+    )
+    assert process.returncode == 0, process.stderr
+    for pooling in ("blur_max", "blur_strided"):
+        assert f"pooling={pooling} " in process.stdout
+    assert process.stdout.endswith("2 runs: 2 missing\n")

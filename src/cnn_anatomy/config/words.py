@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
+from hydra.core.config_loader import ConfigLoader
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import ChoiceSweep, Override, Quote, QuotedString
 from hydra.errors import HydraException
@@ -47,9 +48,14 @@ def deferred(arguments: Sequence[str]) -> list[str]:
     return [_deferred(word) if word in overrides else word for word in arguments]
 
 
-def undeferred(words: Iterable[str]) -> list[Override]:
-    """Return parsed overrides, in which a setting swept over a single value is that value."""
-    overrides = [_parsed(word) for word in words]
+def undeferred(words: Iterable[str], loader: ConfigLoader | None = None) -> list[Override]:
+    """Return parsed overrides, in which a setting swept over a single value is that value.
+
+    Args:
+        words: the overrides.
+        loader: finds the options that a pattern, as in `pooling=glob(blur_*)`, stands for.
+    """
+    overrides = [_parsed(word, loader) for word in words]
     return [
         _parsed(_around(o, str(o.input_line).partition("choice(")[2][:-1]))
         if _is_deferred(o)
@@ -134,8 +140,9 @@ def _around(override: Override, value: str) -> str:
     return f"{str(override.input_line).partition('=')[0]}={value}"
 
 
-def _parsed(word: str) -> Override:
-    return OverridesParser.create().parse_override(word)
+def _parsed(word: str, loader: ConfigLoader | None = None) -> Override:
+    (override,) = OverridesParser.create(loader).parse_overrides([word])
+    return override
 
 
 def _refusal(word: str) -> str:

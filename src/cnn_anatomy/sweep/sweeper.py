@@ -81,7 +81,9 @@ class StudySweeper(Sweeper):
             ConfigError: if the sweep makes no sense, before anything is trained.
             SystemExit: with status 1, if a run failed.
         """
-        request = parse_sweep(undeferred(arguments), self.seeds, self.budget)
+        request = parse_sweep(
+            undeferred(arguments, self.context.config_loader), self.seeds, self.budget
+        )
         if self.until is not None:
             check_until(request, self.until, self.max_seeds)
         files = [study.file for study in request.studies if study.file is not None]
