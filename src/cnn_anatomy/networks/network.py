@@ -124,8 +124,7 @@ def compose(
         close: whether the layers follow that close a network of pre-activation blocks.
 
     Raises:
-        ConfigError: if images are too small for the poolings, an auxiliary head has no stage, or
-            `conv` or `residual` has nothing to change (see `refine`).
+        ConfigError: if images are too small, or a head, `conv` or `residual` has no place.
     """
     shared = {"norm": norm, "activation": activation}
     entrance = stem(channels, pooling=pooling, **shared)
@@ -140,12 +139,8 @@ def compose(
     )
     refine(entrance, built, conv=conv, attention=attention, residual=residual, **shared)
     shapes = map_shapes(entrance, built, torch.zeros(1, channels, *size))
-    network = Network(
-        entrance,
-        built,
-        head(width, shapes[-1][1:], classes),
-        auxiliary.build(shapes, classes, **shared),
-    )
+    heads = auxiliary.build(shapes, classes, **shared)
+    network = Network(entrance, built, head(width, shapes[-1][1:], classes), heads)
     initialise(network, init)
     return network
 
