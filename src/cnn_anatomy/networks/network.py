@@ -141,17 +141,17 @@ def compose(
     shapes = map_shapes(entrance, built, torch.zeros(1, channels, *size))
     heads = auxiliary.build(shapes, classes, **shared)
     network = Network(entrance, built, head(width, shapes[-1][1:], classes), heads)
-    initialise(network, init)
-    return network
+    return initialise(network, init)
 
 
-def initialise(network: nn.Module, init: Factory) -> None:
-    """Call `init` with each module, then let the modules reset what they set themselves."""
+def initialise(network: Network, init: Factory) -> Network:
+    """Call `init` with each module, then let modules reset what they set themselves."""
     for module in network.modules():
         init(module)
     for module in network.modules():
         if isinstance(module, GatedSkip):
             module.reset()
+    return network
 
 
 def map_shapes(
