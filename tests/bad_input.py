@@ -250,6 +250,10 @@ SECTIONS = {
         Case("transfer=classes transfer.layers=-1"),
         Case("transfer=classes transfer.layers=40", late=True),
         Case("model=torchvision model.name=resnet5O"),
+        Case("model=own"),
+        Case("model=own model.target=mynets.Net"),
+        Case("model=own model.target=torch.nn.Conv2d model.args.kernel_siez=3"),
+        Case("model=own model.target=torch.nn.Conv2d pooling=max"),
     ],
     "Stores": [
         Case("tracking.uri=runs.db"),

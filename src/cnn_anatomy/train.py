@@ -1,4 +1,6 @@
-"""The command: python -m cnn_anatomy.train [--multirun] [OVERRIDES], or new KIND NAME.
+"""The command: python -m cnn_anatomy.train [--multirun] [OVERRIDES].
+
+Or evaluate CHECKPOINT [OVERRIDES], or new KIND NAME.
 
 Torch and MLflow take seconds to import, so nothing of them is imported before a run begins.
 """
@@ -25,6 +27,7 @@ from cnn_anatomy.config.words import (
     adding,
     check_words,
     deferred,
+    evaluation_words,
     option_values,
     options_first,
     override_words,
@@ -93,6 +96,7 @@ def main() -> None:
         check_command_line(sys.argv[1:])
         check_outputs()
         os.environ[OUTPUTS_VARIABLE] = str(OUTPUTS)  # in which Hydra makes folders, too
+        sys.argv[1:] = evaluation_words(sys.argv[1:])
         words = list(override_words(sys.argv[1:]))
         check_words(words)
         add_config_folders(option_values(sys.argv[1:], "--config-dir", "-cd"), words)

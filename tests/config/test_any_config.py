@@ -38,6 +38,7 @@ SIZES = {
     "torchvision": [],
     "series": ["model.stem.width=4", f"model.stages=[{{{STAGE}, widths: [4, 8], halve: first}}]"],
     "wide_resnet": ["model.widening=1"],
+    "own": ["model.target=own_networks.Deep"],
 }
 DEPTHS = {"resnet": 8, "plain": 8, "wide_resnet": 10}  # three more with three convolutions a block
 NUMBERS = {
@@ -99,6 +100,7 @@ TRAINER = {
     "min_steps": st.just(1),
 }
 CHOICES = {a: sorted(p.stem for p in (CONF / a).glob("*.yaml")) for a in AXES}
+CHOICES["model"].remove("timm")  # which may not be installed
 
 
 @st.composite

@@ -30,6 +30,7 @@ AXES = (
 )
 FILES = {a: {p.stem: OmegaConf.load(p) for p in sorted((CONF / a).glob("*.yaml"))} for a in AXES}
 CHOICES = {a: list(files) for a, files in FILES.items()}
+CHOICES["model"].remove("timm")  # which may not be installed; tests/networks/test_timm.py has it
 PAIRS = [
     frozenset({(a, x), (b, y)})
     for a, b in itertools.combinations(AXES, 2)
@@ -70,6 +71,7 @@ SIZES: dict[str, dict[str, Any]] = {
         ],
     },
     "wide_resnet": {"depth": 10, "widening": 1},
+    "own": {"target": "own_networks.Deep"},
 }
 # Of parts that are made for large networks.
 NARROW = {
@@ -116,6 +118,10 @@ def refusals(given):
         group: {**written(group, option), **sizes.get(group, {})}
         for group, option in chosen.items()
         if not group.startswith("override ")  # Hydra's own
+    }
+    settings["model"] = {
+        key: settings[value[2:-1]] if str(value).startswith("${") else value  # a part: ${pooling}
+        for key, value in settings["model"].items()
     }
     return list(broken_rules(settings))
 
@@ -226,14 +232,15 @@ def test_trained(given, models, digits, larger):
     images, labels = data.load().train.images[:4].float() / 255, torch.arange(4)
     output = classifier.train().network(images)
     assert output.logits.shape == (4, 10)
-    assert [a.shape for a in output.auxiliary] == [(4, 10)] * len(config.aux.get("stages", ()))
+    heads = len(config.aux.get("stages", ())) or given.get("aux") == "own"
+    assert [a.shape for a in output.auxiliary] == [(4, 10)] * heads
     losses = [F.cross_entropy(o, labels) for o in (output.logits, *output.auxiliary)]
     torch.stack(losses).sum().backward()
     for name, parameter in classifier.network.named_parameters():
-        if parameter.requires_grad:
+        if parameter.requires_grad and not ("side" in name and given.get("aux") != "own"):
             assert parameter.grad is not None, name
             assert parameter.grad.isfinite().all(), name
-        else:
+        else:  # frozen, or of an auxiliary head that is left out
             assert parameter.grad is None, name
     with torch.no_grad():
         assert classifier.eval()(images).shape == (4, 10)

@@ -12,10 +12,11 @@ from omegaconf import OmegaConf
 from torch import nn
 
 from cnn_anatomy.config.constraints import BACKBONES_WITH_HEADS
+from cnn_anatomy.config.reach import refuse_unreached
 from cnn_anatomy.core.errors import ConfigError
 from cnn_anatomy.networks.backbones import BACKBONES, BackboneName
 from cnn_anatomy.networks.freezing import FeatureExtraction, Layers
-from cnn_anatomy.networks.network import weight_layers
+from cnn_anatomy.networks.interface import weight_layers
 from cnn_anatomy.training.build import build_classifier
 from cnn_anatomy.training.run_spec import RunSpec
 
@@ -108,7 +109,8 @@ def test_a_pretrained_network_for_grey_images_and_fewer_classes(tmp_path):
 
 
 def test_what_is_checked_early_names_every_backbone():
-    assert tuple(BACKBONES) == get_args(BackboneName)
+    assert sorted(BACKBONES) == sorted(get_args(BackboneName))
+    assert sorted(BACKBONES) == torchvision.models.list_models(module=torchvision.models)
     with_heads = tuple(name for name, kind in BACKBONES.items() if kind.sides)
     assert with_heads == BACKBONES_WITH_HEADS
 
@@ -124,7 +126,8 @@ def test_mistakes_are_sentences(tmp_path, monkeypatch):
     assert "resize=299" in refused("inception_v3")
     assert "resize=299" in refused("inception_v3", "aux=own", size=128)
     assert "brings no auxiliary heads" in refused("resnet18", "aux=own")
-    assert "pooling=Max has no meaning" in refused("resnet18", "pooling=max")
+    with pytest.raises(ConfigError, match="pooling=Max has no meaning for this model"):
+        refuse_unreached(OmegaConf.to_container(composed("model=torchvision", "pooling=max")))
     torch.save({"fc.weight": torch.zeros(1000, 3)}, tmp_path / "odd.pth")
     assert "conv1.weight is absent in the file" in refused(
         "resnet18", f"model.weights={tmp_path}/odd.pth"

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from lightning.pytorch.loggers import CSVLogger
 
-from cnn_anatomy.networks.network import weight_layers
+from cnn_anatomy.networks.interface import weight_layers
 from cnn_anatomy.probes.auxiliary import AuxiliaryGradientProbe
 from cnn_anatomy.probes.gradients import GradientProbe
 from cnn_anatomy.training.build import build_classifier, build_data

@@ -5,10 +5,12 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from torch.nn import Identity, ModuleDict
 
-from cnn_anatomy.networks.network import weight_layers
+from cnn_anatomy.networks import Composed
+from cnn_anatomy.networks.interface import weight_layers
 from cnn_anatomy.probes.cost import macs, parameter_count
-from cnn_anatomy.probes.gradients import decay, stage_of
+from cnn_anatomy.probes.gradients import decay
 from cnn_anatomy.probes.shift import ShiftProbe
 from cnn_anatomy.training.build import build_classifier
 from cnn_anatomy.training.run_spec import RunSpec
@@ -31,7 +33,7 @@ def test_decay_leaves_out_layers_without_a_gradient():
     [("stem.conv", 0), ("stages.0.1.first.conv", 1), ("stages.2.0", 3), ("head.classifier", -1)],
 )
 def test_stage_of_a_layer(name, stage):
-    assert stage_of(name) == stage
+    assert Composed(Identity(), [], Identity(), ModuleDict()).stage_of(name) == stage
 
 
 def test_translations_reach_every_offset_and_no_further():

@@ -5,7 +5,7 @@ The code calls these functions when it builds something, `rules` before anything
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from math import gcd
 from typing import NoReturn
 
@@ -107,41 +107,17 @@ def refuse_residual(name: str) -> NoReturn:
     )
 
 
-# torchvision's networks take none of our parts: every axis must be left at this class or function.
-BACKBONE_PARTS = {
-    "block": "no_block",
-    "pooling": "Unpooled",
-    "skip": "Plain",
-    "norm": "Batch",
-    "activation": "ReLU",
-    "conv": "full",
-    "attention": "NoAttention",
-    "residual": "Unscaled",
-    "head": "GlobalAverage",
-    "init": "default",
-}
 BACKBONES_WITH_HEADS = ("googlenet", "inception_v3")
 
 
-def refuse_backbone_modules(depth: int) -> None:
-    """Raise a ConfigError if a network of torchvision's is given Inception modules."""
-    if depth:
-        raise ConfigError(
-            f"inception.depth={depth} has no meaning for a network of torchvision's: leave "
-            "inception=none"
-        )
-
-
-def check_backbone_part(axis: str, name: str, settings: Mapping[str, object]) -> None:
-    """Raise a ConfigError if a network of torchvision's is given a part of ours.
-
-    `name` is the name of the part's class or function, `settings` holds its keywords.
-    """
-    if name != BACKBONE_PARTS[axis] or settings:
-        raise ConfigError(
-            f"{axis}={name} has no meaning for a network of torchvision's, which brings its own "
-            f"parts: leave {axis} as model=torchvision sets it"
-        )
+# Names under which a user's network gets what it is to know of the images: their channels, the
+# number of classes, their side in pixels (height and width if these differ), and (H, W).
+IMAGE_ARGUMENTS = {
+    "channels": ("in_channels", "in_chans", "num_channels", "channels"),
+    "classes": ("num_classes", "n_classes", "classes"),
+    "side": ("image_size", "img_size", "input_size"),
+    "size": ("size",),
+}
 
 
 def require_backbone_heads(name: str) -> None:

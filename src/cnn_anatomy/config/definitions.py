@@ -18,15 +18,18 @@ def locate(target: str) -> tuple[Path, Definition] | None:
         spec = find_spec(first)
     except (ImportError, ValueError):
         return None
-    if spec is None or spec.origin is None or not rest:
+    if spec is None or not rest:
         return None
-    file = Path(spec.origin)
+    folders = [Path(folder) for folder in spec.submodule_search_locations or ()]
+    file = Path(spec.origin) if spec.origin else None  # a package may have no __init__.py
     while len(rest) > 1:
-        below = _module(file.parent / rest.pop(0)) if file.name == "__init__.py" else None
-        if below is None:
+        places = [folder / rest[0] for folder in folders]
+        file = next(filter(None, map(_module, places)), None)
+        folders = [place for place in places if place.is_dir()]
+        if file is None and not folders:
             return None
-        file = below
-    return find_definition(file, rest[0])
+        rest.pop(0)
+    return find_definition(file, rest[0]) if file and file.suffix == ".py" else None
 
 
 def _module(path: Path) -> Path | None:

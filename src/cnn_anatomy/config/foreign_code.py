@@ -17,6 +17,8 @@ from cnn_anatomy.config.normal_form import imports, normalise, short_hash
 
 OURS = ("cnn_anatomy", "hydra_plugins")
 LOOKUPS = ("hydra.utils.get_class", "hydra.utils.get_method", "hydra.utils.get_object")
+# What classes and functions of ours call that is outside the package.
+WRAPPED = {"cnn_anatomy.networks.timm_networks.timm_network": "timm.create_model"}
 # The folders of installed packages, those that a .pth file or PYTHONPATH adds among them.
 SITES = {
     *(Path(sysconfig.get_path(name)) for name in ("purelib", "platlib")),
@@ -67,6 +69,7 @@ def foreign_targets(node: Any) -> Iterator[str]:
     if isinstance(node, dict):
         target = node.get("_target_")
         named = node.get("target") if str(target).partition(".")[0] in OURS else None
+        named = WRAPPED.get(str(target), named)
         for name in (node.get("path") if target in LOOKUPS else target, named):
             if isinstance(name, str) and name.partition(".")[0] not in OURS:
                 yield name

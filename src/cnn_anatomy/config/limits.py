@@ -24,6 +24,7 @@ class RunKeys:
     seed: Seed
     threads: Annotated[int, Ge(1), Le(1024)]
     compile: bool
+    evaluate: Annotated[str, Pattern(r".+", "a file or runs:/<id>")] | None
     study: Annotated[str, Pattern(r"\w[\w.-]*", "a name of letters, digits, - and _, as in skip")]
     variant: Annotated[str, Pattern(r"[^\n]+", "a name of one line")]
 

@@ -55,6 +55,13 @@ def top_level() -> tuple[tuple[str, ...], dict[str, Any]]:
     return groups, {k: v for k, v in content.items() if k not in ("defaults", "hydra")}
 
 
+@cache
+def default_option(group: str) -> str:
+    """Return the option that train.yaml chooses of a group."""
+    content = yaml.safe_load((CONF / "train.yaml").read_text(encoding="utf-8"))
+    return next(line[group] for line in content["defaults"] if group in line)
+
+
 def written(key: str, option: str | None) -> Any:
     """Return the content of an option's file merged with that of the options in its defaults list.
 

@@ -8,15 +8,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from cnn_anatomy.config import constraints
 from cnn_anatomy.config.class_folders import check_images
 from cnn_anatomy.config.duration import check_end
-from cnn_anatomy.config.saved_network import require_same_network, saved_network
+from cnn_anatomy.config.reach import refuse_unreached
+from cnn_anatomy.config.saved_network import UNEVALUATED, require_same_network, saved_network
 from cnn_anatomy.config.signatures import signature
-from cnn_anatomy.core.errors import ConfigError
+from cnn_anatomy.config.source_network import NO_TRANSFER
+from cnn_anatomy.core.errors import ConfigError, did_you_mean
+from cnn_anatomy.core.objects import require_importable
 
 Settings = Mapping[str, Any]
 Rule = Callable[[Settings], None]
@@ -149,15 +153,35 @@ def _stage_settings(settings: Settings) -> list[Settings]:
 
 
 def _backbone(settings: Settings) -> None:
-    constraints.refuse_backbone_modules(settings["inception"]["depth"])
-    for axis in constraints.BACKBONE_PARTS:
-        called = signature(settings[axis]["_target_"])
-        defaults = called.defaults if called else {}
-        items = settings[axis].items()
-        given = {k: v for k, v in items if not k.startswith("_") and v != defaults.get(k, ...)}
-        constraints.check_backbone_part(axis, _last_name(settings[axis]), given)
     if settings["aux"]["_target_"] == OWN_HEADS:
         constraints.require_backbone_heads(settings["model"]["name"])
+
+
+def _timm_network(settings: Settings) -> None:
+    if find_spec("timm") is None:
+        raise ConfigError(
+            "model=timm needs timm, which is not installed: pip install 'cnn-anatomy[timm]'"
+        )
+    if settings["aux"]["_target_"] == OWN_HEADS:
+        constraints.refuse_own_heads()
+
+
+def _own_network(settings: Settings) -> None:
+    """Check the keywords of a user's network, as far as its source shows them."""
+    target, args = settings["model"]["target"], settings["model"]["args"]
+    require_importable("model.target", target)
+    called = signature(target)
+    if called is None or called.further:
+        return
+    for key in args:
+        if key not in called.parameters:
+            names = ", ".join(called.parameters) or "nothing"
+            hint = did_you_mean(key, called.parameters)
+            raise ConfigError(f"model.args.{key} is no key: {target} takes {names}{hint}")
+    passed = {name for names in constraints.IMAGE_ARGUMENTS.values() for name in names}
+    for key in called.parameters:
+        if key not in {*called.optional, *passed, *args}:
+            raise ConfigError(f"model.args.{key} is missing: {target} needs a value")
 
 
 def _canvas(settings: Settings) -> None:
@@ -185,7 +209,7 @@ def _checkpoint_file(settings: Settings) -> None:
         raise ConfigError(f"transfer.source={source} is no file: name one that holds a state dict")
     saved = saved_network(Path(source).parent)
     if saved is not None:
-        require_same_network(saved, settings["model"], source)
+        require_same_network(saved, settings["model"], f"transfer.source={source}")
 
 
 def _run_id(settings: Settings) -> None:
@@ -200,6 +224,24 @@ def _classes(settings: Settings) -> None:
     classes = settings["data"].get("classes")
     if classes is not None and len(set(classes)) < max(2, len(classes)):
         raise ConfigError(f"data.classes={classes} must name two or more labels, each once")
+
+
+def _evaluated(settings: Settings) -> None:
+    source = settings.get("evaluate")
+    if source is None:
+        return
+    if not Path(source).is_file() and not re.fullmatch(r"runs:/\w+", source):
+        raise ConfigError(
+            f"evaluate={source} is neither a file nor a run: give a state dict, or runs:/<id>"
+        )
+    if settings["transfer"]["_target_"] != NO_TRANSFER["_target_"]:
+        raise ConfigError(
+            f"evaluate={source} does not go with a transfer, which is for training: leave transfer "
+            "out"
+        )
+    saved = saved_network(Path(source).parent) if Path(source).is_file() else None
+    if saved is not None:
+        require_same_network(saved, settings["model"], f"evaluate={source}", UNEVALUATED)
 
 
 def _momentum(settings: Settings) -> None:
@@ -252,6 +294,8 @@ def _last_name(part: Settings) -> str:
 
 
 GENERAL_RULES: tuple[Rule, ...] = (
+    refuse_unreached,
+    _evaluated,
     _classes,
     _momentum,
     _batch_statistics,
@@ -280,6 +324,8 @@ TARGET_RULES: dict[str, Rule] = {
         _takes_modules, _lists_modules, stages=_listed("stages")
     ),
     "cnn_anatomy.networks.backbones.backbone": _backbone,
+    "cnn_anatomy.networks.own.own": _own_network,
+    "cnn_anatomy.networks.timm_networks.timm_network": _timm_network,
     "cnn_anatomy.data.cluttered_digits.ClutteredDigits": _canvas,
     "cnn_anatomy.data.image_folder.ImageFolder": _class_folders,
     "cnn_anatomy.training.transfer.RandomWeights": _no_source,

@@ -64,6 +64,9 @@ def _relevant(config: DictConfig | ListConfig) -> list[Any]:
         value = plain[group].get(key)
         if isinstance(value, str) and Path(value).is_file():
             plain[group][key] = hashlib.sha256(Path(value).read_bytes()).hexdigest()
+    evaluated = plain.get("evaluate")
+    if isinstance(evaluated, str) and Path(evaluated).is_file():
+        plain["evaluate"] = hashlib.sha256(Path(evaluated).read_bytes()).hexdigest()
     return [counting(plain), code_version(), foreign_code(plain)]
 
 

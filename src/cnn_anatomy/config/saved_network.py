@@ -6,7 +6,7 @@ it as well, and computes something else.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,8 @@ from cnn_anatomy.core.errors import ConfigError
 CONFIG = "config.yaml"  # which a run keeps beside its weights
 # Parts that a transfer may change: those of the task, and the random weights before it.
 FREE = {"head", "auxiliary", "init", "weights"}
+# Parts that an evaluation may change, as it uses none of them.
+UNEVALUATED = {"auxiliary", "init", "weights"}
 
 
 def saved_network(folder: Path) -> Mapping[str, Any] | None:
@@ -34,32 +36,37 @@ def saved_network(folder: Path) -> Mapping[str, Any] | None:
 
 
 def require_same_network(
-    saved: Mapping[str, Any], asked: Mapping[str, Any], source: str | Path
+    saved: Mapping[str, Any],
+    asked: Mapping[str, Any],
+    setting: str,
+    free: Collection[str] = FREE,
 ) -> None:
-    """Compare two resolved `model` configurations, but for the parts that a transfer may change.
+    """Compare two resolved `model` configurations, but for the `free` parts.
 
-    Keys that only one of them has are left out: they are younger than the other configuration.
+    `setting` names the saved one in a refusal. Keys that only one of them has are left out: they
+    are younger than the other configuration.
 
     Raises:
         ConfigError: with the first key that differs and both values.
     """
-    for key, theirs, ours in _differences(saved, asked, "model"):
+    for key, theirs, ours in _differences(saved, asked, "model", free):
         raise ConfigError(
-            f"transfer.source={source} holds the weights of another network: {key} is {theirs} in "
+            f"{setting} holds the weights of another network: {key} is {theirs} in "
             f"the {CONFIG} beside them and {ours} here"
         )
 
 
 def _differences(
-    saved: Mapping[str, Any], asked: Mapping[str, Any], prefix: str
+    saved: Mapping[str, Any], asked: Mapping[str, Any], prefix: str, free: Collection[str]
 ) -> Iterator[tuple[str, Any, Any]]:
     """Yield (key as on the command line, saved value, asked value) of every value that differs."""
     for key in saved:
-        if key not in asked or (prefix == "model" and key in FREE):
+        if key not in asked or (prefix == "model" and key in free):
             continue
         theirs, ours = saved[key], asked[key]
         if isinstance(theirs, dict) and isinstance(ours, dict):  # a part, which is an axis
-            yield from _differences(theirs, ours, key if prefix == "model" else f"{prefix}.{key}")
+            name = key if prefix == "model" else f"{prefix}.{key}"
+            yield from _differences(theirs, ours, name, free)
         elif key == "_target_":
             theirs, ours = (str(value).rpartition(".")[2] for value in (theirs, ours))
             if theirs != ours:

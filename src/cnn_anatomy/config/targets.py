@@ -26,7 +26,6 @@ CALLED = {
 FORWARDED = {
     "cnn_anatomy.data.torchvision_sets.TorchvisionDataset": "cnn_anatomy.data.own.OwnDataset",
     "cnn_anatomy.networks.auxiliary.Auxiliary": "cnn_anatomy.networks.auxiliary.AuxiliaryHead",
-    "cnn_anatomy.networks.backbones.backbone": "cnn_anatomy.networks.network.compose",
 }
 # Keys that the code sets itself, which a configuration can't.
 SUPPLIED = {

@@ -22,6 +22,20 @@ WITH_VALUE = {
 MULTIRUN = {"--multirun", "-m"}
 
 
+def evaluation_words(arguments: Sequence[str]) -> list[str]:
+    """Return the command line with `evaluate CHECKPOINT` at its beginning as an override.
+
+    Raises:
+        ConfigError: if the checkpoint is left out.
+    """
+    if not arguments or arguments[0] != "evaluate":
+        return list(arguments)
+    if len(arguments) < 2 or (not Path(arguments[1]).is_file() and "=" in arguments[1]):
+        raise ConfigError("evaluate takes a file or runs:/<id>: cnn-anatomy evaluate CHECKPOINT …")
+    source = QuotedString(arguments[1], Quote.single).with_quotes()
+    return [f"evaluate={source}", *arguments[2:]]
+
+
 def check_words(words: Iterable[str]) -> None:
     """Check that Hydra's grammar can read every override.
 

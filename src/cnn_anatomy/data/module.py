@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import lightning.pytorch as pl
+import torch
 
 from cnn_anatomy.core.errors import ConfigError
 from cnn_anatomy.core.notices import notice
-from cnn_anatomy.core.ranges import Count, Seed, Size
+from cnn_anatomy.core.ranges import Count, Fraction, Positive, Seed, Size
 from cnn_anatomy.data.augment import Augmentation
 from cnn_anatomy.data.batches import Batches
 from cnn_anatomy.data.images import ImageSet, Splits
+
+LEVELS = 255  # the brightest pixel
 
 
 class ImageData(pl.LightningDataModule):
@@ -23,6 +26,9 @@ class ImageData(pl.LightningDataModule):
         eval_batch_size: of validation and testing.
         augment: see `Batches`; used in training only.
         classes: the labels to keep, renumbered from 0 in this order; None for all.
+        mean: of the channels of pixels from 0 to 1, which is taken off; None for that of the
+            training images.
+        std: by which they are then divided; None for that of the training images.
         train_limit: the largest number of training images, in the proportion of the classes.
         seed: of order and augmentation.
 
@@ -39,6 +45,8 @@ class ImageData(pl.LightningDataModule):
         augment: Augmentation | None = None,
         classes: Sequence[Count] | None = None,
         train_limit: Size | None = None,
+        mean: Sequence[Fraction] | None = None,
+        std: Sequence[Positive] | None = None,
         seed: Seed = 0,
     ) -> None:
         super().__init__()
@@ -48,6 +56,8 @@ class ImageData(pl.LightningDataModule):
         self.augment = augment
         self.classes = classes
         self.train_limit = train_limit
+        self.channel_mean = mean
+        self.channel_std = std
         self.seed = seed
         self.splits: Splits | None = None
         self.remembered: dict[str, Batches] = {}  # what stands in for a split's own batches
@@ -79,6 +89,10 @@ class ImageData(pl.LightningDataModule):
         pixels = train.images[:5000].float()
         self.mean = pixels.mean((0, 2, 3))
         self.std = pixels.std((0, 2, 3)).clamp_min(1.0)
+        if self.channel_mean is not None:
+            self.mean = _channel_values("data.mean", self.channel_mean, len(self.mean))
+        if self.channel_std is not None:
+            self.std = _channel_values("data.std", self.channel_std, len(self.std))
         return self.splits
 
     def setup(self, stage: str | None = None) -> None:
@@ -122,6 +136,19 @@ class ImageData(pl.LightningDataModule):
     def _share(self, batches: Batches) -> Batches:
         trainer = self.trainer
         return batches.part(trainer.global_rank, trainer.world_size) if trainer else batches
+
+
+def _channel_values(key: str, values: Sequence[float], channels: int) -> torch.Tensor:
+    """Return what is given for pixels from 0 to 1 as a tensor (C,) for pixels from 0 to 255.
+
+    Raises:
+        ConfigError: naming `key`, if there is not a value for each of the channels.
+    """
+    if len(values) != channels:
+        raise ConfigError(
+            f"{key}={list(values)} has {len(values)} values: these images have {channels} channels"
+        )
+    return torch.tensor(values) * LEVELS
 
 
 def _require_whole(splits: Splits) -> None:

@@ -1,7 +1,7 @@
 """torchvision's networks behind the interface of `Network`: stem, stages, head, auxiliary heads.
 
 A backbone consists of the modules of torchvision's model, so that weights and outputs are the same.
-They are only grouped into stages, which freezing, probes and auxiliary heads refer to.
+Of some families they are grouped into stages here; the others are adapted as any module is.
 """
 
 from __future__ import annotations
@@ -9,18 +9,16 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Annotated, Any, Literal
-from urllib.error import URLError
+from typing import Annotated, Any, Literal, get_args
 
 import torch
 import torchvision.models
 from annotated_types import Ge, Le
 from torch import Tensor, nn
-from torch.hub import load_state_dict_from_url
 
 from cnn_anatomy.config import constraints
 from cnn_anatomy.core.errors import ConfigError, did_you_mean
+from cnn_anatomy.networks.adapter import Adapter
 from cnn_anatomy.networks.auxiliary import Auxiliary, Own
 from cnn_anatomy.networks.backbone_parts import (
     BackboneHead,
@@ -31,13 +29,12 @@ from cnn_anatomy.networks.backbone_parts import (
     resnet_parts,
     vgg_parts,
 )
+from cnn_anatomy.networks.backbone_weights import published_state
 from cnn_anatomy.networks.checkpoints import require_fit
-from cnn_anatomy.networks.inception import Modules
-from cnn_anatomy.networks.layers import Factory, made
-from cnn_anatomy.networks.network import Network, run_or_refuse, shapes_after
+from cnn_anatomy.networks.interface import Network
+from cnn_anatomy.networks.network import Composed, run_or_refuse, shapes_after
 from cnn_anatomy.networks.norm import Batch
 from cnn_anatomy.networks.stems import Rescale
-from cnn_anatomy.networks.weight_files import read_weights
 
 
 @dataclass(frozen=True)
@@ -45,39 +42,66 @@ class Kind:
     """A family of torchvision's models.
 
     Args:
-        parts: groups the modules of a model.
         classifier: name of the last layer in the state dict.
+        parts: groups the modules of a model; None where stages are its children (see `Adapter`).
         inception: whether the constructor takes `aux_logits` and `init_weights`.
         sides: names of the last layers of its auxiliary heads.
         pixels: side of the images it was designed for.
+        sized: for a model that is built for one side of images, its keywords for that side.
     """
 
-    parts: Callable[[Any], Parts]
     classifier: str
+    parts: Callable[[Any], Parts] | None = None
     inception: bool = False
     sides: tuple[str, ...] = ()
     pixels: int = 224
+    sized: Callable[[int], dict[str, Any]] = lambda side: {}
 
 
+# fmt: off
 BackboneName = Literal[
-    "resnet18",
-    "resnet34",
-    "resnet50",
-    "googlenet",
-    "inception_v3",
-    "vgg16",
-    "vgg16_bn",
-    "densenet121",
+    "alexnet", "convnext_base", "convnext_large", "convnext_small", "convnext_tiny",
+    "densenet121", "densenet161", "densenet169", "densenet201", "efficientnet_b0",
+    "efficientnet_b1", "efficientnet_b2", "efficientnet_b3", "efficientnet_b4",
+    "efficientnet_b5", "efficientnet_b6", "efficientnet_b7", "efficientnet_v2_l",
+    "efficientnet_v2_m", "efficientnet_v2_s", "googlenet", "inception_v3", "maxvit_t",
+    "mnasnet0_5", "mnasnet0_75", "mnasnet1_0", "mnasnet1_3", "mobilenet_v2",
+    "mobilenet_v3_large", "mobilenet_v3_small", "regnet_x_16gf", "regnet_x_1_6gf",
+    "regnet_x_32gf", "regnet_x_3_2gf", "regnet_x_400mf", "regnet_x_800mf", "regnet_x_8gf",
+    "regnet_y_128gf", "regnet_y_16gf", "regnet_y_1_6gf", "regnet_y_32gf", "regnet_y_3_2gf",
+    "regnet_y_400mf", "regnet_y_800mf", "regnet_y_8gf", "resnet101", "resnet152", "resnet18",
+    "resnet34", "resnet50", "resnext101_32x8d", "resnext101_64x4d", "resnext50_32x4d",
+    "shufflenet_v2_x0_5", "shufflenet_v2_x1_0", "shufflenet_v2_x1_5", "shufflenet_v2_x2_0",
+    "squeezenet1_0", "squeezenet1_1", "swin_b", "swin_s", "swin_t", "swin_v2_b", "swin_v2_s",
+    "swin_v2_t", "vgg11", "vgg11_bn", "vgg13", "vgg13_bn", "vgg16", "vgg16_bn", "vgg19",
+    "vgg19_bn", "vit_b_16", "vit_b_32", "vit_h_14", "vit_l_16", "vit_l_32", "wide_resnet101_2",
+    "wide_resnet50_2",
 ]
+# fmt: on
+# By the beginning of a model's name.
+FAMILIES = {
+    "alexnet": Kind("classifier.6"),
+    "convnext": Kind("classifier.2"),
+    "densenet": Kind("classifier", densenet_parts),
+    "efficientnet": Kind("classifier.1"),
+    "googlenet": Kind("fc", googlenet_parts, True, ("aux1.fc2", "aux2.fc2")),
+    "inception": Kind("fc", inception_v3_parts, True, ("AuxLogits.fc",), 299),
+    "maxvit": Kind("classifier.5", sized=lambda side: {"input_size": (side, side)}),
+    "mnasnet": Kind("classifier.1"),
+    "mobilenet_v2": Kind("classifier.1"),
+    "mobilenet_v3": Kind("classifier.3"),
+    "regnet": Kind("fc"),
+    "resne": Kind("fc", resnet_parts),
+    "shufflenet": Kind("fc"),
+    "squeezenet": Kind("classifier.1"),
+    "swin": Kind("head"),
+    "vgg": Kind("classifier.6", vgg_parts),
+    "vit": Kind("heads.head", sized=lambda side: {"image_size": side}),
+    "wide_resnet": Kind("fc", resnet_parts),
+}
 BACKBONES = {
-    "resnet18": Kind(resnet_parts, "fc"),
-    "resnet34": Kind(resnet_parts, "fc"),
-    "resnet50": Kind(resnet_parts, "fc"),
-    "googlenet": Kind(googlenet_parts, "fc", True, ("aux1.fc2", "aux2.fc2")),
-    "inception_v3": Kind(inception_v3_parts, "fc", True, ("AuxLogits.fc",), 299),
-    "vgg16": Kind(vgg_parts, "classifier.6"),
-    "vgg16_bn": Kind(vgg_parts, "classifier.6"),
-    "densenet121": Kind(densenet_parts, "classifier"),
+    name: next(kind for family, kind in FAMILIES.items() if name.startswith(family))
+    for name in get_args(BackboneName)
 }
 
 
@@ -86,12 +110,10 @@ def backbone(
     name: BackboneName,
     weights: str | None,
     resize: Annotated[int, Ge(1), Le(4096)] | None,
-    inception: Modules,
     auxiliary: Auxiliary,
     channels: int,
     size: tuple[int, int],
     classes: int,
-    **axes: Factory,
 ) -> Network:
     """Build torchvision's model `name` with `classes` logits, for images of any channels.
 
@@ -103,43 +125,66 @@ def backbone(
         weights: None for torchvision's initialisation, the name of weights that torchvision
             downloads (IMAGENET1K_V1), or a file with a state dict.
         resize: side in pixels to which images are scaled first, bilinearly; None to leave them.
-        inception: must have depth 0.
         auxiliary: `Own` for torchvision's auxiliary heads, otherwise ours after its stages.
         channels: of the images.
         size: (H, W) of the images in pixels.
         classes: number of logits.
-        axes: must be config.constraints.BACKBONE_PARTS.
 
     Raises:
-        ConfigError: if the name or the weights are unknown, the download fails, the images are
-            too small, or another part is asked for.
+        ConfigError: if the name or the weights are unknown, the download fails, or the images
+            are too small.
     """
     if name not in BACKBONES:
         names = ", ".join(BACKBONES)
         raise ConfigError(f"name={name} is none of {names}{did_you_mean(name, BACKBONES)}")
-    _refuse_parts(inception, axes)
     kind = BACKBONES[name]
     own_heads = isinstance(auxiliary, Own)
     if own_heads:
         constraints.require_backbone_heads(name)
-    state = None if weights is None else _state(name, weights)
-    parts = kind.parts(_model(name, kind, state, channels, classes, own_heads))
-    rescale = kind.inception and state is not None and channels == 3
-    entrance = [Rescale(channels)] if rescale else []  # torchvision's transform_input
+    state = None if weights is None else published_state(name, weights)
+    sized = _sized(name, kind, size, resize)
+    model = _model(name, kind, state, channels, classes, own_heads, sized)
+    image = torch.zeros(1, channels, *((resize, resize) if resize else size))
+    subject, larger = f"model.name={name}", f"have them scaled, model.resize={kind.pixels}"
+    if kind.parts is None:
+        return Adapter(
+            model,
+            image,
+            classes,
+            auxiliary=auxiliary,
+            subject=subject,
+            resize=resize,
+            larger=larger,
+        )
+    rescales = kind.inception and state is not None and channels == 3
+    entrance = [Rescale(channels)] if rescales else []  # torchvision's transform_input
+    refusal = f"images of {size[0]}×{size[1]} pixels are too small for {subject}: {larger}"
+    return _grouped(kind.parts(model), entrance, auxiliary, image, classes, resize, refusal)
+
+
+def _grouped(
+    parts: Parts,
+    entrance: Sequence[nn.Module],
+    auxiliary: Auxiliary,
+    image: Tensor,
+    classes: int,
+    resize: int | None,
+    refusal: str,
+) -> Network:
+    """Return the network of `parts`, which `entrance` precedes."""
     stages = [nn.Sequential(*stage) for stage in parts.stages]
     shapes = run_or_refuse(
         lambda x: _shapes(nn.Sequential(*entrance, *parts.stem), stages, parts.auxiliary, x),
-        torch.zeros(1, channels, *((resize, resize) if resize else size)),
-        f"images of {size[0]}×{size[1]} pixels are too small for {name}: have them scaled, "
-        f"resize={kind.pixels}",
+        image,
+        refusal,
     )
     scale = [nn.Upsample((resize, resize), mode="bilinear")] if resize else []
     stem = nn.Sequential(*scale, *entrance, *parts.stem)
-    if own_heads:
+    if isinstance(auxiliary, Own):
         heads = nn.ModuleDict({str(k): side for k, side in parts.auxiliary.items()})
     else:
         heads = auxiliary.build(shapes, classes, norm=Batch, activation=nn.ReLU)
-    return Network(stem, stages, BackboneHead(parts.before, parts.classifier), heads)
+    return Composed(stem, stages, BackboneHead(parts.before, parts.classifier), heads)
 
 
 def _model(
@@ -149,10 +194,11 @@ def _model(
     channels: int,
     classes: int,
     own_heads: bool,
+    sized: dict[str, Any],
 ) -> nn.Module:
     """Return torchvision's model with the weights `state`, for these channels and classes."""
     trained_classes = classes if state is None else _classes(state, kind)
-    options: dict[str, Any] = {"num_classes": trained_classes}
+    options: dict[str, Any] = {"num_classes": trained_classes, **sized}
     if kind.inception:
         options |= {"aux_logits": own_heads, "init_weights": state is None}
     model = torchvision.models.get_model(name, weights=None, **options)
@@ -161,17 +207,41 @@ def _model(
     if trained_classes != classes:
         for layer in (kind.classifier, *(kind.sides if own_heads else ())):
             old = model.get_submodule(layer)
-            model.set_submodule(layer, nn.Linear(old.in_features, classes))
+            model.set_submodule(layer, _with_classes(old, classes))
     if channels != 3:
         _adapt(model, channels, pretrained=state is not None)
     return model
 
 
-def _refuse_parts(inception: Modules, axes: dict[str, Factory]) -> None:
-    constraints.refuse_backbone_modules(inception.depth)
-    for axis, factory in axes.items():
-        name = getattr(made(factory), "__name__", str(factory))
-        constraints.check_backbone_part(axis, name, getattr(factory, "keywords", {}))
+def _sized(name: str, kind: Kind, size: tuple[int, int], resize: int | None) -> dict[str, Any]:
+    """Return the keywords of a model that is built for one side of images.
+
+    Raises:
+        ConfigError: if it can't be built for the side of these.
+    """
+    height, width = (resize, resize) if resize else size
+    sized = kind.sized(height)
+    if not sized:
+        return {}
+    refusal = ConfigError(
+        f"images of {height}×{width} pixels don't fit model.name={name}: have them scaled, "
+        f"model.resize={kind.pixels}"
+    )
+    if height != width:
+        raise refusal
+    try:
+        with torch.device("meta"):
+            torchvision.models.get_model(name, weights=None, **sized)
+    except (AssertionError, ValueError) as error:
+        raise refusal from error
+    return sized
+
+
+def _with_classes(old: nn.Linear | nn.Conv2d, classes: int) -> nn.Module:
+    """Return a new classifier in place of the `old` one, a linear layer or a 1×1 convolution."""
+    if isinstance(old, nn.Conv2d):
+        return nn.Conv2d(old.in_channels, classes, 1)
+    return nn.Linear(old.in_features, classes)
 
 
 def _shapes(
@@ -187,27 +257,6 @@ def _shapes(
             side.eval()(torch.zeros(1, *shapes[k - 1]))
         side.train()
     return shapes
-
-
-def _state(name: str, weights: str) -> dict[str, Tensor]:
-    """Return the state dict of a file or of weights that torchvision downloads."""
-    published = torchvision.models.get_model_weights(name).__members__
-    if weights not in published:
-        if not Path(weights).is_file():
-            raise ConfigError(
-                f"weights={weights} is neither a file nor one of {', '.join(published)}"
-            )
-        return read_weights(weights)
-    url = published[weights].url
-    try:
-        return load_state_dict_from_url(
-            url, map_location="cpu", progress=False, check_hash=True, weights_only=True
-        )
-    except (URLError, OSError, RuntimeError) as error:
-        raise ConfigError(
-            f"weights={weights} could not be downloaded ({error}): fetch {url} elsewhere and "
-            "set weights=FILE"
-        ) from error
 
 
 def _classes(state: dict[str, Tensor], kind: Kind) -> int:

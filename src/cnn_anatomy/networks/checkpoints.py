@@ -16,10 +16,11 @@ from typing import Any
 from torch import Tensor, nn
 
 from cnn_anatomy.core.errors import ConfigError
+from cnn_anatomy.networks.interface import Network
 from cnn_anatomy.networks.layers import Transition
-from cnn_anatomy.networks.network import Network
 
 GOOGLENET_MODULES = ("3a", "3b", "4a", "4b", "4c", "4d", "4e", "5a", "5b")
+WRAPPER = "module."  # before the names of an adapted network's own weights
 COUNTER = "num_batches_tracked"  # of batch normalisation; old files lack it, and it is never read
 
 
@@ -51,28 +52,31 @@ def load_weights(
     offered = {
         name: value
         for name, value in weights.items()
-        if (network.auxiliary or not name.startswith("aux"))
+        if (name in wanted or len(network.auxiliary) or not name.startswith("aux"))
         and not own_names.get(name, name).startswith(without)
     }
     require_fit(wanted, offered)
     copied = {own_names[name]: value for name, value in offered.items()}
     if modules is not None:
-        chosen = {name for name, module in network.named_modules() if module in modules}
-        copied = {key: value for key, value in copied.items() if key.rpartition(".")[0] in chosen}
+        tensors = {id(t) for m in modules for t in m.state_dict(keep_vars=True).values()}
+        ours = network.state_dict(keep_vars=True)
+        copied = {key: value for key, value in copied.items() if id(ours[key]) in tensors}
     network.load_state_dict({**own, **copied})
 
 
 def _of_network(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Return the part of a Lightning checkpoint that is the network's, or all of another file."""
     network = {k: v for k, v in weights.items() if k.startswith("network.")}
-    return {k.removeprefix("network."): v for k, v in (network or weights).items()}
+    names = {k: k.removeprefix("network.").removeprefix(WRAPPER) for k in network or weights}
+    return {name: weights[key] for key, name in names.items()}
 
 
 def _file_names(network: Network, weights: Mapping[str, Tensor]) -> dict[str, str]:
     """Return the name in the file for every key of the network's state dict."""
     own = network.state_dict()
-    if weights.keys() & own.keys():
-        return {key: key for key in own}
+    plain = {key: key.removeprefix(WRAPPER) for key in own}
+    if weights.keys() & set(plain.values()):
+        return plain
     names = _layout(weights)(network, weights)
     return {key: _public(key, names) for key in own}
 

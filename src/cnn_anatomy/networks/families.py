@@ -12,8 +12,9 @@ from annotated_types import Ge, MinLen
 from cnn_anatomy.config import constraints
 from cnn_anatomy.core.ranges import Size, Sizes
 from cnn_anatomy.networks.inception import Modules
+from cnn_anatomy.networks.interface import Network
 from cnn_anatomy.networks.layers import Factory, made
-from cnn_anatomy.networks.network import Network, compose
+from cnn_anatomy.networks.network import compose
 from cnn_anatomy.networks.stages import Stage
 from cnn_anatomy.networks.stems import Bare, BareConvolution, Convolution
 

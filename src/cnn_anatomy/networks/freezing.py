@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from cnn_anatomy.config.constraints import check_range
 from cnn_anatomy.core.ranges import Count
-from cnn_anatomy.networks.network import Network, forward_order, weight_layers
+from cnn_anatomy.networks.interface import Network, calls, parameters_alone, weight_layers
 
 
 class Freezing(ABC):
@@ -73,7 +73,7 @@ class FeatureExtraction(Freezing):
 
     def __call__(self, network: Network, image: Tensor) -> list[nn.Module]:
         """Return every module with weights but the classifier."""
-        return [m for _, m in forward_order(network, image) if m is not network.head.classifier]
+        return [w for m, w in weighted(network, image) if m is not network.classifier]
 
 
 class Gradual(Freezing):
@@ -107,12 +107,23 @@ def leading(network: Network, image: Tensor, layers: int, *, key: str) -> list[n
     if layers == 0:
         return []
     count, modules = 0, []
-    for _, module in forward_order(network, image):
+    for module, weights in weighted(network, image):
         count += isinstance(module, nn.Conv2d | nn.Linear)
         if count > layers:
             break
-        modules.append(module)
+        modules.append(weights)
     return modules
+
+
+def weighted(network: Network, image: Tensor) -> list[tuple[nn.Module, nn.Module]]:
+    """Return (module, holder of its own weights) of all modules with weights, in forward order.
+
+    Auxiliary heads are left out, as they don't run in evaluation mode. `image`: (1, C, H, W).
+    """
+    order = [module for _, module in calls(network, image)]
+    others = {*order, *network.auxiliary.modules()}
+    pairs = [(module, parameters_alone(module, others)) for module in order]
+    return [(module, weights) for module, weights in pairs if weights is not None]
 
 
 def freeze(modules: list[nn.Module]) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, NamedTuple, TypeVar
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -11,6 +12,7 @@ from torch import Tensor, nn
 from cnn_anatomy.core.errors import ConfigError
 from cnn_anatomy.networks.adaptive_average import replace_adaptive_averages
 from cnn_anatomy.networks.auxiliary import Auxiliary
+from cnn_anatomy.networks.interface import Network, Output
 from cnn_anatomy.networks.layers import Factory
 from cnn_anatomy.networks.refinement import refine
 from cnn_anatomy.networks.skip import GatedSkip
@@ -22,14 +24,7 @@ T = TypeVar("T")
 LARGER_SIDES = (511, 512)
 
 
-class Output(NamedTuple):
-    """Logits (N, classes), and in training mode the logits of each auxiliary head."""
-
-    logits: Tensor
-    auxiliary: tuple[Tensor, ...] = ()
-
-
-class Network(nn.Module):
+class Composed(Network):
     """Stem → stages → head, with auxiliary heads after chosen stages.
 
     Args:
@@ -38,6 +33,9 @@ class Network(nn.Module):
         head: maps the last feature map to logits; its last layer is `head.classifier`.
         auxiliary: heads by the number (from 1) of the stage whose output they take.
     """
+
+    enters_after_stages = True
+    task_parts = ("head.classifier.", "auxiliary.")
 
     def __init__(
         self,
@@ -49,16 +47,38 @@ class Network(nn.Module):
         super().__init__()
         self.stem = stem
         self.stages = nn.ModuleList(stages)
-        self.head: Any = head  # its attributes differ by class
+        self.head = head
         self.auxiliary = auxiliary
         replace_adaptive_averages(self)
 
+    @property
+    def classifier(self) -> nn.Module:
+        """The last layer with weights."""
+        return self.head.classifier
+
+    def stage_of(self, name: str) -> int:
+        """Return the stage (from 1) of the layer `name`, 0 for the stem and −1 for the head."""
+        match = re.match(r"stages\.(\d+)\.", name)
+        if match:
+            return int(match[1]) + 1
+        return 0 if name.startswith("stem") else -1
+
     def features(self, x: Tensor) -> Tensor:
         """Map images (N, C, H, W) to the last feature map (N, C', H', W')."""
-        x = self.stem(x)
-        for stage in self.stages:
-            x = stage(x)
-        return x
+        return self.prefix(x, len(self.stages))
+
+    def maps(self, images: Tensor) -> dict[int, Tensor]:
+        """Return the feature map (N, C, H, W) after each stage (from 1)."""
+        x, maps = self.stem(images), {}
+        for k, stage in enumerate(self.stages, 1):
+            x = maps[k] = stage(x)
+        return maps
+
+    def class_activation(self, images: Tensor, classes: Tensor) -> Tensor | None:
+        """Return the maps (N, h, w) of images (N, C, H, W) for `classes` (N,), if the head can."""
+        if not hasattr(self.head, "class_activation"):
+            return None
+        return self.head.class_activation(self.features(images), classes)
 
     def forward(self, x: Tensor, after: int | None = None) -> Output:
         """Map images (N, C, H, W) to logits; auxiliary heads run in training mode only.
@@ -140,7 +160,7 @@ def compose(
     refine(entrance, built, conv=conv, attention=attention, residual=residual, **shared)
     shapes = map_shapes(entrance, built, torch.zeros(1, channels, *size))
     heads = auxiliary.build(shapes, classes, **shared)
-    network = Network(entrance, built, head(width, shapes[-1][1:], classes), heads)
+    network = Composed(entrance, built, head(width, shapes[-1][1:], classes), heads)
     return initialise(network, init)
 
 
@@ -215,41 +235,3 @@ def _larger_images_run(run: Callable[[Tensor], object], image: Tensor) -> bool:
     except Exception:  # the caller raises the one of the smaller image
         return False
     return True
-
-
-def weight_layers(network: Network, image: Tensor) -> list[tuple[str, nn.Module]]:
-    """Return (name, module) of every convolution and linear layer, in forward order.
-
-    Auxiliary heads are left out, as they don't run in evaluation mode. `image`: (1, C, H, W).
-    """
-    return [
-        (name, module)
-        for name, module in forward_order(network, image)
-        if isinstance(module, nn.Conv2d | nn.Linear)
-    ]
-
-
-def forward_order(network: Network, image: Tensor) -> list[tuple[str, nn.Module]]:
-    """Return (name, module) of each module with parameters or buffers itself, in forward order."""
-    order: dict[nn.Module, str] = {}
-    hooks = []
-    for name, module in network.named_modules():
-        tensors = list(module.parameters(recurse=False)) + list(module.buffers(recurse=False))
-        if tensors:
-            hooks.append(module.register_forward_pre_hook(_recorder(order, name)))
-    training = network.training
-    try:
-        with torch.no_grad():
-            network.eval()(image)
-    finally:
-        network.train(training)
-        for hook in hooks:
-            hook.remove()
-    return [(name, module) for module, name in order.items()]
-
-
-def _recorder(order: dict[nn.Module, str], name: str) -> Factory:
-    def record(module: nn.Module, _: object) -> None:
-        order.setdefault(module, name)
-
-    return record

@@ -17,7 +17,8 @@ class ActivationProbe(EvaluationProbe):
     The response is the mean of |activation| over channels. A cell counts as inside by the share of
     its area that the box covers. `activation/contrast` is the mean over test images of
     (inside − outside) / (inside + outside) after the last stage, between −1 and 1;
-    `activation/contrast_stage_<k>` is the same after stage k. Logs nothing if images have no boxes.
+    `activation/contrast_stage_<k>` is the same after stage k. Logs nothing if images have no boxes,
+    and nothing of a stage that returns no feature map.
     """
 
     def measure(self, trainer: pl.Trainer, module: pl.LightningModule) -> dict[str, float]:
@@ -26,19 +27,17 @@ class ActivationProbe(EvaluationProbe):
         boxes = tested_images(trainer).boxes
         if boxes is None:
             return {}
-        network = module.network
-        contrasts: list[list[Tensor]] = [[] for _ in network.stages]
+        contrasts: dict[int, list[Tensor]] = {}
         start = 0
         for images, _ in tested_batches(trainer):
             mask = covered(boxes[start : start + len(images)], images.shape[-2:]).to(images.device)
             start += len(images)
-            x = network.stem(images)
-            for k, stage in enumerate(network.stages):
-                x = stage(x)
-                contrasts[k].append(contrast(x.float().abs().mean(1), mask))
-        means = [torch.cat(c).mean().item() for c in contrasts]
-        stages = {f"activation/contrast_stage_{k}": m for k, m in enumerate(means, 1)}
-        return {**stages, "activation/contrast": means[-1]}
+            for k, x in module.network.maps(images).items():
+                response = x.float().abs().mean(1)
+                contrasts.setdefault(k, []).append(contrast(response, mask))
+        means = {k: torch.cat(values).mean().item() for k, values in contrasts.items()}
+        stages = {f"activation/contrast_stage_{k}": mean for k, mean in means.items()}
+        return {**stages, "activation/contrast": means[max(means)]} if means else {}
 
 
 def covered(boxes: Tensor, size: torch.Size) -> Tensor:

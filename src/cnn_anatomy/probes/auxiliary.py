@@ -5,12 +5,13 @@ from __future__ import annotations
 import lightning.pytorch as pl
 import torch
 
+from cnn_anatomy.core.notices import notice
 from cnn_anatomy.distributed.process_group import average
-from cnn_anatomy.networks.network import weight_layers
+from cnn_anatomy.networks.interface import weight_layers
+from cnn_anatomy.networks.undisturbed import undisturbed
 from cnn_anatomy.probes.float32 import float32
 from cnn_anatomy.probes.logged import log
 from cnn_anatomy.training.classifier import Classifier
-from cnn_anatomy.training.undisturbed import undisturbed
 
 
 class AuxiliaryGradientProbe(pl.Callback):
@@ -35,7 +36,11 @@ class AuxiliaryGradientProbe(pl.Callback):
     def _log(self, trainer: pl.Trainer, module: pl.LightningModule, epoch: int) -> None:
         assert isinstance(module, Classifier)
         images, labels = next(iter(trainer.datamodule.train_dataloader()))  # type: ignore[attr-defined]
-        weight = weight_layers(module.network, images[:1])[0][1].weight
+        layers = weight_layers(module.network, images[:1])
+        if not layers:
+            notice("gradient/auxiliary_share: absent, as this network runs no weight layer")
+            return
+        weight = layers[0][1].weight
         assert isinstance(weight, torch.Tensor)
         module.train()
         norms = []

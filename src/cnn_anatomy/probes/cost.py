@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from cnn_anatomy.networks.network import Network
+from cnn_anatomy.networks import Network
 from cnn_anatomy.training.classifier import Classifier
 
 
@@ -39,9 +39,16 @@ class CostProbe(pl.Callback):
     """
 
     def on_fit_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
-        """Count and log."""
+        """Count and log before training."""
+        self._log(trainer, module)
+
+    def on_test_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        """Count and log where nothing was trained; a logger keeps what it has."""
+        self._log(trainer, module)
+
+    def _log(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         assert isinstance(module, Classifier)
-        network = module.network
+        network, training = module.network, module.training
         shape = trainer.datamodule.shape  # type: ignore[attr-defined]
         image = torch.zeros(1, *shape, device=module.device)
         side = parameter_count(network.auxiliary)
@@ -54,6 +61,6 @@ class CostProbe(pl.Callback):
             "params/head": parameter_count(network.head),
             "macs": macs(network, image),
         }
-        module.train()
+        module.train(training)
         for logger in trainer.loggers:
             logger.log_metrics({k: float(v) for k, v in metrics.items()}, step=0)

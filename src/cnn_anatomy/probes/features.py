@@ -41,9 +41,9 @@ class FeatureProbe(EvaluationProbe):
     def measure(self, trainer: pl.Trainer, module: pl.LightningModule) -> dict[str, float]:
         """Measure on the test images."""
         assert isinstance(module, Classifier)
-        head = module.network.head
+        network = module.network
         vectors: list[Tensor] = []
-        hook = head.classifier.register_forward_pre_hook(
+        hook = network.classifier.register_forward_pre_hook(
             lambda _, inputs: vectors.append(inputs[0].float())
         )
         batches = list(tested_batches(trainer))
@@ -55,14 +55,16 @@ class FeatureProbe(EvaluationProbe):
             "input_sizes/accepted": float(self._accepted(module, batches[0][0][:1])),
         }
         images = tested_images(trainer)
-        if images.boxes is None or not hasattr(head, "class_activation"):
+        if images.boxes is None:
             return metrics
-        maps = torch.cat(
-            [
-                head.class_activation(module.network.features(batch), classes)
-                for (batch, _), classes in zip(batches, predictions, strict=True)
-            ]
-        ).float()
+        by_batch = [
+            network.class_activation(batch, classes)
+            for (batch, _), classes in zip(batches, predictions, strict=True)
+        ]
+        drawn = [maps for maps in by_batch if maps is not None]
+        if len(drawn) < len(by_batch):
+            return metrics
+        maps = torch.cat(drawn).float()
         self._save_maps(trainer, images, maps, torch.cat(predictions))
         return metrics | peak_metrics(maps, images, torch.cat(predictions) == labels)
 
@@ -87,7 +89,7 @@ class FeatureProbe(EvaluationProbe):
             size = [round(s * factor) for s in image.shape[-2:]]
             try:
                 module(torch.nn.functional.interpolate(image, size))
-            except RuntimeError:  # as PyTorch raises for a shape that a layer doesn't take
+            except (RuntimeError, AssertionError):  # for a shape that a layer doesn't take
                 continue
             count += 1
         return count

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -15,13 +14,14 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from cnn_anatomy.core.notices import notice
 from cnn_anatomy.core.ranges import Size
 from cnn_anatomy.distributed.process_group import average
-from cnn_anatomy.networks.network import weight_layers
+from cnn_anatomy.networks.interface import weight_layers
+from cnn_anatomy.networks.undisturbed import undisturbed
 from cnn_anatomy.probes.float32 import float32
 from cnn_anatomy.probes.logged import log
 from cnn_anatomy.training.classifier import Classifier
-from cnn_anatomy.training.undisturbed import undisturbed
 
 
 class GradientProbe(pl.Callback):
@@ -71,7 +71,9 @@ class GradientProbe(pl.Callback):
         self.device = module.device
         self.roots = torch.tensor([math.sqrt(w.numel()) for w in self.weights])  # type: ignore[operator]
         self.convolutions = [i for i, (_, m) in enumerate(layers) if isinstance(m, nn.Conv2d)]
-        self.stages = [stage_of(name) for name in self.names]
+        self.stages = [module.network.stage_of(name) for name in self.names]
+        if not self.convolutions:
+            notice("gradient/first, gradient/last: absent, as this network runs no convolution")
 
     def on_train_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         """Measure the untrained network and restore its state."""
@@ -100,7 +102,7 @@ class GradientProbe(pl.Callback):
 
     def on_train_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         """Log every record as an artifact of the run."""
-        if not trainer.loggers:
+        if not trainer.loggers or not self.names:
             return
         from cnn_anatomy.probes.heatmap import draw_heatmap
 
@@ -129,19 +131,20 @@ class GradientProbe(pl.Callback):
         absent = torch.full((), math.nan, device=self.device)  # a copy would wait for the device
         live = [w.grad for w in self.weights if w.grad is not None]
         norms = iter(torch._foreach_norm(live) if live else ())  # type: ignore[arg-type]
+        if not self.names:
+            return
         values = [absent if w.grad is None else next(norms).float() for w in self.weights]
         self.records.append((epoch, step, torch.stack(values).detach()))
 
     def _log(self, trainer: pl.Trainer, epoch: int) -> None:
         norms = [values for e, _, values in self.records if e == epoch]
-        if not norms:
+        if not norms or not self.names:
             return
         rms = (torch.stack(norms).float().mean(0).cpu() / self.roots).numpy()
-        metrics = {
-            "gradient/first": rms[self.convolutions[0]],
-            "gradient/last": rms[self.convolutions[-1]],
-            "gradient/decay": decay(rms),
-        }
+        metrics = {"gradient/decay": decay(rms)}
+        if self.convolutions:
+            metrics["gradient/first"] = rms[self.convolutions[0]]
+            metrics["gradient/last"] = rms[self.convolutions[-1]]
         for stage in sorted({s for s in self.stages if s > 0}):
             in_stage = [s == stage for s in self.stages]
             metrics[f"gradient/stage_{stage}"] = rms[in_stage].mean()
@@ -159,11 +162,3 @@ def decay(rms: np.ndarray) -> float:
     if positive.sum() < 2:
         return float("nan")
     return float(np.polyfit(depth[positive], np.log10(rms[positive]), 1)[0])
-
-
-def stage_of(name: str) -> int:
-    """Return the stage (from 1) of the layer `name`, 0 for the stem and −1 for the head."""
-    match = re.match(r"stages\.(\d+)\.", name)
-    if match:
-        return int(match[1]) + 1
-    return 0 if name.startswith("stem") else -1

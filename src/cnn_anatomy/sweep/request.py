@@ -53,6 +53,8 @@ def parse_sweep(
         ConfigError: if one of them makes no sense.
     """
     special = {o.key_or_group: o for o in overrides if o.key_or_group in ("study", "seed")}
+    if any(o.key_or_group == "evaluate" for o in overrides):
+        raise ConfigError("evaluate measures one checkpoint: leave --multirun out")
     common = [o for o in overrides if o.key_or_group not in special]
     chosen_seeds = _seeds(special.get("seed"), seeds)
     if "study" not in special:

@@ -6,12 +6,13 @@ import lightning.pytorch as pl
 import torch
 
 from cnn_anatomy.config.duration import check_batches, training_steps
+from cnn_anatomy.config.reach import refuse_unreached
 from cnn_anatomy.core.instantiation import instantiate
 from cnn_anatomy.data import ImageData
 from cnn_anatomy.distributed.process_group import barrier, rank
 from cnn_anatomy.networks import Network
 from cnn_anatomy.networks.freezing import Freezing, freeze
-from cnn_anatomy.networks.network import weight_layers
+from cnn_anatomy.networks.interface import weight_layers
 from cnn_anatomy.training.classifier import Classifier
 from cnn_anatomy.training.dry_run import require_trainable
 from cnn_anatomy.training.run_spec import RunSpec
@@ -39,6 +40,7 @@ def build_classifier(spec: RunSpec, data: ImageData) -> tuple[Classifier, dict[s
             settings.
     """
     config = spec.config
+    refuse_unreached(spec.plain)
     torch.set_num_threads(config.threads)
     # Skip the debug fill; we never read uninitialised memory.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
@@ -62,7 +64,7 @@ def build_classifier(spec: RunSpec, data: ImageData) -> tuple[Classifier, dict[s
     val, *tested = (len(data.batches(s)) for s in (splits.val, splits.test, splits.train))
     check_batches(trainer, batches, val, tested)
     classifier = Classifier(
-        network.to(memory_format=torch.channels_last),
+        network.to(memory_format=network.memory_format),
         auxiliary=instantiate(config.aux, _convert_="all"),
         classes=len(splits.classes),
         optimizer=instantiate(config.optimizer),

@@ -13,9 +13,9 @@ from torchmetrics import Metric
 from torchmetrics.classification import MulticlassAccuracy
 from torchmetrics.utilities import dim_zero_cat
 
+from cnn_anatomy.networks import Network, Output
 from cnn_anatomy.networks.auxiliary import Auxiliary
 from cnn_anatomy.networks.freezing import thaw
-from cnn_anatomy.networks.network import Network, Output
 
 Batch = tuple[Tensor, Tensor]
 
@@ -178,7 +178,7 @@ class Classifier(pl.LightningModule):
     def on_validation_epoch_end(self) -> None:
         """Measure validation loss and accuracy, for the selection of weights at once."""
         metrics = {f"val/{k}": v for k, v in self._computed("val").items()}
-        self.log_dict(metrics, logger=False)
+        self.log_dict(metrics, logger=self.trainer.state.fn == "validate")  # else by the epoch
         self.epoch_metrics |= metrics
 
     def on_test_epoch_end(self) -> None:

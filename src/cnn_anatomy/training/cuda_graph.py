@@ -16,10 +16,10 @@ from torch import Tensor, nn
 
 from cnn_anatomy.core.notices import notice
 from cnn_anatomy.distributed.process_group import world_size
-from cnn_anatomy.networks.network import Network, Output
+from cnn_anatomy.networks import Network, Output
+from cnn_anatomy.networks.undisturbed import undisturbed
 from cnn_anatomy.training.classifier import Classifier
 from cnn_anatomy.training.frozen_prefix import RANDOM_LAYERS
-from cnn_anatomy.training.undisturbed import undisturbed
 
 
 class CudaGraph(Callback):

@@ -59,7 +59,7 @@ def fit(
     folder = spec.checkpoint_folder(run_id or f"dry-{spec.key}")
     with checkpoint_folder(folder), peer_loss_recognised():
         batches = len(data.batches(data.load().train, train=True))
-        trainer = _trainer(spec, folder, logger, batches=batches, progress=progress)
+        trainer = make_trainer(spec, folder, logger, batches=batches, progress=progress)
         # The seed again, so that paired runs draw the same however many weights were drawn. Each
         # rank gets its own, for dropout to differ between them.
         pl.seed_everything(spec.config.seed + SEED_STRIDE * rank(), verbose=False)
@@ -89,7 +89,7 @@ def compiled(network: nn.Module) -> Iterator[None]:
         del network.forward
 
 
-def _trainer(
+def make_trainer(
     spec: RunSpec, folder: Path, logger: RunLogger | None, *, batches: int, progress: bool
 ) -> pl.Trainer:
     """Return a trainer with the callbacks and probes of the configuration.

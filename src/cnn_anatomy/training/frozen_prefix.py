@@ -91,10 +91,12 @@ class FrozenPrefixCache(Callback):
 
 
 def frozen_stages(network: Network) -> int | None:
-    """Return the number of leading stages in the frozen prefix, None if not even the stem is.
+    """Return the number of leading stages in the frozen prefix, None if there is no such prefix.
 
     The prefix ends before the first stage with an auxiliary head, which needs that stage's map.
     """
+    if not network.enters_after_stages:
+        return None
     first_tap = min((int(k) for k in network.auxiliary), default=len(network.stages) + 1)
     frozen = None
     for k, part in enumerate([network.stem, *network.stages]):

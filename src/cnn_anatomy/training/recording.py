@@ -12,6 +12,7 @@ from filelock import FileLock
 from omegaconf import OmegaConf
 
 from cnn_anatomy.config.options import PRESETS, written
+from cnn_anatomy.config.reach import reaches
 from cnn_anatomy.config.saved_network import CONFIG
 from cnn_anatomy.core.errors import ConfigError
 from cnn_anatomy.core.uris import without_secrets_inside
@@ -85,15 +86,23 @@ def recorded_bug(spec: RunSpec, data: ImageData) -> Iterator[None]:
 
 def run_params(spec: RunSpec) -> dict[str, Any]:
     """Return the MLflow parameters: the option of each axis, and the numbers behind it."""
-    params: dict[str, Any] = {axis: _choice(spec, axis) for axis in AXES}
-    for group in (*AXES, "trainer"):
-        for key, value in spec.config[group].items():
+    axes = [axis for axis in AXES if reaches(axis, spec.plain)]
+    params: dict[str, Any] = {axis: _choice(spec, axis) for axis in axes}
+    for group in (*axes, "trainer"):
+        settings = spec.config[group]
+        pairs = [
+            *settings.items(),
+            *((f"args.{k}", v) for k, v in settings.get("args", {}).items()),
+        ]
+        for key, value in pairs:
             if isinstance(value, int | float | str) and not str(key).startswith("_"):
                 params[f"{group}.{key!s}"] = value
     source = spec.config.data.source
     if named := source.get("target") or source.get("name"):  # of a data set that is no option
         params["data.source"] = named
     params[PRESETS] = spec.choices.get(PRESETS, "none")
+    if spec.config.evaluate is not None:
+        params["evaluate"] = spec.config.evaluate
     chosen = {"compile": spec.config.compile, "seed": spec.config.seed}
     return {**params, **chosen, "variant": spec.config.variant}
 

@@ -11,6 +11,7 @@ from cnn_anatomy.core.interrupts import STOP
 from cnn_anatomy.distributed.process_group import broadcast, process_group, rank
 from cnn_anatomy.tracking.store import call_with_retry
 from cnn_anatomy.training.build import build_classifier, build_data
+from cnn_anatomy.training.evaluation import evaluate, load_evaluated
 from cnn_anatomy.training.fit import fit
 from cnn_anatomy.training.recording import opened_run, recorded_bug, run_lock
 from cnn_anatomy.training.run_spec import RunSpec
@@ -18,7 +19,7 @@ from cnn_anatomy.training.transfer import transfer_weights
 
 
 def run(spec: RunSpec, *, progress: bool = False) -> float:
-    """Train what `spec` describes as one MLflow run; return its test accuracy, 0 to 1.
+    """Train or evaluate what `spec` describes as one MLflow run; return its test accuracy, 0 to 1.
 
     A run of a sweep is not trained again if another sweep has finished it meanwhile; an
     interrupted run resumes from its last checkpoint.
@@ -33,12 +34,16 @@ def run(spec: RunSpec, *, progress: bool = False) -> float:
         data = build_data(spec)
         with recorded_bug(spec, data):
             classifier, counts = build_classifier(spec, data)
-        transfer_weights(spec, classifier.network, data)
+        evaluated = spec.config.evaluate is not None
+        (load_evaluated if evaluated else transfer_weights)(spec, classifier.network, data)
         with run_lock(spec):
             accuracy = broadcast(_accuracy_of_finished_twin(spec))
             if accuracy is None:
                 with opened_run(spec, data, counts) as logger:
-                    metrics, _ = fit(spec, classifier, data, logger, progress=progress)
+                    if evaluated:
+                        metrics = evaluate(spec, classifier, data, logger, progress=progress)
+                    else:
+                        metrics, _ = fit(spec, classifier, data, logger, progress=progress)
                 accuracy = metrics["test/accuracy"]
     return accuracy
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
@@ -22,7 +23,8 @@ class RunSpec:
         config: the resolved configuration; it is read only, never changed.
         choices: the chosen option of each config group.
         key: the hash of all that determines the result.
-        kind: the MLflow tag `kind`: `run`, or `source` for the source network of a transfer.
+        kind: the MLflow tag `kind`: `run`, `evaluation` (of weights, without training), or
+            `source` for the source network of a transfer.
         name: the run's name in MLflow.
         store_uri: where MLflow records it.
         cache_folder: the folder for everything that can be computed again.
@@ -49,8 +51,8 @@ class RunSpec:
             config,
             choices or {},
             key=run_key(config),
-            kind="run",
-            name=f"{config.variant} s{config.seed}",
+            kind="run" if config.evaluate is None else "evaluation",
+            name=_name(config),
             store_uri=tracking_uri(config.tracking.uri),
             cache_folder=cache(config.paths.cache),
         )
@@ -68,6 +70,13 @@ class RunSpec:
             kind="source",
             name=config.variant,
         )
+
+    @property
+    def plain(self) -> dict[str, Any]:
+        """The configuration as plain dictionaries and lists."""
+        plain = OmegaConf.to_container(self.config)
+        assert isinstance(plain, dict)
+        return {str(key): value for key, value in plain.items()}
 
     @property
     def tags(self) -> dict[str, str]:
@@ -112,3 +121,10 @@ class RunSpec:
     def checkpoint_folder(self, run_id: str) -> Path:
         """Return the folder of the checkpoints of the MLflow run `run_id`."""
         return self.cache_folder / "checkpoints" / run_id
+
+
+def _name(config: DictConfig) -> str:
+    """Return a run's name in MLflow."""
+    if config.evaluate is not None:
+        return f"{Path(config.evaluate).name} evaluated"
+    return f"{config.variant} s{config.seed}"

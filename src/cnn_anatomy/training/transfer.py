@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
-from omegaconf import DictConfig, OmegaConf
 from torch import Tensor, nn
 
-from cnn_anatomy.config.saved_network import CONFIG, require_same_network, saved_network
+from cnn_anatomy.config.saved_network import CONFIG, FREE, require_same_network, saved_network
 from cnn_anatomy.core.atomic import atomic_write
 from cnn_anatomy.core.errors import ConfigError
 from cnn_anatomy.core.instantiation import instantiate
@@ -31,12 +30,11 @@ from cnn_anatomy.training.fit import WEIGHTS, fit
 from cnn_anatomy.training.recording import opened_run, run_lock
 from cnn_anatomy.training.run_spec import RunSpec
 
+KEY = "transfer.source"
 UNVERIFIED = (
     f"has no {CONFIG} of ours beside it: whether its network had these parts without weights "
     "(activation, pooling, skip) can't be verified"
 )
-# The parts that belong to the task and are never transferred: classifier and auxiliary heads.
-TASK_PARTS = ("head.classifier.", "auxiliary.")
 
 
 class RandomWeights:
@@ -72,9 +70,7 @@ class Checkpoint:
         Raises:
             ConfigError: if the file cannot be read, or holds anything but tensors.
         """
-        if rank() == 0 and saved_network(Path(self.source).parent) is None:
-            notice(f"transfer.source={self.source} {UNVERIFIED}")
-        return read_weights(self.source)
+        return file_weights(spec, KEY, self.source)
 
 
 class TrackedRun:
@@ -90,29 +86,54 @@ class TrackedRun:
             ConfigError: if the store has no such run, the run did not keep its weights, or they
                 are those of another network.
         """
-        uri = spec.store_uri
-        run_id = self.source.removeprefix("runs:/")
-        try:
-            if uri.startswith("sqlite:///"):  # MLflow would create a missing file
-                Path(uri.removeprefix("sqlite:///")).stat()
-            client = MlflowClient(uri)
-            with tempfile.TemporaryDirectory() as folder:
-                client.download_artifacts(run_id, CONFIG, folder)
-                saved = saved_network(Path(folder))
-                if saved is not None:
-                    require_same_network(saved, _plain(spec.config.model), self.source)
-                return read_weights(client.download_artifacts(run_id, WEIGHTS, folder))
-        except (MlflowException, OSError) as error:
-            raise ConfigError(
-                f"transfer.source={self.source} has no {WEIGHTS} in {without_secrets(uri)}: give "
-                "the id of a run that ended there, trained with tracking.weights=true"
-            ) from error
+        return run_weights(spec, KEY, self.source)
 
 
-def _plain(model: DictConfig) -> dict[str, Any]:
-    plain = OmegaConf.to_container(model)
-    assert isinstance(plain, dict)
-    return {str(key): value for key, value in plain.items()}
+def file_weights(
+    spec: RunSpec, key: str, source: str, free: Collection[str] = FREE
+) -> dict[str, Tensor]:
+    """Return the tensors of the file `source`, which the setting `key` names.
+
+    Parts of the network that are not `free` must be those of the configuration beside the file.
+
+    Raises:
+        ConfigError: if the file can't be read, or holds another network's tensors or no tensors.
+    """
+    saved = saved_network(Path(source).parent)
+    if saved is not None:
+        require_same_network(saved, spec.plain["model"], f"{key}={source}", free)
+    elif rank() == 0:
+        notice(f"{key}={source} {UNVERIFIED}")
+    return read_weights(source)
+
+
+def run_weights(
+    spec: RunSpec, key: str, source: str, free: Collection[str] = FREE
+) -> dict[str, Tensor]:
+    """Return the artifact `weights.pt` of the run `source`, runs:/<id>, which `key` names.
+
+    Parts of the network that are not `free` must be those of the run.
+
+    Raises:
+        ConfigError: if the store has no such run, it kept no weights, or those of another network.
+    """
+    uri = spec.store_uri
+    run_id = source.removeprefix("runs:/")
+    try:
+        if uri.startswith("sqlite:///"):  # MLflow would create a missing file
+            Path(uri.removeprefix("sqlite:///")).stat()
+        client = MlflowClient(uri)
+        with tempfile.TemporaryDirectory() as folder:
+            client.download_artifacts(run_id, CONFIG, folder)
+            saved = saved_network(Path(folder))
+            if saved is not None:
+                require_same_network(saved, spec.plain["model"], f"{key}={source}", free)
+            return read_weights(client.download_artifacts(run_id, WEIGHTS, folder))
+    except (MlflowException, OSError) as error:
+        raise ConfigError(
+            f"{key}={source} has no {WEIGHTS} in {without_secrets(uri)}: give the id of a run "
+            "that ended there, trained with tracking.weights=true"
+        ) from error
 
 
 def transfer_weights(spec: RunSpec, network: Network, data: ImageData) -> None:
@@ -154,7 +175,7 @@ def copy_weights(
     weights: Mapping[str, Tensor],
     layers: Sequence[nn.Module] | None = None,
 ) -> None:
-    """Copy a source network's weights and statistics, except those of TASK_PARTS.
+    """Copy a source network's weights and statistics, except those of its task parts.
 
     `weights` are named as ours or as in the layout of a published checkpoint. Only the modules in
     `layers` get them, unless it is None.
@@ -163,6 +184,6 @@ def copy_weights(
         ConfigError: if a weight is missing, unexpected or of another shape.
     """
     try:
-        checkpoints.load_weights(network, weights, without=TASK_PARTS, modules=layers)
+        checkpoints.load_weights(network, weights, without=network.task_parts, modules=layers)
     except ConfigError as error:
         raise ConfigError(f"transfer.source: {error}") from None

@@ -1,0 +1,73 @@
+"""A user's own network: any class or function that makes a module from images to logits."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import nn
+
+from cnn_anatomy.config.constraints import IMAGE_ARGUMENTS
+from cnn_anatomy.core.errors import ConfigError
+from cnn_anatomy.core.objects import imported
+from cnn_anatomy.networks.adapter import Adapter
+from cnn_anatomy.networks.auxiliary import Auxiliary
+from cnn_anatomy.networks.interface import Network
+
+
+def own(
+    *,
+    target: str,
+    args: Mapping[str, Any],
+    stages: Sequence[str] | None,
+    classifier: str | None,
+    auxiliary: Auxiliary,
+    channels: int,
+    size: tuple[int, int],
+    classes: int,
+) -> Network:
+    """Build the network that `target` makes of `args` and what it asks to know of the images.
+
+    Channels, classes and size are passed by the names of IMAGE_ARGUMENTS that the signature has
+    and `args` has not.
+
+    Args:
+        target: dotted name of a class or function, which returns a module.
+        args: its keywords.
+        stages: names of the modules that are the stages; None to find them (see `Adapter`).
+        classifier: name of the last layer with weights; None to find it.
+        auxiliary: `Own` for the network's auxiliary logits, otherwise our heads after its stages.
+        channels: of the images.
+        size: (H, W) of the images in pixels.
+        classes: number of logits.
+
+    Raises:
+        ConfigError: if there is no such class or function, or what it makes is no such network.
+    """
+    make = imported("model.target", target)
+    height, width = size
+    side = height if height == width else size
+    known = {"channels": channels, "classes": classes, "side": side, "size": size}
+    parameters = inspect.signature(make).parameters
+    passed = {
+        name: known[what]
+        for what, names in IMAGE_ARGUMENTS.items()
+        for name in names
+        if name in parameters and name not in args
+    }
+    module = make(**passed, **args)
+    if not isinstance(module, nn.Module):
+        raise ConfigError(
+            f"model.target={target} makes a {type(module).__name__}, not a torch.nn.Module"
+        )
+    return Adapter(
+        module,
+        torch.zeros(1, channels, height, width),
+        classes,
+        stages=stages,
+        classifier=classifier,
+        auxiliary=auxiliary,
+        subject=f"model.target={target}",
+    )

@@ -1,0 +1,54 @@
+"""Evaluating weights without training: every measure of a finished network, as one MLflow run."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+
+import lightning.pytorch as pl
+
+from cnn_anatomy.config.saved_network import UNEVALUATED
+from cnn_anatomy.data import ImageData
+from cnn_anatomy.distributed.peers import peer_loss_recognised
+from cnn_anatomy.distributed.process_group import broadcast
+from cnn_anatomy.networks import Network, checkpoints
+from cnn_anatomy.tracking.run import RunLogger
+from cnn_anatomy.training.checkpointing import checkpoint_folder
+from cnn_anatomy.training.classifier import Classifier
+from cnn_anatomy.training.fit import make_trainer
+from cnn_anatomy.training.run_spec import RunSpec
+from cnn_anatomy.training.transfer import file_weights, run_weights
+
+
+def load_evaluated(spec: RunSpec, network: Network, data: ImageData) -> None:
+    """Copy the weights that `evaluate` names into `network`, classifier included.
+
+    Raises:
+        ConfigError: if there are none, or they are those of another network.
+    """
+    source = str(spec.config.evaluate)
+    read = run_weights if source.startswith("runs:/") else file_weights
+    weights = read(spec, "evaluate", source, UNEVALUATED)
+    checkpoints.load_weights(network, weights)
+
+
+def evaluate(
+    spec: RunSpec,
+    classifier: Classifier,
+    data: ImageData,
+    logger: RunLogger | None,
+    *,
+    progress: bool = False,
+) -> dict[str, float]:
+    """Measure validation and test images, with the probes of a finished network.
+
+    Every rank calls this; only rank zero has a logger.
+    """
+    run_id = broadcast(None if logger is None else logger.run_id)
+    folder = spec.checkpoint_folder(str(run_id))
+    with checkpoint_folder(folder), peer_loss_recognised():
+        trainer = make_trainer(spec, folder, logger, batches=1, progress=progress)
+        pl.seed_everything(spec.config.seed, verbose=False)
+        with nullcontext() if logger is None else logger.final_metrics():
+            results = trainer.validate(classifier, datamodule=data, verbose=False)
+            results += trainer.test(classifier, datamodule=data, verbose=False)
+    return {name: float(value) for result in results for name, value in result.items()}

@@ -1,0 +1,75 @@
+"""`evaluate` measures weights without training them, as training measured them."""
+
+import sys
+
+import pytest
+import torch
+from helpers import SMALL, composed
+from mlflow import MlflowClient
+from processes import TRAIN, ended, start
+
+from cnn_anatomy.core.errors import ConfigError
+from cnn_anatomy.training.build import build_data
+from cnn_anatomy.training.run_spec import RunSpec
+
+MINE = ("model.depth=8", "probes=robustness", *SMALL)
+# Of training itself, or of the time that it took.
+UNMEASURED = ("train/loss", "train/accuracy", "gradient/", "untrained/", "speed/", "epoch")
+
+
+def runs(folder, kind):
+    client = MlflowClient(f"sqlite:///{folder}/mlflow.db")
+    (experiment,) = client.search_experiments(filter_string="name = 'adhoc'")
+    return client, client.search_runs([experiment.experiment_id], f"tags.kind = '{kind}'")
+
+
+@pytest.mark.slow
+def test_every_measure_is_that_of_training_bit_for_bit(tmp_path, uri):
+    ended(start(tmp_path, *TRAIN, *MINE))
+    client, (trained,) = runs(tmp_path, "run")
+    weights = client.download_artifacts(trained.info.run_id, "weights.pt", str(tmp_path))
+    for source in (weights, f"runs:/{trained.info.run_id}"):
+        ended(start(tmp_path, *TRAIN, "evaluate", source, *MINE))
+        _, (evaluated, *_) = runs(tmp_path, "evaluation")
+        expected = {
+            name: value
+            for name, value in trained.data.metrics.items()
+            if not name.startswith(UNMEASURED)
+        }
+        assert expected.keys() >= {"test/accuracy", "macs", "params/total", "consistency/shift"}
+        assert expected.keys() >= {"accuracy/scale", "accuracy/noise", "val/accuracy"}
+        measured = {name: evaluated.data.metrics[name] for name in expected}
+        assert measured == expected
+        assert evaluated.data.params["evaluate"] == source
+        assert evaluated.data.metrics.keys().isdisjoint({"train/loss", "gradient/decay"})
+    _, errors = ended(start(tmp_path, *TRAIN, "evaluate", source, *MINE, "skip=none"), status=2)
+    assert "skip is Identity in the config.yaml beside them and Plain here" in errors
+    _, errors = ended(start(tmp_path, *TRAIN, "evaluate", source, *MINE, "head=gmp"), status=2)
+    assert "head is GlobalAverage in" in errors
+
+
+def test_statistics_of_the_channels_may_be_given(tmp_path):
+    words = (f"paths.cache={tmp_path}", *SMALL)
+    data = build_data(RunSpec.of(composed(*words, "+data.mean=[0.485]", "+data.std=[0.229]")))
+    ((images, _), *_) = data.batches(data.load().test)
+    pixels = data.load().test.images[: len(images)].float() / 255
+    assert torch.allclose(images, (pixels - 0.485) / 0.229, atol=1e-5)
+    three = composed(*words, "+data.mean=[0.4,0.4,0.4]")
+    with pytest.raises(ConfigError, match=r"data.mean=.* has 3 values: these images have 1 chan"):
+        build_data(RunSpec.of(three))
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (("evaluate",), "evaluate takes a file or runs:/<id>"),
+        (("evaluate", "model=resnet"), "evaluate takes a file or runs:/<id>"),
+        (("evaluate", "absent.pt"), "evaluate=absent.pt is neither a file nor a run"),
+        (("evaluate", "runs:/0", "transfer=same"), "evaluate=runs:/0 does not go with a transfer"),
+        (("evaluate", "runs:/0", "--multirun", "seed=0,1"), "leave --multirun out"),
+    ],
+)
+def test_mistakes(tmp_path, words, sentence):
+    _, errors = ended(start(tmp_path, sys.executable, *TRAIN[1:], *words), status=2)
+    assert sentence in errors
+    assert len(errors.splitlines()) == 1
