@@ -39,7 +39,7 @@ def test_a_step_with_probes_and_frozen_layers(tmp_path, name):
     classifier, counts, metrics = stepped(tmp_path, *named(name, side, *frozen))
     assert counts["freeze.layers"] == 3
     assert metrics.keys() >= EVERY
-    assert len(classifier.network.stages) >= 3
+    assert len(classifier.network.stages) >= 2
 
 
 def test_logits_are_those_of_timm():
