@@ -9,7 +9,7 @@ import yaml
 from hydra.core.plugins import Plugins
 from hydra.plugins.launcher import Launcher
 
-from cnn_anatomy.config import rules
+from cnn_anatomy.config import architecture_rules, rules
 from cnn_anatomy.config.annotations import bounds
 from cnn_anatomy.config.limits import (
     NARROWED,
@@ -70,7 +70,9 @@ def keys(cls):
 @pytest.mark.parametrize("target", TARGETS)
 def test_every_target_exists_and_shows_what_it_is_called_with(target):
     assert callable(imported(target))
-    if target.startswith("cnn_anatomy.") and target != rules.NO_BLOCK:  # which takes anything
+    if (
+        target.startswith("cnn_anatomy.") and target != architecture_rules.NO_BLOCK
+    ):  # which takes anything
         assert target_signature(target) is not None
 
 
@@ -88,8 +90,13 @@ def test_every_launcher_is_a_plugin_of_hydras(file):
     "name",
     [
         *rules.TARGET_RULES,
-        *sorted(rules.WEIGHTLESS_SKIPS),
-        *(rules.NO_BLOCK, rules.OWN_HEADS, rules.BATCH_NORM, rules.THAWING),
+        *sorted(architecture_rules.WEIGHTLESS_SKIPS),
+        *(
+            architecture_rules.NO_BLOCK,
+            architecture_rules.OWN_HEADS,
+            rules.BATCH_NORM,
+            rules.THAWING,
+        ),
         *FORWARDED,
     ],
 )

@@ -48,7 +48,8 @@ def test_a_bug_in_forward_is_raised_with_its_line(line, kind, tmp_path, monkeypa
     assert any(text and text.endswith("# the bug") for text in lines)
 
 
-ROUND_UP = ["blur_max", "blur_strided", "overlapping", "strided"]  # one pixel gives one pixel
+# One pixel gives one pixel.
+ROUND_UP = ["blur_max", "blur_strided", "overlapping", "overlapping_padded", "strided"]
 NAMES = [path.stem for path in sorted((CONF / "pooling").glob("*.yaml"))]
 
 

@@ -136,7 +136,8 @@ def _adhoc_study(overrides: Sequence[Override]) -> Study:
     }
     for key, values in grid.items():
         if not values:
-            raise ConfigError(f"{key} sweeps nothing: give it one or more values, as in {key}=a,b")
+            name = key.lstrip("+")
+            raise ConfigError(f"{name} sweeps nothing: give it one or more values: {name}=a,b")
         _refuse_repeats(key, values)
     fixed = tuple(str(o.input_line) for o in overrides if not o.is_sweep_override())
     rows = tuple(key.lstrip("+") for key in grid) or ("variant",)
