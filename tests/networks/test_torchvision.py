@@ -17,5 +17,5 @@ def test_a_step_with_probes_and_frozen_layers(tmp_path, name):
     classifier, counts, metrics = stepped(tmp_path, *words)
     assert counts["freeze.layers"] == 3
     assert metrics.keys() >= EVERY
-    assert len(classifier.network.stages) >= 3
+    assert len(classifier.network.stages) >= 2
     assert sum(not p.requires_grad for p in classifier.network.parameters()) >= 3

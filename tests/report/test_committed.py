@@ -52,7 +52,14 @@ def test_only_publishing_changes_the_committed_results(checkout):
     changed = {line[3:] for line in git(checkout, "status", "--porcelain").splitlines()}
     assert "experiments/results/tiny/" in changed
     assert {p.name for p in (results / "tiny").iterdir()} == {
-        *("README.md", "runs.csv", "figures.json", "accuracy.png", "accuracy.svg"),
+        *(
+            "README.md",
+            "runs.csv",
+            "figures.json",
+            "histories.parquet",
+            "accuracy.png",
+            "accuracy.svg",
+        ),
         *("cost.png", "cost.svg", "table.md", "table.tex", "table.csv", "table.html"),
     }
     (row,) = [x for x in (results / "README.md").read_text().splitlines() if "[x1]" in x]
