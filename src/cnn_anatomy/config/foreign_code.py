@@ -7,6 +7,7 @@ import site
 import sys
 import sysconfig
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import PackageNotFoundError, packages_distributions, version
 from importlib.util import find_spec
@@ -28,6 +29,14 @@ SITES = {
 STANDARD_LIBRARY = Path(sysconfig.get_path("stdlib"))
 
 
+@dataclass(frozen=True)
+class OwnModule:
+    """A module of the user's own: its file, and the syntax tree of that."""
+
+    file: Path
+    tree: ast.Module
+
+
 def foreign_code(config: Any) -> list[str]:
     """Return a text for every part of the code outside this package that a plain `config` names.
 
@@ -41,19 +50,18 @@ def foreign_code(config: Any) -> list[str]:
     return [*sorted(versions), *([short_hash(text)] if text else [])]
 
 
-def _texts(files: Mapping[str, Path]) -> list[str]:
+def _texts(modules: Mapping[str, OwnModule]) -> list[str]:
     """Return the normal form of modules, or their source if that is nested too deeply for it."""
-    trees = {name: ast.parse(file.read_bytes()) for name, file in files.items()}
-    modules = {module for name in trees for module in _prefixes(name)}
+    names = {prefix for name in modules for prefix in _prefixes(name)}
     try:
-        return normalise(trees, modules)
+        return normalise({name: module.tree for name, module in modules.items()}, names)
     except RecursionError:
-        return [file.read_text("utf-8", "replace") for file in files.values()]
+        return [module.file.read_text("utf-8", "replace") for module in modules.values()]
 
 
 def foreign_files(config: Any) -> set[Path]:
     """Return the files of the user's own whose code counts for a plain `config`."""
-    return set(_own_modules(foreign_targets(config)).values())
+    return {module.file for module in _own_modules(foreign_targets(config)).values()}
 
 
 def installed_packages() -> list[str]:
@@ -78,15 +86,15 @@ def foreign_targets(node: Any) -> Iterator[str]:
             yield from foreign_targets(element)
 
 
-def _own_modules(names: Iterable[str]) -> dict[str, Path]:
-    """Return the user's own modules that importing `names` runs, as name → file."""
-    modules: dict[str, Path] = {}
+def _own_modules(names: Iterable[str]) -> dict[str, OwnModule]:
+    """Return the user's own modules that importing `names` runs, by name."""
+    modules: dict[str, OwnModule] = {}
     todo = list(names)
     while todo:
         for module, file in _module_files(todo.pop()):
             if module not in modules and _is_own(file):
-                modules[module] = file
                 tree = ast.parse(file.read_bytes())
+                modules[module] = OwnModule(file, tree)
                 todo += [name for _, name in imports(tree, module, file.stem == "__init__")]
     return modules
 
