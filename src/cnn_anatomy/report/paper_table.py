@@ -80,7 +80,7 @@ def agreement(paper: Paper, sweep: Sweep) -> str:
     found = []
     for name, published in paper.published.items():
         measure = MEASURES[name]
-        ours = {v: measure.convert(_values(sweep, v, measure.metric)) for v in sweep.variants}
+        ours = {v: measure.convert(sweep.values(v, measure.metric)) for v in sweep.variants}
         summary = rank_agreement(published, ours)
         if summary is not None and not measure.column.exact:
             seeds = "one seed" if summary.n == 1 else f"{summary.n} seeds"
@@ -98,12 +98,6 @@ def agreement(paper: Paper, sweep: Sweep) -> str:
     )
 
 
-def _values(sweep: Sweep, variant: str, name: str) -> pd.Series:
-    """Return a metric by seed over the finished runs of a variant."""
-    runs = sweep.finished[sweep.finished.variant == variant].set_index("seed")
-    return runs.get(f"metrics.{name}", pd.Series(dtype=float)).astype(float).dropna()
-
-
 def _row(paper: Paper, measures: Mapping[str, Measure], sweep: Sweep, variant: str) -> Row:
     planned = sweep.runs[sweep.runs.variant == variant]
     finished = planned[planned.status == "FINISHED"]
@@ -111,7 +105,7 @@ def _row(paper: Paper, measures: Mapping[str, Measure], sweep: Sweep, variant: s
     for name, measure in measures.items():
         value = paper.published[name].get(variant)
         published = [] if value is None else [value / measure.column.scale]
-        ours = measure.convert(_values(sweep, variant, measure.metric))
+        ours = measure.convert(sweep.values(variant, measure.metric))
         differences = ours - published[0] if published else ours.iloc[:0]
         cells += [
             Cell(
@@ -122,5 +116,5 @@ def _row(paper: Paper, measures: Mapping[str, Measure], sweep: Sweep, variant: s
             Cell(measure.column, ours),
             Cell(measure.column, differences, signed=True),
         ]
-    cells += [Cell(metric(name), _values(sweep, variant, name)) for name in paper.table.metrics]
+    cells += [Cell(metric(name), sweep.values(variant, name)) for name in paper.table.metrics]
     return Row(variant, (variant,), tuple(cells), len(finished), len(planned))

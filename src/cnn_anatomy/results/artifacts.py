@@ -36,12 +36,8 @@ class Evidence:
         return self.sweep.finished[self.sweep.finished.variant == variant]
 
     def values(self, variant: str, name: str) -> pd.Series:
-        """Return the final value of a metric by seed, without the seeds that lack it."""
-        runs = self.runs(variant)
-        column = f"metrics.{name}"
-        if column not in runs:
-            return pd.Series(dtype=float)
-        return runs.set_index("seed")[column].dropna()
+        """Return a metric's final value by seed (see `Sweep.values`)."""
+        return self.sweep.values(variant, name)
 
     def history(self, run: str, name: str) -> pd.Series:
         """Return all values that a run logged of a metric, by step."""

@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 
 from cnn_anatomy.results.metrics import metric
 from cnn_anatomy.results.runs import Sweep
@@ -39,7 +38,7 @@ def replicate_means(
     compared, outside = 0, Counter[str]()
     for name in names:
         for variant in dict.fromkeys(sweep.variants):
-            ours, theirs = (_values(s, variant, name) for s in (sweep, original))
+            ours, theirs = (_finite_values(s, variant, name) for s in (sweep, original))
             if not len(ours) or len(theirs) < (1 if metric(name).exact else 2):
                 continue
             compared += 1
@@ -53,7 +52,6 @@ def replicate_means(
     return MeanReplication(compared, +outside)
 
 
-def _values(sweep: Sweep, variant: str, name: str) -> np.ndarray:
-    runs = sweep.finished[sweep.finished.variant == variant]
-    values = runs.get(f"metrics.{name}", pd.Series(dtype=float)).to_numpy(dtype=float)
+def _finite_values(sweep: Sweep, variant: str, name: str) -> np.ndarray:
+    values = sweep.values(variant, name).to_numpy()
     return values[np.isfinite(values)]

@@ -65,6 +65,12 @@ class Sweep:
         commits = set(self.finished.commit)
         return ", ".join(sorted(c[:8] + "+" * c.endswith("+") for c in commits)) or "none"
 
+    def values(self, variant: str, name: str) -> pd.Series:
+        """Return a metric's final value by seed, over the variant's finished runs that have it."""
+        runs = self.finished
+        runs = runs[runs.variant == variant].set_index("seed")
+        return runs.get(f"metrics.{name}", pd.Series(dtype=float)).astype(float).dropna()
+
     def distinct(self, column: str, separator: str = ", ") -> str:
         """Return the different values of a column over the finished runs, joined."""
         values = self.finished.get(column, pd.Series(dtype=str)).dropna()
