@@ -17,6 +17,7 @@ pytestmark = [
 ]
 # Two steps of training, whatever the network.
 TWO_STEPS = [word for word in SMALL if not word.startswith("model.")]
+EAGER = "~callbacks.cuda_graph"
 VARIANTS = {
     f"{study.name}: {run.variant}": run.overrides
     for study in map(load_study, study_names())
@@ -110,14 +111,44 @@ def test_the_adaptive_average_is_pytorchs_and_repeats(size):
 def test_a_graph_trains_to_the_same_bits(variant, tmp_path):
     words = [word for word in VARIANTS[variant] if not word.startswith("transfer")]
     words += [*TWO_STEPS, "data.source.train=100"]
-    assert_same(trained(tmp_path, *words, "callbacks=cuda_graph"), trained(tmp_path, *words))
+    assert_same(trained(tmp_path, *words), trained(tmp_path, *words, EAGER))
 
 
-def test_a_graph_is_used(tmp_path, monkeypatch):
-    made = []
-    original = torch.cuda.make_graphed_callables
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("model=inception", "aux=heads", "aux.weight=0.3", "aux.decay=1"),
+        ("freeze=feature_extraction", "data.augment=null"),
+        ("trainer.gradient_clip_val=0.1",),
+        ("optimizer=adamw",),
+        ("trainer.precision=32-true",),
+    ],
+)
+def test_a_graph_follows_what_changes_from_step_to_step(words, tmp_path):
+    words = (*words, "data.source.train=100", "trainer.max_epochs=3")
+    assert_same(trained(tmp_path, *words), trained(tmp_path, *words, EAGER))
+
+
+def test_a_graph_is_captured_once_and_replayed_in_every_step(tmp_path, monkeypatch):
+    replays = []
+    original = torch.cuda.CUDAGraph.replay
     monkeypatch.setattr(
-        torch.cuda, "make_graphed_callables", lambda *a, **k: made.append(1) or original(*a, **k)
+        torch.cuda.CUDAGraph, "replay", lambda graph: replays.append(graph) or original(graph)
     )
-    trained(tmp_path, "callbacks=cuda_graph")
-    assert made == [1]
+    trained(tmp_path, "data.source.train=100", "data.batch_size=20", "trainer.max_epochs=2")
+    assert len(replays) == 10
+    assert len(set(map(id, replays))) == 1
+
+
+def test_what_waits_for_the_card_trains_without_a_graph(tmp_path, capfd):
+    words = [f"activation={{_target_: {__name__}.Waiting, _partial_: true}}"]
+    graph = "callbacks.cuda_graph.own_code=true"
+    assert_same(trained(tmp_path, *words, graph), trained(tmp_path, *words, EAGER))
+    assert "no CUDA graph: " in capfd.readouterr().err
+
+
+class Waiting(torch.nn.ReLU):
+    """A layer whose forward pass reads a value back from the card."""
+
+    def forward(self, x):
+        return super().forward(x) * float(x.max() >= x.min())

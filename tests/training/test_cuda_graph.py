@@ -1,12 +1,17 @@
-"""Which networks a CUDA graph can't hold, and that a CPU trains without one."""
+"""Which networks a CUDA graph can't hold, and that what a graph needs changes nothing on a CPU."""
 
 import pytest
 import torch
+from torch import nn
 
 from cnn_anatomy.training.build import build_classifier
 from cnn_anatomy.training.cuda_graph import obstacle
 from cnn_anatomy.training.fit import fit
 from cnn_anatomy.training.run_spec import RunSpec
+
+
+class Own(nn.ReLU):
+    """A user's layer."""
 
 
 @pytest.mark.parametrize(
@@ -15,8 +20,8 @@ from cnn_anatomy.training.run_spec import RunSpec
         ((), None),
         (("freeze=layers", "freeze.layers=3"), None),
         (("freeze=gradual",), "layers are thawed during training"),
-        (("aux=heads",), "Dropout draws random numbers"),
-        (("pooling=stochastic",), "Stochastic draws random numbers"),
+        (("aux=heads",), None),
+        (("pooling=stochastic",), "Stochastic draws from probabilities"),
     ],
 )
 def test_what_cannot_be_captured_has_a_reason(small, digits, overrides, reason):
@@ -24,10 +29,38 @@ def test_what_cannot_be_captured_has_a_reason(small, digits, overrides, reason):
     assert obstacle(classifier) == reason
 
 
+def test_accumulated_gradients_are_an_obstacle(small, digits):
+    classifier, _ = build_classifier(RunSpec.of(small()), digits)
+    assert obstacle(classifier, accumulated=2) == "gradients of several batches are added up"
+
+
+def test_own_code_is_captured_only_if_asked_for(small, digits):
+    classifier, _ = build_classifier(RunSpec.of(small()), digits)
+    classifier.network.own = Own()
+    assert obstacle(classifier).startswith("Own is code of your own: give callbacks.cuda_graph.own")
+    assert obstacle(classifier, own_code=True) is None
+
+
 def test_a_cpu_trains_without(small, digits):
     weights = []
-    for callbacks in ("default", "cuda_graph"):
-        spec = RunSpec.of(small("trainer.accelerator=cpu", f"callbacks={callbacks}"))
+    for words in ((), ("~callbacks.cuda_graph",)):
+        spec = RunSpec.of(small("trainer.accelerator=cpu", *words))
         classifier, _ = build_classifier(spec, digits)
         weights.append(fit(spec, classifier, digits, logger=None)[1])
     assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
+
+
+def test_a_weight_as_a_tensor_gives_the_same_bits(small, digits):
+    """A graph reads the weight of the auxiliary losses from memory, a step without from Python."""
+    spec = RunSpec.of(small("model.depth=14", "aux=heads", "aux.dropout=0"))
+    classifier, _ = build_classifier(spec, digits)
+    batch = next(iter(digits.batches(digits.load().train, train=False)))
+    results = []
+    for weight in (0.3, torch.full((), 0.3)):
+        loss, _ = classifier.loss(batch, weight)
+        results.append([loss, *torch.autograd.grad(loss, list(classifier.network.parameters()))])
+    assert all(map(torch.equal, *results))
+
+
+def test_a_run_has_the_same_key_with_a_graph_and_without(small):
+    assert RunSpec.of(small()).key == RunSpec.of(small("~callbacks.cuda_graph")).key

@@ -16,7 +16,7 @@ from cnn_anatomy.config.normal_form import short_hash
 
 # Top-level keys, and keys anywhere, that do not change a run's result.
 BOOKKEEPING = {"study", "variant", "tracking", "paths", "hydra"}
-PLACEMENT = {"cache", "accelerator", "devices", "num_nodes", "strategy"}
+PLACEMENT = {"cache", "accelerator", "devices", "num_nodes", "strategy", "cuda_graph"}
 # Settings (group, key) that may name a file, whose content counts instead of its path.
 FILES = (("transfer", "source"), ("model", "weights"))
 SEED_PLACEHOLDER = "\0seed"

@@ -15,7 +15,8 @@ class Augmentation(Protocol):
     """Random changes of training images.
 
     What is random is drawn on the CPU, for a whole epoch before its first batch, so that a GPU gets
-    the same draws as a CPU, in one copy. What is drawn is applied where the images are.
+    the same draws as a CPU, in one copy. What is drawn is applied where the images are, to each
+    image by itself: a GPU prepares several batches in one call.
     """
 
     def draw(self, n: int, generator: torch.Generator) -> Tensor:

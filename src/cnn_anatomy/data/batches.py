@@ -13,6 +13,9 @@ from cnn_anatomy.config import constraints
 from cnn_anatomy.data.augment import Augmentation
 from cnn_anatomy.data.images import ImageSet
 
+BYTES_PER_FLOAT = 4
+GROUP_BYTES = 2**26  # of batches that a GPU prepares together, which saves launches
+
 
 class Batches:
     """Iterates over (images float32 (B, C, H, W), labels int64 (B,)).
@@ -83,21 +86,30 @@ class Batches:
         return n // self.size if self.shuffle else -(-n // self.size)
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
-        for order, drawn in self._training_epoch() if self.shuffle else self._all_images():
-            images = self.images[order]
-            if drawn is not None and self.augment is not None:
-                images = self.augment(images, drawn)
-            yield self.normalise(images), self.labels[order]
+        return self._training_batches() if self.shuffle else self._all_images()
 
-    def _all_images(self) -> Iterator[tuple[slice, None]]:
-        """Yield the place of this share in each batch."""
+    def _all_images(self) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield this share of each batch, in the order of the images."""
         n = len(self.labels)
         for start in range(0, n, self.size):
             share = _share(range(start, min(start + self.size, n)), self.rank, self.world)
-            yield slice(share.start, share.stop), None
+            place = slice(share.start, share.stop)
+            yield self.normalise(self.images[place]), self.labels[place]
 
-    def _training_epoch(self) -> Iterator[tuple[Tensor, Tensor | None]]:
-        """Yield the images of this share of each batch, and what was drawn for them."""
+    def _training_batches(self) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield this share of each batch of an epoch, in random order and augmented."""
+        share = _share(range(self.size), self.rank, self.world)
+        epoch = self._drawn_epoch()[:, share.start : share.stop]
+        for batches in epoch.split(self._batches_at_once(len(share))):
+            drawn = batches.flatten(0, 1)
+            images = self.images[drawn[:, 0]]
+            if self.augment is not None:
+                images = self.augment(images, drawn[:, 1:])
+            images, labels = self.normalise(images), self.labels[drawn[:, 0]]
+            yield from zip(images.split(len(share)), labels.split(len(share)), strict=True)
+
+    def _drawn_epoch(self) -> Tensor:
+        """Return (batches, size, 1 + k) on the device: each place's image, and its k draws."""
         generator = torch.Generator().manual_seed(self.seed * 100_003 + self.epoch)
         n = len(self) * self.size
         epoch = torch.randperm(len(self.labels), generator=generator)[:n, None]
@@ -106,11 +118,13 @@ class Batches:
             epoch = torch.cat([epoch, torch.cat(drawn)], 1)
         if self.labels.is_cuda:
             epoch = epoch.pin_memory()
-        epoch = epoch.to(self.labels.device, non_blocking=True)
-        for start in range(0, n, self.size):
-            share = _share(range(start, start + self.size), self.rank, self.world)
-            batch = epoch[share.start : share.stop]
-            yield batch[:, 0], batch[:, 1:] if self.augment is not None else None
+        return epoch.to(self.labels.device, non_blocking=True).unflatten(0, (-1, self.size))
+
+    def _batches_at_once(self, size: int) -> int:
+        """Return how many batches of `size` images to prepare together: on a CPU, one."""
+        if not self.images.is_cuda:
+            return 1
+        return max(1, GROUP_BYTES // (size * self.images[0].numel() * BYTES_PER_FLOAT))
 
     def normalise(self, images: Tensor) -> Tensor:
         """Map uint8 images (N, C, H, W) to float32 (x − mean) / std, in channels-last order."""

@@ -118,17 +118,27 @@ class Classifier(pl.LightningModule):
         thawed_later = {p for _, module in self.thaws for p in module.parameters()}
         return [p for p in self.parameters() if p.requires_grad or p in thawed_later]
 
-    def losses(self, batch: Batch) -> tuple[Tensor, tuple[Tensor, ...], Output]:
-        """Return the cross-entropy, the weighted loss of each auxiliary head, and the output."""
+    @property
+    def auxiliary_weight(self) -> float:
+        """The present weight of the auxiliary losses."""
+        return self.auxiliary.weight_at(self.progress)
+
+    def losses(
+        self, batch: Batch, weight: float | Tensor | None = None
+    ) -> tuple[Tensor, tuple[Tensor, ...], Output]:
+        """Return the cross-entropy, the weighted loss of each auxiliary head, and the output.
+
+        `weight` stands in for `auxiliary_weight`.
+        """
         images, labels = batch
         output: Output = self.network(images, self.after)
-        weight = self.auxiliary.weight_at(self.progress)
+        weight = self.auxiliary_weight if weight is None else weight
         auxiliary = tuple(weight * F.cross_entropy(a, labels) for a in output.auxiliary)
         return F.cross_entropy(output.logits, labels), auxiliary, output
 
-    def loss(self, batch: Batch) -> tuple[Tensor, Output]:
+    def loss(self, batch: Batch, weight: float | Tensor | None = None) -> tuple[Tensor, Output]:
         """Return the training loss of a batch, auxiliary terms included, and the output."""
-        main, auxiliary, output = self.losses(batch)
+        main, auxiliary, output = self.losses(batch, weight)
         return main + torch.stack(auxiliary).sum() if auxiliary else main, output
 
     def train(self, mode: bool = True) -> Classifier:

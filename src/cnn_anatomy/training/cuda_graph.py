@@ -1,4 +1,4 @@
-"""Training steps whose forward and backward pass a GPU replays from a CUDA graph.
+"""Training steps that a GPU replays from a CUDA graph.
 
 Python launches a thousand or more kernels for a step of a small network, which takes longer than
 the GPU needs to run them. A CUDA graph launches all of them at once (PyTorch's notes on CUDA
@@ -16,100 +16,139 @@ from torch import Tensor, nn
 
 from cnn_anatomy.core.notices import notice
 from cnn_anatomy.distributed.process_group import world_size
-from cnn_anatomy.networks import Network, Output
+from cnn_anatomy.networks import Output
+from cnn_anatomy.networks.pooling import Stochastic
 from cnn_anatomy.networks.undisturbed import undisturbed
-from cnn_anatomy.training.classifier import Classifier
-from cnn_anatomy.training.frozen_prefix import RANDOM_LAYERS
+from cnn_anatomy.training.classifier import Batch, Classifier
+
+WARM_UP_STEPS = 3  # in which libraries choose kernels and allocate what they keep
+# Packages whose forward passes decide by shape and mode alone what they compute.
+KNOWN_PACKAGES = ("cnn_anatomy", "torch", "torchvision", "timm")
 
 
 class CudaGraph(Callback):
-    """Captures the network's forward and backward pass once and replays both in every step.
+    """Captures forward pass, loss and backward pass in the first step and replays them in others.
 
-    Loss, optimiser, metrics and probes run as without it, and the weights are the same to the bit.
-    What can't be captured runs as without it, and one line says why. On a CPU it does nothing.
+    Optimiser, metrics and probes run as without it, and the weights are the same to the bit. What
+    can't be captured runs as without it, and one line says why. On a CPU it does nothing.
+
+    Args:
+        own_code: whether to capture networks with layers from outside the packages that are known
+            to compute the same for every batch. A replay does not run their Python code.
     """
 
+    def __init__(self, own_code: bool = False) -> None:
+        self.own_code = own_code
+
     def on_train_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
-        """Capture, and let the network's forward pass replay in training steps."""
+        """Let the training steps replay a graph."""
         assert isinstance(module, Classifier)
         if module.device.type != "cuda":
             return
-        reason = obstacle(module, trainer.accumulate_grad_batches)
+        reason = obstacle(module, trainer.accumulate_grad_batches, own_code=self.own_code)
         if reason is not None:
             notice(f"no CUDA graph: {reason}")
             return
-        images, _ = next(iter(trainer.datamodule.train_dataloader()))  # type: ignore[attr-defined]
-        module.train()
-        with undisturbed(module), trainer.precision_plugin.train_step_context():
-            replayed = Replayed(module.network, images, module.after)
-        module.network.forward = replayed  # type: ignore[method-assign, assignment]
+        step = GraphedStep(module)
+        module.loss = step  # type: ignore[method-assign, assignment]
+        module.backward = step.backward  # type: ignore[method-assign]
 
     def on_fit_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
-        """Return to the network's own forward pass."""
-        self._release(module)
+        """Return to the classifier's own step."""
+        _release(module)
 
     def on_exception(
         self, trainer: pl.Trainer, module: pl.LightningModule, exception: BaseException
     ) -> None:
-        """Return to the network's own forward pass."""
-        self._release(module)
-
-    def _release(self, module: pl.LightningModule) -> None:
-        assert isinstance(module, Classifier)
-        if isinstance(module.network.forward, Replayed):
-            del module.network.forward
+        """Return to the classifier's own step."""
+        _release(module)
 
 
-class Replayed:
-    """A network's forward pass that replays a CUDA graph where its conditions are as captured.
+class GraphedStep:
+    """A classifier's `loss` and `backward`, replayed where the conditions are as captured.
 
-    The conditions are training mode, gradients, autocast, the shape of the images (N, C, H, W) and
-    the stage `after` which they enter. Otherwise it runs the network itself.
+    The conditions are training mode, gradients, autocast, the batch's shapes and the stage after
+    which it enters. The first call captures; if that fails, all calls run the classifier's own.
     """
 
-    def __init__(self, network: Network, images: Tensor, after: int | None) -> None:
-        self.eager = network.forward
-        self.network = network
-        self.after = after
-        self.shape = images.shape
-        self.precision = _precision()
-        self.graphed: Any = torch.cuda.make_graphed_callables(
-            _Logits(network, after), (images.clone(),), allow_unused_input=True
-        )
+    def __init__(self, module: Classifier) -> None:
+        self.module = module
+        self.eager = module.loss
+        self.graph: torch.cuda.CUDAGraph | None = None
+        self.captured: object = None  # the conditions
+        self.replayed = False  # whether the last step was
 
-    def __call__(self, images: Tensor, after: int | None = None) -> Output:
-        """Map images (N, C, H, W) to logits, as `Network.forward` does."""
-        as_captured = (
-            self.network.training
-            and torch.is_grad_enabled()
-            and (after, images.shape, _precision()) == (self.after, self.shape, self.precision)
-        )
-        if not as_captured:
-            return self.eager(images, after)
-        logits, *auxiliary = self.graphed(images)
-        return Output(logits, tuple(auxiliary))
+    def __call__(self, batch: Batch) -> tuple[Tensor, Output]:
+        """Return the training loss and the output, as `Classifier.loss` does."""
+        if self.captured is None:
+            self.captured = self._conditions(batch)
+            self._try_to_capture(batch)
+        self.replayed = self.graph is not None and self._conditions(batch) == self.captured
+        if not self.replayed:
+            return self.eager(batch)
+        for static, tensor in zip(self.batch, batch, strict=True):
+            static.copy_(tensor)
+        self.weight.fill_(self.module.auxiliary_weight)
+        assert self.graph is not None
+        self.graph.replay()
+        return self.loss.clone(), self.output
+
+    def backward(self, loss: Tensor, *args: Any, **kwargs: Any) -> None:
+        """Set the gradients of the replayed step, or compute those of any other."""
+        if not self.replayed:
+            loss.backward(*args, **kwargs)
+            return
+        for parameter, gradient in self.gradients:
+            parameter.grad = gradient
+
+    def _conditions(self, batch: Batch) -> object:
+        autocast = torch.get_autocast_dtype("cuda") if torch.is_autocast_enabled("cuda") else None
+        shapes = [(tensor.shape, tensor.dtype) for tensor in batch]
+        return shapes, self.module.training, torch.is_grad_enabled(), autocast, self.module.after
+
+    def _try_to_capture(self, batch: Batch) -> None:
+        try:
+            with undisturbed(self.module):
+                self._capture(batch)
+        except RuntimeError as error:  # of an operation that waits for the GPU, for one
+            self.graph = None
+            notice(f"no CUDA graph: {str(error).splitlines()[0]}")
+        for parameter in self.module.parameters():
+            parameter.grad = None  # the graph's own are in `gradients`
+
+    def _capture(self, batch: Batch) -> None:
+        self.batch = tuple(tensor.clone() for tensor in batch)
+        self.weight = torch.full((), self.module.auxiliary_weight, device=self.module.device)
+        graph, stream = torch.cuda.CUDAGraph(), torch.cuda.Stream()
+        stream.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(stream):
+            for _ in range(WARM_UP_STEPS):
+                self._compute()
+        torch.cuda.current_stream().wait_stream(stream)
+        with torch.cuda.graph(graph, stream=stream):
+            self.loss, self.output = self._compute()
+        self.gradients = [(p, p.grad) for p in self.module.parameters() if p.grad is not None]
+        self.graph = graph
+
+    def _compute(self) -> tuple[Tensor, Output]:
+        """Run a step; its gradients take the place of any others."""
+        for parameter in self.module.parameters():
+            parameter.grad = None
+        images, labels = self.batch
+        loss, output = self.eager((images, labels), self.weight)
+        with torch.autocast("cuda", enabled=False):  # as Lightning's
+            loss.backward()
+        auxiliary = tuple(logits.detach() for logits in output.auxiliary)
+        return loss.detach(), Output(output.logits.detach(), auxiliary)
 
 
-class _Logits(nn.Module):
-    """A network whose arguments and results are tensors alone, as a graph needs them."""
-
-    def __init__(self, network: Network, after: int | None) -> None:
-        super().__init__()
-        self.network = network
-        self.run = network.forward
-        self.after = after
-
-    def forward(self, images: Tensor) -> tuple[Tensor, ...]:
-        output: Any = self.run(images, self.after)
-        return (output.logits, *output.auxiliary)
-
-
-def obstacle(module: Classifier, accumulated: int = 1) -> str | None:
-    """Return why the network's training step can't be captured, None if it can.
+def obstacle(module: Classifier, accumulated: int = 1, *, own_code: bool = False) -> str | None:
+    """Return why the classifier's training step can't be captured, None if it can.
 
     Args:
         module: holds the network.
         accumulated: the number of batches whose gradients are added up for a step.
+        own_code: whether layers from outside the known packages may be captured.
     """
     if accumulated > 1:  # a replay writes over the gradients of the one before
         return "gradients of several batches are added up"
@@ -120,11 +159,22 @@ def obstacle(module: Classifier, accumulated: int = 1) -> str | None:
     if "forward" in vars(module.network):
         return "the network is compiled"
     for layer in module.network.modules():
-        if isinstance(layer, RANDOM_LAYERS):
-            return f"{type(layer).__name__} draws random numbers"
+        if isinstance(layer, Stochastic):  # its draw waits for the GPU
+            return "Stochastic draws from probabilities"
+        if not own_code and not is_known(layer):
+            return (
+                f"{type(layer).__name__} is code of your own: give callbacks.cuda_graph.own_code="
+                "true if it computes the same for every batch"
+            )
     return None
 
 
-def _precision() -> torch.dtype | None:
-    """Return the type of the current autocast, None without."""
-    return torch.get_autocast_dtype("cuda") if torch.is_autocast_enabled("cuda") else None
+def is_known(layer: nn.Module) -> bool:
+    """Return whether a layer's class is from a known package."""
+    return type(layer).__module__.partition(".")[0] in KNOWN_PACKAGES
+
+
+def _release(module: pl.LightningModule) -> None:
+    assert isinstance(module, Classifier)
+    if isinstance(module.loss, GraphedStep):
+        del module.loss, module.backward
