@@ -2,10 +2,11 @@
 
 import pytest
 import torch
+from lightning.pytorch.callbacks import Callback
 from torch import nn
 
 from cnn_anatomy.training.build import build_classifier
-from cnn_anatomy.training.cuda_graph import obstacle
+from cnn_anatomy.training.cuda_graph import GraphedStep, obstacle
 from cnn_anatomy.training.fit import fit
 from cnn_anatomy.training.run_spec import RunSpec
 
@@ -48,6 +49,45 @@ def test_a_cpu_trains_without(small, digits):
         classifier, _ = build_classifier(spec, digits)
         weights.append(fit(spec, classifier, digits, logger=None)[1])
     assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
+
+
+class Recomputed(GraphedStep):
+    """A step that does everything as with a graph, whose replay computes anew on the CPU."""
+
+    def _capture(self, batch):
+        self.batch = tuple(map(torch.clone, batch))
+        self.weight = torch.full((), self.module.auxiliary_weight)
+        self.graph = self
+
+    def replay(self):
+        self.results = self._compute()
+        self.gradients = [(p, p.grad) for p in self.module.parameters() if p.grad is not None]
+
+
+class TakesTheStep(Callback):
+    def on_train_start(self, trainer, module):
+        module.step = Recomputed(module)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        (),
+        ("model.depth=14", "aux=heads", "aux.dropout=0", "aux.decay=1", "probes=auxiliary"),
+        ("freeze=feature_extraction", "data.augment=null"),
+        ("trainer.gradient_clip_val=0.1", "optimizer=adamw"),
+    ],
+)
+def test_the_step_around_a_replay_is_the_one_without(small, digits, words):
+    results = []
+    step = f"+callbacks.step={{_target_: {__name__}.TakesTheStep}}"
+    for more in ((), (step,)):
+        spec = RunSpec.of(small("trainer.max_epochs=3", *words, *more))
+        classifier, _ = build_classifier(spec, digits)
+        metrics, weights = fit(spec, classifier, digits, logger=None)
+        results.append(({k: v for k, v in metrics.items() if "speed" not in k}, weights))
+    assert results[0][0] == results[1][0]
+    assert all(torch.equal(results[0][1][name], results[1][1][name]) for name in results[0][1])
 
 
 def test_a_weight_as_a_tensor_gives_the_same_bits(small, digits):

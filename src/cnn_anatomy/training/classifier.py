@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import lightning.pytorch as pl
 import torch
@@ -48,6 +48,18 @@ class MeanLoss(Metric):
         return total / weights.sum()
 
 
+class Step(Protocol):
+    """Another way to do what a training step does before its optimiser's."""
+
+    def loss(self, batch: Batch) -> tuple[Tensor, Output]:
+        """Return the training loss of a batch and the output, as `Classifier.loss` does."""
+        ...
+
+    def backward(self, loss: Tensor) -> None:
+        """Set the gradients of that loss."""
+        ...
+
+
 class Classifier(pl.LightningModule):
     """Trains by cross-entropy plus weighted auxiliary losses; logs metrics once per epoch.
 
@@ -88,6 +100,7 @@ class Classifier(pl.LightningModule):
         self.thaws = list(thaws)
         # What an epoch logs at its end: training, and the last of its validations if it has one.
         self.epoch_metrics: dict[str, Tensor] = {}
+        self.step: Step | None = None  # if set, training steps take it
         self.after: int | None = None  # batches hold the maps after this stage in place of images
         self.meters = nn.ModuleDict(
             {
@@ -163,9 +176,16 @@ class Classifier(pl.LightningModule):
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Return the training loss of a batch."""
-        loss, output = self.loss(batch)
+        loss, output = self.loss(batch) if self.step is None else self.step.loss(batch)
         self._update("fit", loss.detach(), output.logits.detach(), batch[1])
         return loss
+
+    def backward(self, loss: Tensor, *args: Any, **kwargs: Any) -> None:
+        """Compute the gradients of the training loss."""
+        if self.step is None:
+            super().backward(loss, *args, **kwargs)
+        else:
+            self.step.backward(loss)
 
     def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
         """Stop after the last step, within an epoch, too; Lightning validates before it stops."""

@@ -7,7 +7,9 @@ semantics, section CUDA Graphs). Lightning has no such option (its issue 10174).
 
 from __future__ import annotations
 
-from typing import Any
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import lightning.pytorch as pl
 import torch
@@ -49,23 +51,23 @@ class CudaGraph(Callback):
         if reason is not None:
             notice(f"no CUDA graph: {reason}")
             return
-        step = GraphedStep(module)
-        module.loss = step  # type: ignore[method-assign, assignment]
-        module.backward = step.backward  # type: ignore[method-assign]
+        module.step = GraphedStep(module)
 
     def on_fit_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
-        """Return to the classifier's own step."""
-        _release(module)
+        """Return to the classifier's own step, and free the graph's memory."""
+        assert isinstance(module, Classifier)
+        module.step = None
 
     def on_exception(
         self, trainer: pl.Trainer, module: pl.LightningModule, exception: BaseException
     ) -> None:
         """Return to the classifier's own step."""
-        _release(module)
+        assert isinstance(module, Classifier)
+        module.step = None
 
 
 class GraphedStep:
-    """A classifier's `loss` and `backward`, replayed where the conditions are as captured.
+    """A classifier's loss and its backward pass, replayed where the conditions are as captured.
 
     The conditions are training mode, gradients, autocast, the batch's shapes and the stage after
     which it enters. The first call captures; if that fails, all calls run the classifier's own.
@@ -73,30 +75,30 @@ class GraphedStep:
 
     def __init__(self, module: Classifier) -> None:
         self.module = module
-        self.eager = module.loss
         self.graph: torch.cuda.CUDAGraph | None = None
         self.captured: object = None  # the conditions
         self.replayed = False  # whether the last step was
 
-    def __call__(self, batch: Batch) -> tuple[Tensor, Output]:
+    def loss(self, batch: Batch) -> tuple[Tensor, Output]:
         """Return the training loss and the output, as `Classifier.loss` does."""
         if self.captured is None:
             self.captured = self._conditions(batch)
             self._try_to_capture(batch)
         self.replayed = self.graph is not None and self._conditions(batch) == self.captured
         if not self.replayed:
-            return self.eager(batch)
+            return self.module.loss(batch)
         for static, tensor in zip(self.batch, batch, strict=True):
             static.copy_(tensor)
         self.weight.fill_(self.module.auxiliary_weight)
         assert self.graph is not None
         self.graph.replay()
-        return self.loss.clone(), self.output
+        loss, output = self.results
+        return loss.clone(), output
 
-    def backward(self, loss: Tensor, *args: Any, **kwargs: Any) -> None:
+    def backward(self, loss: Tensor) -> None:
         """Set the gradients of the replayed step, or compute those of any other."""
         if not self.replayed:
-            loss.backward(*args, **kwargs)
+            loss.backward()
             return
         for parameter, gradient in self.gradients:
             parameter.grad = gradient
@@ -124,9 +126,11 @@ class GraphedStep:
         with torch.cuda.stream(stream):
             for _ in range(WARM_UP_STEPS):
                 self._compute()
+            with waiting_refused():
+                self._compute()
         torch.cuda.current_stream().wait_stream(stream)
         with torch.cuda.graph(graph, stream=stream):
-            self.loss, self.output = self._compute()
+            self.results = self._compute()
         self.gradients = [(p, p.grad) for p in self.module.parameters() if p.grad is not None]
         self.graph = graph
 
@@ -135,11 +139,27 @@ class GraphedStep:
         for parameter in self.module.parameters():
             parameter.grad = None
         images, labels = self.batch
-        loss, output = self.eager((images, labels), self.weight)
+        loss, output = self.module.loss((images, labels), self.weight)
         with torch.autocast("cuda", enabled=False):  # as Lightning's
             loss.backward()
         auxiliary = tuple(logits.detach() for logits in output.auxiliary)
         return loss.detach(), Output(output.logits.detach(), auxiliary)
+
+
+@contextmanager
+def waiting_refused() -> Iterator[None]:
+    """Let PyTorch raise a RuntimeError for what waits for the GPU, which can't be captured.
+
+    A capture that fails would leave the random number generator unusable.
+    """
+    mode = torch.cuda.get_sync_debug_mode()
+    with warnings.catch_warnings():  # PyTorch's, that it does not detect all
+        warnings.simplefilter("ignore")
+        torch.cuda.set_sync_debug_mode("error")
+    try:
+        yield
+    finally:
+        torch.cuda.set_sync_debug_mode(mode)
 
 
 def obstacle(module: Classifier, accumulated: int = 1, *, own_code: bool = False) -> str | None:
@@ -172,9 +192,3 @@ def obstacle(module: Classifier, accumulated: int = 1, *, own_code: bool = False
 def is_known(layer: nn.Module) -> bool:
     """Return whether a layer's class is from a known package."""
     return type(layer).__module__.partition(".")[0] in KNOWN_PACKAGES
-
-
-def _release(module: pl.LightningModule) -> None:
-    assert isinstance(module, Classifier)
-    if isinstance(module.loss, GraphedStep):
-        del module.loss, module.backward
