@@ -33,7 +33,7 @@ def trained(tmp_path, *overrides, change=lambda network: None, device="gpu"):
     classifier, _ = build_classifier(spec, data)
     change(classifier.network)
     metrics, weights = fit(spec, classifier, data, logger=None)
-    metrics = {k: v for k, v in metrics.items() if not k.startswith("speed/")}
+    metrics = {k: str(v) for k, v in metrics.items() if not k.startswith("speed/")}  # nan too
     return metrics, {name: weight.cpu() for name, weight in weights.items()}
 
 

@@ -64,9 +64,21 @@ class Recomputed(GraphedStep):
         self.gradients = [(p, p.grad) for p in self.module.parameters() if p.grad is not None]
 
 
+class Failing(GraphedStep):
+    """A step whose capture fails on the way."""
+
+    def _capture(self, batch):
+        self.batch, self.weight = batch, None
+        self._compute()
+        raise RuntimeError("called a synchronizing CUDA operation\nand more")
+
+
 class TakesTheStep(Callback):
+    def __init__(self, step):
+        self.step = step
+
     def on_train_start(self, trainer, module):
-        module.step = Recomputed(module)
+        module.step = self.step(module)
 
 
 @pytest.mark.parametrize(
@@ -79,9 +91,20 @@ class TakesTheStep(Callback):
     ],
 )
 def test_the_step_around_a_replay_is_the_one_without(small, digits, words):
+    assert_trains_as_without("Recomputed", small, digits, *words)
+
+
+def test_a_failed_capture_leaves_no_trace_but_a_line(small, digits, capfd):
+    assert_trains_as_without("Failing", small, digits)
+    assert "no CUDA graph: called a synchronizing CUDA operation\n" in capfd.readouterr().err
+
+
+def assert_trains_as_without(step, small, digits, *words):
+    """Train with a step of this module and without; compare all metrics and weights."""
     results = []
-    step = f"+callbacks.step={{_target_: {__name__}.TakesTheStep}}"
-    for more in ((), (step,)):
+    step = f"{{_target_: hydra.utils.get_class, path: {__name__}.{step}}}"
+    callback = f"+callbacks.step={{_target_: {__name__}.TakesTheStep, step: {step}}}"
+    for more in ((), (callback,)):
         spec = RunSpec.of(small("trainer.max_epochs=3", *words, *more))
         classifier, _ = build_classifier(spec, digits)
         metrics, weights = fit(spec, classifier, digits, logger=None)

@@ -13,8 +13,10 @@ from torch import nn
 def undisturbed(module: nn.Module) -> Iterator[None]:
     """Enable gradients; restore buffers and the random number generator at the end."""
     buffers = {name: b.clone() for name, b in module.named_buffers()}
-    with torch.random.fork_rng(), torch.enable_grad():
-        yield
-    with torch.no_grad():
-        for name, buffer in module.named_buffers():
-            buffer.copy_(buffers[name])
+    try:
+        with torch.random.fork_rng(), torch.enable_grad():
+            yield
+    finally:
+        with torch.no_grad():
+            for name, buffer in module.named_buffers():
+                buffer.copy_(buffers[name])
