@@ -31,7 +31,8 @@ def compose_variants(
         loader: Hydra's, which composes a variant from it.
 
     Raises:
-        ConfigError: if variants make no sense, with all mistakes of all variants.
+        ConfigError: if variants make no sense: with the mistakes that the first two share if they
+            have no others, else with all mistakes of all variants.
     """
     variants: dict[Overrides, DictConfig] = {}
     mistakes = Mistakes()
@@ -43,6 +44,8 @@ def compose_variants(
             config = loader.load_sweep_config(common, adding(run.overrides))
             check_config(config, config.hydra.runtime.choices)
             variants[run.overrides] = config
+        if mistakes.are_shared():
+            break  # the command's own: composing the other variants takes seconds
     mistakes.refuse()
     return variants
 

@@ -26,6 +26,11 @@ class Mistakes:
             for line in sentence(error).splitlines():
                 self.variants.setdefault(line, []).append(variant)
 
+    def are_shared(self) -> bool:
+        """Return whether two variants or more were checked, and all made the same mistakes."""
+        names = self.variants.values()
+        return len(self.checked) > 1 and bool(names) and all(map(self.checked.issubset, names))
+
     def refuse(self) -> None:
         """Raise a ConfigError with a line for each mistake, if there is one.
 
