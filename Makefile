@@ -63,7 +63,7 @@ reproduce: $(READY) ## train PAPER's rows at BUDGET (smoke, short, paper), print
 	@$(if $(PAPER),$(REPRODUCE),echo "PAPER= is one of $(PAPERS)" >&2; exit 2)
 
 report: .venv/stamp ## write all results as a web site, outputs/report/index.html
-	@$(RUN) cnn_anatomy.report site $(if $(filter file,$(origin STUDY)),all,$(STUDY))
+	@$(RUN) cnn_anatomy.report site $(if $(filter file,$(origin STUDY)),,$(STUDY))
 
 paper: .venv/stamp ## write tables, figures and claims of STUDY for LaTeX, outputs/paper/appendix.tex
 	@$(RUN) cnn_anatomy.report paper $(STUDY)

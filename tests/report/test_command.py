@@ -4,7 +4,7 @@ import subprocess
 import sys
 
 import pytest
-from helpers import environment
+from helpers import REPOSITORY, environment
 
 
 @pytest.mark.parametrize(
@@ -28,3 +28,12 @@ def test_a_mistake_is_one_sentence(tmp_path, new_store, words, mistake):
     assert process.returncode == 2
     (line,) = process.stderr.splitlines()
     assert mistake in line
+
+
+@pytest.mark.parametrize("target", ["report", "publish"])
+def test_make_names_no_study_unless_told(target):
+    """Without names, the report falls back on the committed results."""
+    for words, end in (([], ""), (["STUDY=skip"], "skip")):
+        command = ["make", "-n", target, *words]
+        said = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=True)
+        assert said.stdout.splitlines()[-1].split(".report ")[1].split()[1:] == end.split()
