@@ -123,7 +123,7 @@ test-ddp: .venv/stamp ## train a run in two processes, and kill one of them
 	@.venv/bin/pytest -n 0 -s -m ddp
 
 test-gpu: .venv/stamp ## on a GPU: runs repeat to the bit, and no step waits for the card
-	@.venv/bin/pytest -n 0 -m gpu
+	@.venv/bin/pytest -n 4 -m gpu
 
 lint: .venv/stamp ## check style and types
 	@.venv/bin/ruff check && .venv/bin/ruff format --check && .venv/bin/mypy && .venv/bin/lint-imports --no-logo --no-cache
