@@ -24,7 +24,9 @@ from cnn_anatomy.tracking.server import server_answers
 from cnn_anatomy.tracking.views import view_address
 
 VIEWS = {"table": False, "curves": True, "trade-off": True}  # whether each shows charts
-DRAWING_SECONDS = 8.0
+SETTLED_SECONDS = 8.0  # without a new line of the table or trace of a chart
+PARTS = "return document.querySelectorAll('.ag-row, .scatterlayer .trace').length"
+TRACES = "return document.querySelectorAll('.scatterlayer .trace').length"
 TOOLBARS_HIDDEN = """  // which else appear only under a pointer
 document.querySelectorAll('.modebar-container').forEach(bar => bar.remove())
 """
@@ -73,6 +75,19 @@ def open_page(driver: webdriver.Chrome, address: str) -> None:
     driver.get(address)
 
 
+def wait_until_drawn(driver: webdriver.Chrome, *, charts: bool) -> None:
+    """Wait until the page shows its table, and its charts if it has some, and nothing is added."""
+    drawn: list[int] = []
+
+    def settled() -> bool:
+        drawn.append(driver.execute_script(PARTS))
+        time.sleep(SETTLED_SECONDS)
+        shown = driver.execute_script(TRACES) > 0 or not charts
+        return shown and driver.execute_script(PARTS) == drawn[-1] > 0
+
+    until(settled, "draw")
+
+
 def main() -> None:
     """Take pictures of a study's views, named after them."""
     study, folder = sys.argv[1:]
@@ -83,7 +98,7 @@ def main() -> None:
         for key, has_charts in VIEWS.items():
             link = view_address(address, experiment.experiment_id, key, charts=has_charts)
             open_page(driver, link)
-            time.sleep(DRAWING_SECONDS)
+            wait_until_drawn(driver, charts=has_charts)
             driver.execute_script(TOOLBARS_HIDDEN)
             driver.save_screenshot(str(Path(folder) / f"mlflow-{key}.png"))
 
