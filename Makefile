@@ -10,6 +10,9 @@ STUDY ?= $(if $(STUDIES),all,core)
 ifdef STUDIES
 export CNN_ANATOMY_STUDIES := $(abspath $(STUDIES))
 endif
+ifdef IMAGES
+export CNN_ANATOMY_IMAGES := $(abspath $(IMAGES))
+endif
 HOST ?= 127.0.0.1
 PORT ?= 5000
 LISTEN = --host $(HOST) --port $(PORT) --allowed-hosts localhost:$(PORT),127.0.0.1:$(PORT) $(ARGS)
@@ -18,9 +21,10 @@ LAUNCHER ?= local
 RUN := .venv/bin/python -m
 READY = .venv/stamp $(if $(filter-out local,$(LAUNCHER)),.venv/cluster)
 MULTIRUN = $(RUN) cnn_anatomy.train --multirun hydra/launcher=$(LAUNCHER) \
-	$(if $(SEEDS),hydra.sweeper.seeds=$(SEEDS)) $(if $(DATA),data=$(DATA)) $(if $(FORCE),hydra.sweeper.force=true) \
+	$(if $(SEEDS),hydra.sweeper.seeds=$(SEEDS)) $(if $(SETTING),hydra.sweeper.setting=$(SETTING)) $(if $(DATA),data=$(DATA)) $(if $(FORCE),hydra.sweeper.force=true) \
 	$(if $(UNTIL),hydra.sweeper.until=$(UNTIL)) $(if $(MAX_SEEDS),hydra.sweeper.max_seeds=$(MAX_SEEDS)) $(ARGS)
 SWEEP = $(MULTIRUN) study=$(STUDY)
+OF_SETTING = $(if $(SETTING),--setting $(SETTING))
 
 BUDGET ?= smoke
 PAPERS = $(notdir $(basename $(wildcard experiments/papers/*.yaml)))
@@ -40,17 +44,17 @@ help: ## list the commands
 	@.venv/bin/uv pip install --quiet --compile-bytecode --python .venv/bin/python --requirements requirements-cluster.lock
 	@touch $@
 
-sweep: $(READY) ## train what is missing of STUDY (core, all, a name, a file, a,b), print its table; STUDIES= is a folder of your own
+sweep: $(READY) ## train what is missing of STUDY (core, all, a name, a file, a,b), print its table; STUDIES= is a folder of your own, SETTING= one of the study's settings
 	@$(SWEEP)
 
 plan: $(READY) ## show what a sweep would train; takes the same variables
 	@$(SWEEP) hydra.sweeper.plan=true
 
 table: .venv/stamp ## write outputs/results/STUDY/ again from MLflow
-	@$(RUN) cnn_anatomy.report tables $(STUDY)
+	@$(RUN) cnn_anatomy.report tables $(STUDY) $(OF_SETTING)
 
 publish: .venv/stamp ## commit-ready results: outputs/results (of STUDY) into experiments/results
-	@$(RUN) cnn_anatomy.report publish $(if $(filter file,$(origin STUDY)),,$(STUDY))
+	@$(RUN) cnn_anatomy.report publish $(if $(filter file,$(origin STUDY)),,$(STUDY)) $(OF_SETTING)
 
 verdicts: .venv/stamp ## judge all claims and write experiments/results again from its runs.csv files
 	@$(RUN) cnn_anatomy.report verdicts
@@ -63,10 +67,10 @@ reproduce: $(READY) ## train PAPER's rows at BUDGET (smoke, short, paper), print
 	@$(if $(PAPER),$(REPRODUCE),echo "PAPER= is one of $(PAPERS)" >&2; exit 2)
 
 report: .venv/stamp ## write all results as a web site, outputs/report/index.html
-	@$(RUN) cnn_anatomy.report site $(if $(filter file,$(origin STUDY)),,$(STUDY))
+	@$(RUN) cnn_anatomy.report site $(if $(filter file,$(origin STUDY)),,$(STUDY)) $(OF_SETTING)
 
 paper: .venv/stamp ## write tables, figures and claims of STUDY for LaTeX, outputs/paper/appendix.tex
-	@$(RUN) cnn_anatomy.report paper $(STUDY)
+	@$(RUN) cnn_anatomy.report paper $(STUDY) $(OF_SETTING)
 
 sync: .venv/stamp ## deliver to the tracking server what it missed while it was lost
 	@$(RUN) cnn_anatomy.tracking

@@ -279,6 +279,8 @@ SECTIONS = {
         Case("--multirun study=skip pooling=max,avg"),
         Case("--multirun study=skip hydra.sweeper.seeds=0"),
         Case("--multirun study=skip hydra.sweeper.seeds=some"),
+        Case("--multirun study=skip hydra.sweeper.setting=photo"),
+        Case("--multirun study=skip hydra.sweeper.setting=photos"),
         Case("--multirun study=skip hydra.sweeper.until=sure"),
         Case("--multirun study=skip hydra.sweeper.until=decided hydra.sweeper.max_seeds=2"),
         Case("--multirun study=skip hydra.sweeper.until=decided seed=3,4"),
@@ -332,6 +334,7 @@ def refusal(case: Case) -> Refusal:
             "OMP_NUM_THREADS": "1",
             "WORKERS": "1",
         }
+        environment.pop("CNN_ANATOMY_IMAGES", None)  # which a setting needs
         if case.study is not None:
             for part in ("src", "conf", "experiments"):
                 ignore = shutil.ignore_patterns("__pycache__", "*.png", "*.svg", "runs.csv")

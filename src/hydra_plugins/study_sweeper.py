@@ -20,6 +20,7 @@ class PluginConfig:
     force: bool = False
     plan: bool = False
     budget: str | None = None
+    setting: str | None = None
     until: str | None = None
     max_seeds: int = 24
 

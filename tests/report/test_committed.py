@@ -10,6 +10,7 @@ from processes import TRAIN
 
 from cnn_anatomy.core.errors import ConfigError
 from cnn_anatomy.report.committed import publish_results, rewrite_results
+from cnn_anatomy.results.run_table import read_run_table
 
 REPORT = (sys.executable, "-m", "cnn_anatomy.report")
 STUDY = f"""question: Which pooling?
@@ -87,11 +88,50 @@ def test_only_publishing_changes_the_committed_results(checkout):
     assert git(checkout, "status", "--porcelain") == ""
 
 
+@pytest.mark.slow
+def test_a_further_setting_lies_beside_the_first(tmp_path):
+    settings = "settings: {plain: {}, wide: {overrides: [model.width=8]}}\n"
+    checkout = tmp_path / "checkout"
+    copied(checkout, STUDY + settings)
+    results = checkout / "experiments" / "results" / "tiny"
+    sweep = (*TRAIN, "--multirun", "study=tiny", "hydra.sweeper.seeds=2")
+    printed, _ = command(checkout, *sweep, "hydra.sweeper.setting=all")
+    assert "outputs/results/tiny/README.md" in printed
+    assert "outputs/results/tiny/wide/README.md" in printed
+    again, _ = command(checkout, *sweep, "hydra.sweeper.setting=wide")
+    assert "4 runs: 4 done before, 0 to train" in again
+    again, _ = command(checkout, *sweep, "hydra.sweeper.setting=wide")
+    assert "4 runs: all done before, and written" in again
+
+    command(checkout, *REPORT, "publish", "tiny")
+    assert not (results / "wide").exists()
+    command(checkout, *REPORT, "publish", "tiny", "--setting", "wide")
+    plain = read_run_table(results / "runs.csv", "tiny").runs
+    wide = read_run_table(results / "wide" / "runs.csv", "tiny/wide").runs
+    assert list(wide.variant) == list(plain.variant)
+    assert set(wide["params.setting"]) == {"wide"}
+    assert (wide["metrics.macs"] > plain["metrics.macs"]).all()
+    assert not set(wide.key) & set(plain.key)
+    page = (results / "wide" / "README.md").read_text()
+    assert "Setting wide: model.width=8." in page
+    assert "make sweep STUDY=tiny SETTING=wide" in page
+
+    command(checkout, *REPORT, "publish", "tiny")  # leaves the other setting alone
+    assert (results / "wide" / "runs.csv").is_file()
+    commit(checkout)
+    command(checkout, *REPORT, "verdicts")
+    assert git(checkout, "status", "--porcelain") == ""
+
+
 def test_what_cannot_be_published_is_refused(tmp_path):
     with pytest.raises(ConfigError, match=r"skp is none of the studies and papers .* mean skip"):
         publish_results(["skp"], tmp_path, tmp_path / "published")
     with pytest.raises(ConfigError, match="no sweep of skip to publish: make sweep STUDY=skip"):
         publish_results(["skip"], tmp_path, tmp_path / "published")
+    with pytest.raises(ConfigError, match="of skip/photos to publish: make sweep STUDY=skip SETTI"):
+        publish_results(["skip"], tmp_path, tmp_path / "published", "photos")
+    with pytest.raises(ConfigError, match="SETTING=photos is of a study: give STUDY=, too"):
+        publish_results([], tmp_path, tmp_path / "published", "photos")
     with pytest.raises(ConfigError, match="holds no sweep to publish"):
         publish_results([], tmp_path, tmp_path / "published")
     assert not (tmp_path / "published").exists()

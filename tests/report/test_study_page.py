@@ -29,7 +29,7 @@ from cnn_anatomy.results.artifacts import Evidence
 from cnn_anatomy.results.run_files import KeptFiles, StoredFiles
 from cnn_anatomy.results.run_table import read_run_table
 from cnn_anatomy.results.runs import read_sweep
-from cnn_anatomy.studies.study import Figure
+from cnn_anatomy.studies.figure import Figure
 
 SECTIONS = ["Set-up", "Results", "Verdicts", "Limitations", "Reproduction"]
 

@@ -11,7 +11,8 @@ from mlflow import MlflowClient
 from mlflow.entities import Metric, Param
 
 from cnn_anatomy.studies.claim import Claim
-from cnn_anatomy.studies.study import Figure, Study, Table
+from cnn_anatomy.studies.figure import Figure
+from cnn_anatomy.studies.study import Study, Table
 from cnn_anatomy.tracking.store import prepare
 from cnn_anatomy.tracking.sweep_run import start_parent
 

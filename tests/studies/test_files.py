@@ -43,7 +43,7 @@ def refusal(folder, text, kind=StudyFile):
         (
             "",
             "holds no keys: it takes claims, figures, grid, limits, overrides, question, reading, "
-            "seeds, table, variants",
+            "seeds, settings, table, variants",
         ),
         (b"question: \xff", "isn't UTF-8 text: byte 10 is 0xff"),
         ("question: a\nreading: b\n", "key table is missing"),
@@ -55,6 +55,16 @@ def refusal(folder, text, kind=StudyFile):
             TABLE + "grid: {skip: [2020-01-01]}",
             "grid.skip[0]=datetime.date(2020, 1, 1) must be text, a number, true, false, null or "
             "a list of these",
+        ),
+        (
+            GOOD + "settings: {all: {}}",
+            "settings: all is no name of one: letters, digits, - and _, but not all",
+        ),
+        (GOOD + "settings: {a: [seed=1]}", "settings.a=['seed=1'] must map keys to values"),
+        (
+            GOOD + "settings: {a: {override: [data=digits]}}",
+            "key settings.a.override is none of limits, needs, overrides, seeds (did you mean "
+            "overrides?)",
         ),
         (GOOD + "seeds: x", "seeds='x' must be a whole number"),
         (GOOD + "seeds: true", "seeds=True must be a whole number"),
@@ -83,12 +93,12 @@ def refusal(folder, text, kind=StudyFile):
         (
             GOOD + "name: x",
             "key name is none of claims, figures, grid, limits, overrides, question, reading, "
-            "seeds, table, variants",
+            "seeds, settings, table, variants",
         ),
         (
             GOOD + "3: x",
             "key 3 is none of claims, figures, grid, limits, overrides, question, reading, "
-            "seeds, table, variants",
+            "seeds, settings, table, variants",
         ),
         (GOOD + "claims: [3]", "claims[0]=3 must map keys to values"),
         (
@@ -201,7 +211,7 @@ def test_every_mistake_has_its_line(tmp_path):
         "table.metrics='skip' must be a list",
         "seeds=0 is out of range: it must be at least 1",
         "key qestion is none of claims, figures, grid, limits, overrides, question, reading, "
-        "seeds, table, variants (did you mean question?)",
+        "seeds, settings, table, variants (did you mean question?)",
     ]
 
 

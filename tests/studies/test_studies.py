@@ -16,6 +16,7 @@ from cnn_anatomy.studies.study import (
     CORE,
     Study,
     Table,
+    load_settings,
     load_study,
     select_studies,
     study_names,
@@ -41,6 +42,7 @@ def test_a_grid_is_the_product_and_seeds_are_paired():
         "depth=8 skip=identity",
         0,
         ("norm=none", "model.depth=8", "skip=identity"),
+        "",
     )
     assert runs[4].overrides == ("norm=none", "model.width=32")
 
@@ -51,6 +53,50 @@ def test_only_the_asked_seeds_are_planned():
         ("skip=none", 7),
         ("skip=identity", 7),
     ]
+
+
+SETTINGS = """question: Which pooling?
+reading: ''
+table: {rows: [pooling], metrics: [macs]}
+overrides: [model.width=4]
+grid: {pooling: [max, avg]}
+seeds: 4
+limits: Small.
+settings:
+  plain: {seeds: 2}
+  wide: {overrides: [model.width=8, data=digits], limits: Wide.}
+"""
+
+
+def test_a_study_has_a_name_runs_and_limits_of_its_own_in_each_setting(tmp_path):
+    file = tmp_path / "mine.yaml"
+    file.write_text(SETTINGS)
+    plain, wide = load_settings(str(file))
+    assert plain == load_study(str(file)) == select_studies(str(file))[0]
+    assert [(s.name, s.stem, s.setting) for s in (plain, wide)] == [
+        ("mine", "mine", "plain"),
+        ("mine/wide", "mine", "wide"),
+    ]
+    assert (plain.seeds, plain.limits) == (2, "Small.")
+    assert (wide.seeds, wide.limits) == (4, "Wide.")
+    assert plain.runs([0])[0].overrides == ("model.width=4", "pooling=max")
+    run = wide.runs([0])[0]
+    assert run.overrides == ("model.width=4", "model.width=8", "data=digits", "pooling=max")
+    assert (run.study, run.variant, run.setting) == ("mine/wide", "pooling=max", "wide")
+    assert wide.command(4) == f"make sweep STUDY={file} SETTING=wide"
+    assert wide.command(5) == f"make sweep STUDY={file} SETTING=wide SEEDS=5"
+
+
+def test_studies_are_selected_in_a_setting_or_in_all(tmp_path):
+    file = tmp_path / "mine.yaml"
+    file.write_text(SETTINGS)
+    assert [s.name for s in select_studies(str(file), "plain")] == ["mine"]
+    assert [s.name for s in select_studies(str(file), "wide")] == ["mine/wide"]
+    assert [s.name for s in select_studies(str(file), "all")] == ["mine", "mine/wide"]
+    with pytest.raises(ConfigError, match=r"SETTING=wid is none of .*: plain, wide .*mean wide"):
+        select_studies(str(file), "wid")
+    with pytest.raises(ConfigError, match="SETTING=wide is none of study=head's settings: it has"):
+        select_studies("head", "wide")
 
 
 def test_a_null_or_a_list_in_a_grid_is_hydras():

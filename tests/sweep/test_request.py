@@ -7,8 +7,8 @@ from cnn_anatomy.core.errors import ConfigError
 from cnn_anatomy.sweep.request import parse_sweep
 
 
-def parsed(*words, seeds=None):
-    return parse_sweep(OverridesParser.create().parse_overrides(list(words)), seeds)
+def parsed(*words, seeds=None, **more):
+    return parse_sweep(OverridesParser.create().parse_overrides(list(words)), seeds, **more)
 
 
 def test_a_study_alone_is_its_preset():
@@ -37,6 +37,28 @@ def test_swept_overrides_are_a_study_of_their_own():
     assert request.studies[0].table.rows == ("pooling", "model.depth")
     assert len(request.runs) == 8
     assert request.runs[0].overrides == ("norm=none", "pooling=max", "model.depth=8")
+
+
+def test_a_setting_is_the_preset_too_and_needs_its_variable(monkeypatch):
+    monkeypatch.setenv("CNN_ANATOMY_IMAGES", "/images")
+    request = parsed("study=skip", setting="photos")
+    assert request.preset
+    assert [s.name for s in request.studies] == ["skip/photos"]
+    assert {r.seed for r in request.runs} == set(range(5))
+    both = parsed("study=skip,pooling", setting="all")
+    assert {s.name for s in both.studies} == {"pooling", "pooling/photos", "skip", "skip/photos"}
+    monkeypatch.delenv("CNN_ANATOMY_IMAGES")
+    with pytest.raises(
+        ConfigError, match=r"study=skip in the setting photos needs .* CNN_ANATOMY_IMAGES: give"
+    ):
+        parsed("study=skip", setting="photos")
+    assert parsed("study=skip", setting="digits").runs == parsed("study=skip").runs
+
+
+@pytest.mark.parametrize(("words", "budget"), [("pooling=max", None), ("study=he2015", "smoke")])
+def test_only_a_study_has_settings(words, budget):
+    with pytest.raises(ConfigError, match=r"hydra.sweeper.setting=wide .* is of a study"):
+        parsed(words, budget=budget, setting="wide")
 
 
 def test_seeds_may_be_named():

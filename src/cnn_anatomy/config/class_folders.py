@@ -25,6 +25,7 @@ SYSTEM_NAMES = {
     *("__macosx", "thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r", "@eadir", "lost+found"),
     *("$recycle.bin", "system volume information", "__pycache__"),
 }
+CHECKED: set[Path] = set()  # by this process: files of the cache that will hold images it has read
 DECODER_VERSION = 2  # of cached pixels: one more when the same file gives others
 
 
@@ -100,7 +101,7 @@ def read_tree(root: str | Path) -> ImageTree:
 
 
 def check_images(root: str, size: int, cache: str) -> None:
-    """Read every image that was never decoded to the cache; print what is left out.
+    """Read every image that was never decoded to the cache, once; print what is left out.
 
     Raises:
         ConfigError: if the tree is none (see `read_tree`), or a file is no image.
@@ -109,10 +110,12 @@ def check_images(root: str, size: int, cache: str) -> None:
     for line in tree.notices:
         notice(line)
     for listing in filter(None, (tree.train, tree.val, tree.test)):
-        if not cache_path(cache, "imagefolder", listing.keys(size)).exists():
+        decoded = cache_path(cache, "imagefolder", listing.keys(size))
+        if decoded not in CHECKED and not decoded.exists():
             with ThreadPoolExecutor() as pool:
                 for _ in pool.map(lambda path: read_rgb(path).close(), listing.files):
                     pass
+        CHECKED.add(decoded)
 
 
 def _split_tree(root: Path, folders: list[Path], splits: list[Path]) -> ImageTree:

@@ -25,7 +25,10 @@ class RunKeys:
     threads: Annotated[int, Ge(1), Le(1024)]
     compile: bool
     evaluate: Annotated[str, Pattern(r".+", "a file or runs:/<id>")] | None
-    study: Annotated[str, Pattern(r"\w[\w.-]*", "a name of letters, digits, - and _, as in skip")]
+    study: Annotated[
+        str, Pattern(r"\w[\w.-]*(/\w[\w.-]*)?", "a name of letters, digits, - and _, as in skip")
+    ]
+    setting: Annotated[str, Pattern(r"\w[\w.-]*", "a name of letters, digits, - and _")] | None
     variant: Annotated[str, Pattern(r"[^\n]+", "a name of one line")]
 
 

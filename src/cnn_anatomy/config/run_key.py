@@ -15,7 +15,7 @@ from cnn_anatomy.config.foreign_code import foreign_code, foreign_files
 from cnn_anatomy.config.normal_form import short_hash
 
 # Top-level keys, and keys anywhere, that do not change a run's result.
-BOOKKEEPING = {"study", "variant", "tracking", "paths", "hydra"}
+BOOKKEEPING = {"study", "variant", "setting", "tracking", "paths", "hydra"}
 PLACEMENT = {"cache", "accelerator", "devices", "num_nodes", "strategy", "cuda_graph"}
 # Settings (group, key) that may name a file, whose content counts instead of its path.
 FILES = (("transfer", "source"), ("model", "weights"))

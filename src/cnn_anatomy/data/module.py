@@ -45,6 +45,7 @@ class ImageData(pl.LightningDataModule):
         augment: Augmentation | None = None,
         classes: Sequence[Count] | None = None,
         train_limit: Size | None = None,
+        test_limit: Size | None = None,
         mean: Sequence[Fraction] | None = None,
         std: Sequence[Positive] | None = None,
         seed: Seed = 0,
@@ -56,6 +57,7 @@ class ImageData(pl.LightningDataModule):
         self.augment = augment
         self.classes = classes
         self.train_limit = train_limit
+        self.test_limit = test_limit
         self.channel_mean = mean
         self.channel_std = std
         self.seed = seed
@@ -80,10 +82,12 @@ class ImageData(pl.LightningDataModule):
                 splits.test.only_classes(self.classes),
                 classes=tuple(splits.classes[c] for c in self.classes),
             )
-        train = splits.train
+        train, test = splits.train, splits.test
         if self.train_limit is not None:
             train = train.first_of_each(self.train_limit, seed=0)
-        splits = Splits(train, splits.val, splits.test, splits.classes)
+        if self.test_limit is not None:
+            test = test.first_of_each(self.test_limit, seed=0)
+        splits = Splits(train, splits.val, test, splits.classes)
         _require_whole(splits)
         self.splits = splits
         pixels = train.images[:5000].float()

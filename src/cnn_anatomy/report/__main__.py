@@ -20,6 +20,7 @@ from cnn_anatomy.report.site import write_committed_site, write_site
 from cnn_anatomy.report.study_page import publish_studies
 from cnn_anatomy.results.run_files import HISTORY_FILE
 from cnn_anatomy.results.runs import is_swept
+from cnn_anatomy.studies.setting import ALL_SETTINGS
 from cnn_anatomy.studies.study import Study, select_studies
 from cnn_anatomy.tracking.store_check import check_store
 from cnn_anatomy.tracking.sweep_run import describe
@@ -39,18 +40,18 @@ def write_report(studies: Sequence[Study], client: MlflowClient) -> None:
     print(shown(write_site(studies, client, REPORT)))
 
 
-def _tables(words: Sequence[str]) -> None:
+def _tables(words: Sequence[str], setting: str | None) -> None:
     """Write the tables of studies, by default the core ones."""
-    studies = select_studies(",".join(words) or "core")
+    studies = select_studies(",".join(words) or "core", setting)
     check_store(tracking_uri(), [study.name for study in studies])
     write_tables(studies, MlflowClient(tracking_uri()))
 
 
-def _site(words: Sequence[str]) -> None:
+def _site(words: Sequence[str], setting: str | None) -> None:
     """Write the site of studies, by default of all that are swept, or else of the committed."""
     names = ",".join(words)
-    studies = select_studies(names or "all")
-    check_store(tracking_uri(), [s.name for s in studies if s.name in names.split(",")])
+    studies = select_studies(names or "all", setting or ALL_SETTINGS)
+    check_store(tracking_uri(), [s.name for s in studies if s.stem in names.split(",")])
     client = MlflowClient(tracking_uri())
     if not names and REPOSITORY and not any(is_swept(client, s.name) for s in studies):
         index = shown(write_committed_site(REPORT))
@@ -59,28 +60,29 @@ def _site(words: Sequence[str]) -> None:
         write_report(studies, client)
 
 
-def _paper(words: Sequence[str]) -> None:
+def _paper(words: Sequence[str], setting: str | None) -> None:
     """Write studies, by default the core ones, as a document in LaTeX."""
-    studies = select_studies(",".join(words) or "core")
+    studies = select_studies(",".join(words) or "core", setting)
     print(shown(write_paper(studies, OUTPUTS / "paper")))
 
 
-def _publish(words: Sequence[str]) -> None:
+def _publish(words: Sequence[str], setting: str | None) -> None:
     """Publish studies and papers, by default all of outputs/results."""
-    print(publish_results([name for word in words for name in word.split(",")]).counts)
+    names = [name for word in words for name in word.split(",")]
+    print(publish_results(names, setting=setting).counts)
 
 
-def _verdicts(words: Sequence[str]) -> None:
+def _verdicts(words: Sequence[str], setting: str | None) -> None:
     """Judge all claims by the committed runs."""
-    if words:
-        raise ConfigError(f"verdicts takes no study, not {words[0]}: claims are judged together")
+    for word in (*words, *filter(None, [setting])):
+        raise ConfigError(f"verdicts takes no study, not {word}: claims are judged together")
     print(rewrite_results().counts)
 
 
-def _figures(words: Sequence[str]) -> None:
+def _figures(words: Sequence[str], setting: str | None) -> None:
     """Draw the committed figures again."""
-    if words:
-        raise ConfigError(f"figures takes no study, not {words[0]}: all are drawn")
+    for word in (*words, *filter(None, [setting])):
+        raise ConfigError(f"figures takes no study, not {word}: all are drawn")
     for folder in redraw_results():
         print(f"{shown(folder)} keeps its figures: it has no {HISTORY_FILE}")
 
@@ -127,8 +129,9 @@ def _run(arguments: Sequence[str] | None) -> None:
         nargs="*",
         help="names of studies (of papers, too, to publish), core or all",
     )
+    parser.add_argument("--setting", help="setting of the studies, or all (default: the first)")
     words = parser.parse_args(arguments)
-    COMMANDS[words.output](words.study)
+    COMMANDS[words.output](words.study, words.setting)
 
 
 if __name__ == "__main__":

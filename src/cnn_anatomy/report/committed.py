@@ -24,7 +24,8 @@ from cnn_anatomy.results.run_files import EVIDENCE, HISTORY_FILE, KeptFiles
 from cnn_anatomy.results.run_table import RUN_TABLE, read_run_table
 from cnn_anatomy.results.runs import Sweep
 from cnn_anatomy.studies.paper import Paper, load_paper, paper_names
-from cnn_anatomy.studies.study import Study, load_study, study_names
+from cnn_anatomy.studies.setting import ALL_SETTINGS
+from cnn_anatomy.studies.study import Study, load_settings, select_studies, study_names
 
 TRIAL = "smoke"  # the budget whose numbers say nothing
 
@@ -38,7 +39,10 @@ class Publication(NamedTuple):
 
 
 def publish_results(
-    names: Sequence[str], results: Path = RESULTS, published: Path = PUBLISHED
+    names: Sequence[str],
+    results: Path = RESULTS,
+    published: Path = PUBLISHED,
+    setting: str | None = None,
 ) -> Ledger:
     """Copy the evidence of studies and papers from `results` to `published`, and write its pages.
 
@@ -46,15 +50,17 @@ def publish_results(
         names: of studies and papers; none means all that `results` holds.
         results: where sweeps leave their pages.
         published: the committed results.
+        setting: of the studies, or `all`; by default the first of each that is named.
 
     Raises:
         ConfigError: if a name is unknown, has no sweep in `results`, or was swept with other
             settings than its file's.
     """
     _require_checkout()
-    for name in names:
-        _check_name(name, results)
-    found = [p for p in read_publications(results) if not names or p.study.name in names]
+    wanted = {name for word in names for name in _named(word, results, setting)}
+    if setting is not None and not names:
+        raise ConfigError(f"SETTING={setting} is of a study: give STUDY=, too")
+    found = [p for p in read_publications(results) if not names or p.study.name in wanted]
     for publication in found:
         _check_settings(publication)
     if not found:
@@ -112,11 +118,14 @@ def _pictures(folder: Path) -> list[str]:
 
 
 def read_publications(root: Path) -> Iterator[Publication]:
-    """Yield what a root of results holds of each study, then of each paper's serious budgets."""
-    for name in study_names():
-        file = root / name / RUN_TABLE
+    """Yield what a root of results holds of each study, then of each paper's serious budgets.
+
+    A study comes in its first setting and then in its others.
+    """
+    for study in (study for name in study_names() for study in load_settings(name)):
+        file = root / study.name / RUN_TABLE
         if file.is_file():
-            yield Publication(load_study(name), read_run_table(file, name), Path(name))
+            yield Publication(study, read_run_table(file, study.name), Path(study.name))
     for name in paper_names():
         for file in sorted((root / "papers" / name).glob(f"*/{RUN_TABLE}")):
             budget, _, data = file.parent.name.partition("-")
@@ -127,8 +136,11 @@ def read_publications(root: Path) -> Iterator[Publication]:
 
 
 def _copy(source: Path, target: Path) -> None:
-    shutil.rmtree(target, ignore_errors=True)
-    target.mkdir(parents=True)
+    """Replace the files of a page; folders hold the pages of the study's other settings."""
+    target.mkdir(parents=True, exist_ok=True)
+    for file in target.iterdir():
+        if file.is_file():
+            file.unlink()
     kept = (file.name for pattern in EVIDENCE for file in source.glob(pattern))
     for name in (RUN_TABLE, CAPTIONS, *kept, *_pictures(source)):
         shutil.copy(source / name, target)
@@ -139,18 +151,24 @@ def _require_checkout() -> None:
         raise ConfigError("an installed package has no committed results: do it in a checkout")
 
 
-def _check_name(name: str, results: Path) -> None:
+def _named(word: str, results: Path, setting: str | None) -> list[str]:
+    """Return the names of a study in the wanted settings, or of a paper, that `results` holds."""
     choices = [*study_names(), *paper_names()]
-    if name not in choices:
+    if word not in choices:
         raise ConfigError(
-            f"{name} is none of the studies and papers {', '.join(choices)}"
-            f"{did_you_mean(name, choices)}"
+            f"{word} is none of the studies and papers {', '.join(choices)}"
+            f"{did_you_mean(word, choices)}"
         )
-    if not any(p.study.name == name for p in read_publications(results)):
-        make = (
-            f"make reproduce PAPER={name}" if name in paper_names() else f"make sweep STUDY={name}"
-        )
-        raise ConfigError(f"{shown(results)} holds no sweep of {name} to publish: {make}")
+    if word in paper_names():
+        commands = {word: f"make reproduce PAPER={word}"}
+    else:
+        studies = select_studies(word, setting)
+        commands = {study.name: study.command(study.seeds) for study in studies}
+    held = {p.study.name for p in read_publications(results)}
+    for name, command in commands.items():
+        if name not in held and setting != ALL_SETTINGS:
+            raise ConfigError(f"{shown(results)} holds no sweep of {name} to publish: {command}")
+    return list(commands)
 
 
 def _check_settings(publication: Publication) -> None:
@@ -167,7 +185,7 @@ def _check_settings(publication: Publication) -> None:
     own = {run: words for run, words in planned.items() if run[1] < study.seeds}
     if not own.items() <= swept.items() <= planned.items():
         folder = "papers/" if isinstance(study, Paper) else ""
-        file = shown(EXPERIMENTS / f"{folder}{study.name}.yaml")
+        file = shown(EXPERIMENTS / f"{folder}{study.stem}.yaml")
         raise ConfigError(f"the sweep in {place} has other seeds or settings than {file} now has")
 
 

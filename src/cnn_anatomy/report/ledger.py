@@ -25,7 +25,7 @@ from cnn_anatomy.results.verdicts import (
     verdicts_without_runs,
 )
 from cnn_anatomy.studies.sentence import Sentence, load_sentences, sentence_key
-from cnn_anatomy.studies.study import Study, load_study, own_names, study_names
+from cnn_anatomy.studies.study import Study, load_settings, load_study, own_names, study_names
 
 TOPICS = {  # by the first letter of a claim's id
     "p": "Pooling",
@@ -139,10 +139,10 @@ def judge_all_claims(client: MlflowClient, sweeps: Sequence[tuple[Study, Sweep]]
         ConfigError: if a side of a claim picks several variants.
     """
     given = {study.name for study, _ in sweeps}
-    names = _companions(given)
+    names = _companions({study.stem for study, _ in sweeps})
     others = (
         (study, read_sweep(client, study.name))
-        for study in map(load_study, names)
+        for study in (study for name in names for study in load_settings(name))
         if study.name not in given and study.claims and is_swept(client, study.name)
     )
     return judge_sweeps([*sweeps, *others], names)

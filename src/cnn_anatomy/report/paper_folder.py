@@ -43,9 +43,7 @@ def write_paper(
         found |= {p.study.name: (p, source / p.place) for p in read_publications(source)}
     for study in studies:
         if study.name not in found:
-            raise ConfigError(
-                f"there are no results of {study.name}: make sweep STUDY={study.name}"
-            )
+            raise ConfigError(f"there are no results of {study.name}: {study.command(study.seeds)}")
     ledger = judge_sweeps((p.study, p.sweep) for p, _ in found.values() if p.study in studies)
     shutil.rmtree(root, ignore_errors=True)
     pages: list[StudyPage] = []

@@ -48,7 +48,9 @@ class StudyPage(SweepPage):
         words = {"": "model", "depth ": "model.depth", "width ": "model.width"}
         network = ", ".join(word + self.param(p) for word, p in words.items() if self.param(p))
         data = self.param("data.source") or self.param("data")
+        setting = f"Setting {self.study.setting}: {' '.join(self.study.setting_overrides)}."
         return [
+            *([setting] if self.study.further_setting else []),
             f"{self.runs_sentence} Data {data or 'none'}, commit {self.sweep.commits}.",
             f"Network {network or 'none'}, {self.duration}; "
             f"{self._range('params/total', 1e-3)} thousand parameters, "

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple, Self
 
-from pydantic import BeforeValidator, Field, model_serializer, model_validator
+from pydantic import Field, model_validator
 
 from cnn_anatomy.core.errors import ConfigError, did_you_mean
 from cnn_anatomy.core.paths import (
@@ -20,8 +20,10 @@ from cnn_anatomy.core.paths import (
     shown,
 )
 from cnn_anatomy.studies.claim import Claim
+from cnn_anatomy.studies.figure import Figure, Figures
 from cnn_anatomy.studies.reading import find_file, read_record, record_names
 from cnn_anatomy.studies.record import Count, Key, Names, Overrides, Record, Setting
+from cnn_anatomy.studies.setting import ALL_SETTINGS, StudySetting, is_setting_name
 
 STUDY_NAME = r"\w[\w.-]*"  # also of an MLflow experiment and a folder
 CORE = ("pooling", "skip", "inception", "aux", "freeze")
@@ -41,43 +43,17 @@ class Table(Record):
     baseline: str | None = None
 
 
-class Figure(Record):
-    """A figure's name (see `report.figures`) and its settings.
-
-    In a file it is the name alone, or the name as a key that maps to the settings.
-    """
-
-    name: str
-    settings: Mapping[str, Any] = {}
-
-    @model_serializer
-    def _as_in_a_file(self) -> str | dict[str, Any]:
-        return {self.name: dict(self.settings)} if self.settings else self.name
-
-
-def _figure(value: Any) -> Figure:
-    match value:
-        case Figure():
-            return value
-        case str():
-            return Figure(name=value)
-        case {**items} if len(items) == 1:
-            ((key, settings),) = items.items()
-            if isinstance(settings, dict) and all(isinstance(k, str) for k in (key, *settings)):
-                return Figure(name=str(key), settings=settings)
-    raise ConfigError("must be a figure's name, or its name as a key that maps to its settings")
-
-
-Figures = tuple[Annotated[Figure, BeforeValidator(_figure)], ...]
-
-
 class PlannedRun(NamedTuple):
-    """One run of a study: its variant and seed, and the overrides that make the variant."""
+    """One run of a study: its variant and seed, and the overrides that make the variant.
+
+    `study` is the name of a study in a setting (see `Study`), and `setting` that of the setting.
+    """
 
     study: str
     variant: str
     seed: int
     overrides: tuple[str, ...]
+    setting: str = ""
 
 
 class StudyFile(Record):
@@ -91,6 +67,7 @@ class StudyFile(Record):
         grid: values for each overridden key; every combination of them is a variant.
         variants: further variants by name, each with its overrides.
         seeds: how many seeds each variant is trained with.
+        settings: in which the claims are judged, by name; the first is the default.
         claims: the claims that the study decides.
         figures: what is drawn.
         limits: what the study does not show.
@@ -103,6 +80,7 @@ class StudyFile(Record):
     grid: Mapping[Key, Annotated[tuple[Setting, ...], Field(min_length=1)]] = {}
     variants: Mapping[Key, Overrides] = {}
     seeds: Count = 3
+    settings: Mapping[Key, StudySetting] = {}
     claims: tuple[Claim, ...] = ()
     figures: Figures = (Figure(name="accuracy"), Figure(name="gradients"))
     limits: str = ""
@@ -132,6 +110,12 @@ class StudyFile(Record):
                 f"table.baseline={self.table.baseline} is none of {', '.join(names)}"
                 f"{did_you_mean(str(self.table.baseline), names)}"
             )
+        for name in self.settings:
+            if not is_setting_name(name):
+                raise ConfigError(
+                    f"settings: {name} is no name of one: letters, digits, - and _, but not "
+                    f"{ALL_SETTINGS}"
+                )
         ids = [claim.id for claim in self.claims]
         for claim_id in ids:
             if ids.count(claim_id) > 1:
@@ -142,13 +126,33 @@ class StudyFile(Record):
 class Study(StudyFile):
     """A question, the axes it sweeps, its seeds, its table, and the claims that it decides.
 
+    It is in one of its file's settings. In the first it is called as its file, in any other
+    `<file>/<setting>`; either way it has its own MLflow experiment and its own folder of results.
+
     Attributes:
         name: also that of its MLflow experiment.
         file: of a user's own study.
+        setting_overrides: those of its setting, which win over `overrides`.
     """
 
     name: str
     file: Path | None = None
+    setting_overrides: Overrides = ()
+
+    @property
+    def stem(self) -> str:
+        """Return the name of the study's file, which the study has in each of its settings."""
+        return self.name.partition("/")[0]
+
+    @property
+    def setting(self) -> str:
+        """Return the name of the study's setting; empty if its file has none."""
+        return self.further_setting or next(iter(self.settings), "")
+
+    @property
+    def further_setting(self) -> str:
+        """Return the name of the study's setting; empty if that is the first."""
+        return self.name.partition("/")[2]
 
     @property
     def results(self) -> Path:
@@ -157,12 +161,14 @@ class Study(StudyFile):
 
     def command(self, seeds: int) -> str:
         """Return the command that sweeps the study with so many seeds."""
-        word = self.name if self.file is None else shown(self.file)
-        given = "" if seeds == self.seeds else f"{seeds}"
+        word = self.stem if self.file is None else shown(self.file)
+        given = {"setting": self.further_setting, "seeds": "" if seeds == self.seeds else seeds}
+        more = {key: value for key, value in given.items() if value != ""}
         if REPOSITORY is None:
-            more = f" hydra.sweeper.seeds={given}" if given else ""
-            return f"cnn-anatomy --multirun study={word}{more}"
-        return f"make sweep STUDY={word}{f' SEEDS={given}' if given else ''}"
+            words = [f" hydra.sweeper.{key}={value}" for key, value in more.items()]
+            return f"cnn-anatomy --multirun study={word}{''.join(words)}"
+        words = [f" {key.upper()}={value}" for key, value in more.items()]
+        return f"make sweep STUDY={word}{''.join(words)}"
 
     @property
     def metrics(self) -> tuple[str, ...]:
@@ -176,8 +182,9 @@ class Study(StudyFile):
         Args:
             seeds: in place of the study's own, which are 0 to `self.seeds` − 1.
         """
+        common = (*self.overrides, *self.setting_overrides)
         return [
-            PlannedRun(self.name, variant, seed, (*self.overrides, *overrides))
+            PlannedRun(self.name, variant, seed, (*common, *overrides), self.setting)
             for seed in (range(self.seeds) if seeds is None else seeds)
             for variant, overrides in self.overrides_by_variant.items()
         ]
@@ -200,18 +207,22 @@ def own_names() -> list[str]:
     return [] if folder is None else record_names(folder)
 
 
-def select_studies(text: str) -> list[Study]:
+def select_studies(text: str, setting: str | None = None) -> list[Study]:
     """Read the studies of a comma-separated list, those of a folder together.
 
     A word is a name or the path of a file; `core` stands for several, and `all` for those of the
     folder that CNN_ANATOMY_STUDIES names, or else of experiments/.
 
+    Args:
+        text: the list.
+        setting: the setting of each, or `all`; by default the first.
+
     Raises:
-        ConfigError: if there is no such study, or its file is malformed.
+        ConfigError: if there is no such study or setting, or its file is malformed.
     """
     groups = {"core": list(CORE), "all": own_names() or study_names()}
     names = [name for word in text.split(",") for name in groups.get(word, [word])]
-    studies = [load_study(name) for name in dict.fromkeys(names)]
+    studies = [study for name in dict.fromkeys(names) for study in _in_settings(name, setting)]
     files = {study.name: study.file for study in reversed(studies)}
     for study in studies:
         if files[study.name] != study.file:
@@ -223,7 +234,14 @@ def select_studies(text: str) -> list[Study]:
 
 
 def load_study(word: str) -> Study:
-    """Read experiments/<name>.yaml, a study of the user's own folder, or the file at a path.
+    """Read a study in its first setting (see `load_settings`)."""
+    return load_settings(word)[0]
+
+
+def load_settings(word: str) -> list[Study]:
+    """Read a study, and return it in each of its settings, the first one first.
+
+    It is experiments/<name>.yaml, a study of the user's own folder, or the file at a path.
 
     Raises:
         ConfigError: if there is no such study, or its file is malformed.
@@ -238,7 +256,7 @@ def load_study(word: str) -> Study:
         file = find_file(EXPERIMENTS, "study", word, own_names())
     content = read_record(file, StudyFile)
     if file.parent == EXPERIMENTS:
-        return Study(name=file.stem, **dict(content))
+        return _settings(content, file.stem)
     taken = file.stem in study_names()
     if taken or not re.fullmatch(STUDY_NAME, file.stem):
         reason = "has the name of one of ours" if taken else "has no plain name"
@@ -246,7 +264,38 @@ def load_study(word: str) -> Study:
             f"study={word} {reason}: its runs are kept under the file's name, so rename it "
             "(letters, digits, - and _)"
         )
-    return Study(name=file.stem, file=file, **dict(content))
+    return _settings(content, file.stem, file)
+
+
+def _settings(content: StudyFile, stem: str, file: Path | None = None) -> list[Study]:
+    """Return the study that a file holds, in each of its settings."""
+    studies: list[Study] = []
+    for setting, own in (content.settings or {"": StudySetting()}).items():
+        keys = {
+            **dict(content),
+            "name": f"{stem}/{setting}" if studies else stem,
+            "file": file,
+            "setting_overrides": own.overrides,
+            "seeds": own.seeds or content.seeds,
+            "limits": own.limits or content.limits,
+        }
+        studies.append(Study(**keys))
+    return studies
+
+
+def _in_settings(word: str, setting: str | None) -> list[Study]:
+    """Read a study, and return it in the setting that is asked for, or in all of them."""
+    studies = load_settings(word)
+    if setting is None:
+        return studies[:1]
+    found = [study for study in studies if setting in (ALL_SETTINGS, study.setting)]
+    if not found:
+        names = [study.setting for study in studies if study.setting]
+        raise ConfigError(
+            f"SETTING={setting} is none of study={word}'s settings: "
+            f"{', '.join(names) or 'it has none'}{did_you_mean(setting, names)}"
+        )
+    return found
 
 
 def _written(value: Any) -> str:

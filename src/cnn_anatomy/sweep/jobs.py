@@ -43,6 +43,7 @@ class Job:
             f"seed={self.run.seed}",
             f"study={self.run.study}",
             f"variant={quoted(self.run.variant)}",
+            *([f"setting={self.run.setting}"] if self.run.setting else []),
             *self.pinned,
             f"tracking.uri={_store(uri)}",
             f"tracking.parent={parent}",

@@ -48,9 +48,9 @@ def publish_sweep(plan: SweepPlan, sweep: OpenSweep) -> None:
         _print_table(page.table, page.folder)
         if plan.request.preset:
             _print_replication(study, page.sweep, page.verdict_words, page.folder)
-    files = [file for page in pages for file in sorted(page.folder.iterdir())]
-    roots = sorted({study.results for study in plan.request.studies})
-    files += sorted(file for root in roots for file in root.iterdir() if file.is_file())  # ledgers
+    roots = sorted({study.results for study in plan.request.studies})  # of the ledgers
+    folders = [*(page.folder for page in pages), *roots]
+    files = [file for folder in folders for file in sorted(folder.iterdir()) if file.is_file()]
     plan.plan_cache.save_publication(sweep.parents, files)
 
 

@@ -40,7 +40,10 @@ class SweepRequest:
 
 
 def parse_sweep(
-    overrides: Sequence[Override], seeds: int | None, budget: str | None = None
+    overrides: Sequence[Override],
+    seeds: int | None,
+    budget: str | None = None,
+    setting: str | None = None,
 ) -> SweepRequest:
     """Separate `study` and `seed` from the overrides that apply to every run.
 
@@ -48,19 +51,26 @@ def parse_sweep(
         overrides: the words of the command line.
         seeds: number of seeds per variant, None for the study's own.
         budget: budget of the papers that `study` then names, None where it names studies.
+        setting: setting of the studies, `all`, or None for the first.
 
     Raises:
-        ConfigError: if one of them makes no sense.
+        ConfigError: if one of them makes no sense, or a setting needs what isn't there.
     """
     special = {o.key_or_group: o for o in overrides if o.key_or_group in ("study", "seed")}
     if any(o.key_or_group == "evaluate" for o in overrides):
         raise ConfigError("evaluate measures one checkpoint: leave --multirun out")
     common = [o for o in overrides if o.key_or_group not in special]
     chosen_seeds = _seeds(special.get("seed"), seeds)
+    if setting is not None and ("study" not in special or budget is not None):
+        raise ConfigError(
+            f"hydra.sweeper.setting={setting} (make: SETTING=) is of a study: give study=, too, "
+            "and no paper"
+        )
     if "study" not in special:
         study = _adhoc_study(common)
         return SweepRequest((study,), tuple(study.runs(chosen_seeds)), preset=False)
-    studies, papers = _named(special["study"], budget, common)
+    studies, papers = _named(special["study"], budget, setting, common)
+    _require_variables(studies)
     _refuse_axes(studies, common)
     words = tuple(str(o.input_line) for o in common)
     runs = [run for study in studies for run in study.runs(chosen_seeds)]
@@ -102,14 +112,14 @@ def check_until(request: SweepRequest, until: str, most: int) -> None:
 
 
 def _named(
-    study: Override, budget: str | None, common: Sequence[Override]
+    study: Override, budget: str | None, setting: str | None, common: Sequence[Override]
 ) -> tuple[Sequence[Study], Sequence[Paper]]:
     """Return the studies that `study=` names, and again the papers among them."""
     names = ",".join(_values(study))
     papers: Sequence[Paper] = ()
     studies: Sequence[Study]
     if budget is None:
-        studies = select_studies(names)
+        studies = select_studies(names, setting)
     else:
         other_data = any(o.key_or_group == "data" for o in common)
         studies = papers = select_papers(names, budget, data_replaced=other_data)
@@ -120,6 +130,18 @@ def _named(
             "grid: give one value, or leave study out"
         )
     return studies, papers
+
+
+def _require_variables(studies: Sequence[Study]) -> None:
+    """Raise a ConfigError if a study's setting needs an environment variable that isn't set."""
+    for study in studies:
+        setting = study.settings.get(study.setting)
+        if setting is not None and (name := setting.unset_variable):
+            needs = setting.needs or "set it"
+            raise ConfigError(
+                f"study={study.stem} in the setting {study.setting} needs the environment "
+                f"variable {name}: {needs}"
+            )
 
 
 def _has_all_seeds(study: Study, seeds: Sequence[int] | None) -> bool:

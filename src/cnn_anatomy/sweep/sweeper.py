@@ -41,6 +41,7 @@ class StudySweeper(Sweeper):
         force: whether to train even the runs that are done.
         plan: whether only to print which runs are done, and to train nothing.
         budget: the budget of papers; `study` then names papers.
+        setting: the setting of the studies, or `all`; None for the first of each.
         until: `decided`, to add seeds to the variants of claims that are open; None to add none.
         max_seeds: number of seeds per variant up to which they are added.
     """
@@ -52,6 +53,7 @@ class StudySweeper(Sweeper):
         force: bool = False,
         plan: bool = False,
         budget: str | None = None,
+        setting: str | None = None,
         until: str | None = None,
         max_seeds: int = 24,
     ) -> None:
@@ -59,6 +61,7 @@ class StudySweeper(Sweeper):
         self.force = force
         self.plan = plan
         self.budget = budget
+        self.setting = setting
         self.until = until
         self.max_seeds = max_seeds
 
@@ -81,9 +84,8 @@ class StudySweeper(Sweeper):
             ConfigError: if the sweep makes no sense, before anything is trained.
             SystemExit: with status 1, if a run failed.
         """
-        request = parse_sweep(
-            undeferred(arguments, self.context.config_loader), self.seeds, self.budget
-        )
+        words = undeferred(arguments, self.context.config_loader)
+        request = parse_sweep(words, self.seeds, self.budget, self.setting)
         if self.until is not None:
             check_until(request, self.until, self.max_seeds)
         files = [study.file for study in request.studies if study.file is not None]

@@ -99,4 +99,6 @@ def count_runs(client: MlflowClient, sweeps: Mapping[str, str]) -> None:
 def describe(client: MlflowClient, parent: str, markdown: str, folder: Path) -> None:
     """Make `markdown` the description of a parent run, and log the files of `folder` with it."""
     client.set_tag(parent, "mlflow.note.content", markdown)
-    client.log_artifacts(parent, str(folder), "results")
+    for file in sorted(folder.iterdir()):
+        if file.is_file():  # folders hold the pages of the study's other settings
+            client.log_artifact(parent, str(file), "results")

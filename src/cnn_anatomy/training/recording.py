@@ -103,6 +103,8 @@ def run_params(spec: RunSpec) -> dict[str, Any]:
     params[PRESETS] = spec.choices.get(PRESETS, "none")
     if spec.config.evaluate is not None:
         params["evaluate"] = spec.config.evaluate
+    if spec.config.setting:
+        params["setting"] = spec.config.setting
     chosen = {"compile": spec.config.compile, "seed": spec.config.seed}
     return {**params, **chosen, "variant": spec.config.variant}
 

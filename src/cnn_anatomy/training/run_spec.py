@@ -81,12 +81,13 @@ class RunSpec:
     @property
     def tags(self) -> dict[str, str]:
         """The MLflow tags that identify the run."""
-        return {
+        tags = {
             "study": self.config.study,
             "variant": self.config.variant,
             "key": self.key,
             "kind": self.kind,
         }
+        return tags | ({"setting": self.config.setting} if self.config.setting else {})
 
     @property
     def parent(self) -> str | None:
