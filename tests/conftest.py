@@ -9,6 +9,7 @@ import pytest
 from filelock import FileLock
 from helpers import REPOSITORY, SMALL, composed
 from hydra.utils import instantiate
+from installed_wheel import install_wheel
 from omegaconf import OmegaConf
 
 from cnn_anatomy.tracking.store import prepare
@@ -115,3 +116,9 @@ def digits(small):
     config = small()
     OmegaConf.resolve(config)
     return instantiate(config.data, _convert_="all")
+
+
+@pytest.fixture(scope="session")
+def installed(tmp_path_factory):
+    """Return the paths and the environment variables of an installed wheel (`install_wheel`)."""
+    return install_wheel(tmp_path_factory.mktemp("wheel"))

@@ -1,13 +1,9 @@
 """The installed wheel works in an empty folder, without the repository."""
 
-import os
 import re
 import subprocess
-import sys
-import sysconfig
 import zipfile
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 from helpers import REPOSITORY, SMALL
@@ -25,42 +21,15 @@ table: {rows: [skip], metrics: [test/accuracy, macs]}
 
 
 @pytest.fixture(scope="module")
-def installed(tmp_path_factory):
-    """Install the wheel in a new environment that borrows the dependencies of this one."""
-    folder = tmp_path_factory.mktemp("wheel")
-    build = [sys.executable, "-m", "hatchling", "build", "--target", "wheel"]
-    subprocess.run([*build, "--directory", folder / "dist"], cwd=REPOSITORY, check=True)
-    (wheel,) = (folder / "dist").glob("*.whl")
-    environment = folder / "environment"
-    subprocess.run([sys.executable, "-m", "venv", "--without-pip", environment], check=True)
-    python = environment / "bin" / "python"
-    install = ["uv", "pip", "install", "--offline", "--no-deps", "--python", python, wheel]
-    subprocess.run([sys.executable, "-m", *install], check=True)
-    paths = {"base": str(environment), "platbase": str(environment)}
-    packages = Path(sysconfig.get_path("purelib", vars=paths))
-    # Folders that a .pth file adds have their own .pth files ignored: no editable install leaks.
-    (packages / "borrowed.pth").write_text(sysconfig.get_path("purelib"))
-    home = folder / "home"
-    home.mkdir()
-    return SimpleNamespace(
-        wheel=wheel, python=python, packages=packages, home=home, environment=environment
-    )
-
-
-@pytest.fixture(scope="module")
 def command(installed, tmp_path_factory):
     """Return a function that runs a command of the environment in an empty folder."""
     folder = tmp_path_factory.mktemp("empty")
-    keep = ("LANG", "LD_LIBRARY_PATH", "TMPDIR")
-    env = {key: os.environ[key] for key in keep if key in os.environ}
-    env |= {"PATH": f"{installed.python.parent}:/usr/bin:/bin", "HOME": str(installed.home)}
-    env |= {"OMP_NUM_THREADS": "1", "WORKERS": "2", "PYTHONDONTWRITEBYTECODE": "1"}
 
     def run(program, *words):
         done = subprocess.run(
             [installed.python.parent / program, *words],
             cwd=folder,
-            env=env,
+            env=installed.variables,
             capture_output=True,
             text=True,
             timeout=600,

@@ -21,7 +21,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from cnn_anatomy.config.options import check_option_names
-from cnn_anatomy.config.search_path import add_config_folders
+from cnn_anatomy.config.search_path import add_config_folders, longer_search_path
 from cnn_anatomy.config.validation import check_config
 from cnn_anatomy.config.words import (
     adding,
@@ -44,6 +44,7 @@ from cnn_anatomy.core.tracebacks import print_traceback
 from cnn_anatomy.distributed.launch import launch_ranks
 from cnn_anatomy.distributed.process_group import rank, world_size
 from cnn_anatomy.studies.starting import start
+from cnn_anatomy.studies.study import option_folders
 from cnn_anatomy.tracking.store_check import check_store
 from cnn_anatomy.training.run_spec import RunSpec
 
@@ -62,7 +63,7 @@ def train(config: DictConfig) -> Any:
         check_cache(spec.cache_folder)
         if not spec.is_dry:
             check_store(spec.store_uri, [config.study])
-        accuracy = _run(spec, progress=single)
+        accuracy = _run(spec, progress=single and sys.stdout.isatty())
     except Stopped:
         if single and world_size() == 1:
             print(f"stopped: {KEPT}", file=sys.stderr)
@@ -99,7 +100,13 @@ def main() -> None:
         sys.argv[1:] = evaluation_words(sys.argv[1:])
         words = list(override_words(sys.argv[1:]))
         check_words(words)
-        add_config_folders(option_values(sys.argv[1:], "--config-dir", "-cd"), words)
+        folders = option_values(sys.argv[1:], "--config-dir", "-cd")
+        given = [Path(folder).absolute() for folder in folders]
+        beside = [folder for folder in option_folders(words) if folder not in given]
+        if beside:
+            words.append(longer_search_path(words, beside))
+            sys.argv.append(words[-1])
+        add_config_folders(folders, words)
         check_option_names(words)
         sys.argv[1:] = adding(deferred(options_first(sys.argv[1:])))
         train()

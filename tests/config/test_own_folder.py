@@ -8,7 +8,7 @@ from helpers import environment
 from mlflow import MlflowClient
 from processes import TRAIN, ended, start
 
-from cnn_anatomy.config.search_path import add_config_folders, config_folders
+from cnn_anatomy.config.search_path import add_config_folders, config_folders, longer_search_path
 from cnn_anatomy.config.signatures import UNKNOWN, signature
 from cnn_anatomy.config.words import adding, option_values, options_first
 from cnn_anatomy.core.paths import CONF
@@ -105,6 +105,16 @@ def test_folders_are_those_of_hydra(folder, monkeypatch):
         add_config_folders(["conf"], ["hydra.searchpath=[file://a,pkg://hydra.conf]"])
         package = Path(sys.modules["hydra"].__path__[0]) / "conf"
         assert config_folders() == (CONF, folder / "a", package, folder / "conf")
+    finally:
+        add_config_folders([], [])
+
+
+def test_a_longer_search_path_keeps_what_was_listed(folder, monkeypatch):
+    monkeypatch.chdir(folder)
+    word = longer_search_path(["hydra.searchpath=[file://a]", "seed=1"], [Path("/with space")])
+    try:
+        add_config_folders([], ["hydra.searchpath=[file://a]", word])
+        assert config_folders() == (CONF, folder / "a", Path("/with space"))
     finally:
         add_config_folders([], [])
 

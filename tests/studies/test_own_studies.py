@@ -8,7 +8,7 @@ from processes import TRAIN, ended, start
 
 from cnn_anatomy.core.errors import ConfigError
 from cnn_anatomy.core.paths import RESULTS, STUDIES_VARIABLE
-from cnn_anatomy.studies.study import CORE, load_study, select_studies
+from cnn_anatomy.studies.study import CORE, load_study, option_folders, select_studies
 
 POOLING = """
 from torch import nn
@@ -94,6 +94,16 @@ def test_a_folder_that_is_missing_is_refused(folder, monkeypatch):
     monkeypatch.setenv(STUDIES_VARIABLE, f"{folder}/nowhere")
     with pytest.raises(ConfigError, match=r"STUDIES=\) is no folder"):
         select_studies("all")
+
+
+def test_options_beside_a_study_are_found(folder, monkeypatch):
+    option = folder / "conf" / "pooling" / "scaled.yaml"
+    option.parent.mkdir(parents=True)
+    option.write_text("{_target_: scaled.Quarter, _partial_: true, factor: 1}")
+    assert option_folders([f"study=skip,{folder}/mine.yaml", "seed=0"]) == [folder / "conf"]
+    assert option_folders(["study=skip", f"+x={folder}/mine.yaml"]) == []
+    monkeypatch.setenv(STUDIES_VARIABLE, str(folder))
+    assert option_folders(["study=all"]) == [folder / "conf"]
 
 
 def test_make_hands_on_the_folder_and_its_arguments(folder):

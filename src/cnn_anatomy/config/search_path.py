@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from importlib.util import find_spec
+from itertools import chain
 from pathlib import Path
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Quote, QuotedString
 
 from cnn_anatomy.core.paths import CONF
 
@@ -21,8 +23,15 @@ def config_folders() -> tuple[Path, ...]:
 
 def add_config_folders(folders: Sequence[str], overrides: Sequence[str]) -> None:
     """Add the folders that `--config-dir` and the override hydra.searchpath name."""
-    listed = [word for word in overrides if word.startswith(SEARCH_PATH)]
-    _added[:] = [*_listed(listed), *(Path(folder).absolute() for folder in folders)]
+    listed = [_paths(place) for place in _places(overrides)]
+    _added[:] = [*chain(*listed), *(Path(folder).absolute() for folder in folders)]
+
+
+def longer_search_path(overrides: Sequence[str], folders: Sequence[Path]) -> str:
+    """Return the override hydra.searchpath that lists `folders` after what `overrides` list."""
+    places = [*_places(overrides), *(f"file://{folder}" for folder in folders)]
+    quoted = (QuotedString(place, Quote.single).with_quotes() for place in places)
+    return f"{SEARCH_PATH}[{','.join(quoted)}]"
 
 
 def option_files(group: str) -> list[Path]:
@@ -31,14 +40,20 @@ def option_files(group: str) -> list[Path]:
     return [file for file in files if not file.name.startswith(".")]
 
 
-def _listed(words: Sequence[str]) -> Iterator[Path]:
-    """Yield every folder that overrides of hydra.searchpath list, as in [file://a,pkg://b.c]."""
-    for word in words:
-        value = OverridesParser.create().parse_override(word).value()
-        for place in value if isinstance(value, list) else [value]:
-            scheme, _, path = str(place).rpartition("://")
-            if scheme != "pkg":
-                yield Path(path).absolute()
-                continue
-            package = find_spec(path.replace("/", "."))
-            yield from map(Path, (package.submodule_search_locations or ()) if package else ())
+def _places(overrides: Sequence[str]) -> list[str]:
+    """Return what the last override of hydra.searchpath lists, as in [file://a,pkg://b.c]."""
+    words = [word for word in overrides if word.startswith(SEARCH_PATH)]
+    if not words:
+        return []
+    value = OverridesParser.create().parse_override(words[-1]).value()
+    return [str(place) for place in (value if isinstance(value, list) else [value])]
+
+
+def _paths(place: str) -> Iterator[Path]:
+    """Yield the folders of file://a or pkg://b.c."""
+    scheme, _, path = place.rpartition("://")
+    if scheme != "pkg":
+        yield Path(path).absolute()
+        return
+    package = find_spec(path.replace("/", "."))
+    yield from map(Path, (package.submodule_search_locations or ()) if package else ())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple, Self
 
@@ -233,6 +233,19 @@ def select_studies(text: str, setting: str | None = None) -> list[Study]:
     return sorted({study.name: study for study in studies}.values(), key=lambda s: str(s.results))
 
 
+def option_folders(overrides: Iterable[str]) -> list[Path]:
+    """Return the folders `conf` beside the user's own studies that `study=` names.
+
+    They hold options that these studies may choose, as the folder of the studies holds modules.
+    """
+    named = (word.partition("=")[2] for word in overrides if word.startswith("study="))
+    words = [word for text in named for word in text.split(",")]
+    files = [Path(word).expanduser().absolute() for word in words if _is_path(word)]
+    own = own_studies() if words else None
+    places = [*(file.parent for file in files), *([own] if own else [])]
+    return [place / "conf" for place in dict.fromkeys(places) if (place / "conf").is_dir()]
+
+
 def load_study(word: str) -> Study:
     """Read a study in its first setting (see `load_settings`)."""
     return load_settings(word)[0]
@@ -246,7 +259,7 @@ def load_settings(word: str) -> list[Study]:
     Raises:
         ConfigError: if there is no such study, or its file is malformed.
     """
-    if "/" in word or word.endswith((".yaml", ".yml")):
+    if _is_path(word):
         file = Path(word).expanduser().absolute()
         if not file.is_file():
             raise ConfigError(f"study={word} is no file")
@@ -296,6 +309,11 @@ def _in_settings(word: str, setting: str | None) -> list[Study]:
             f"{', '.join(names) or 'it has none'}{did_you_mean(setting, names)}"
         )
     return found
+
+
+def _is_path(word: str) -> bool:
+    """Return whether a word names a study's file, and not a study of ours or of a folder."""
+    return "/" in word or word.endswith((".yaml", ".yml"))
 
 
 def _written(value: Any) -> str:

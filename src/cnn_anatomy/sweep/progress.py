@@ -156,7 +156,7 @@ class SweepProgress:
         if not final:
             left = elapsed / ended * (self.total - ended) if ended else None
             text += f"  about {left / 60:.1f} min left" if left is not None else "  …"
-            text += f"  [{'; '.join(running)}]"
+            text += f"  [{'; '.join(running)}]" if running else ""
         if self.is_terminal:
             self.bar.update(self.task, completed=ended, state=text.replace("[", "\\["))
         else:
