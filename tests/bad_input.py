@@ -255,6 +255,22 @@ SECTIONS = {
         Case("model=own model.target=torch.nn.Conv2d model.args.kernel_siez=3"),
         Case("model=own model.target=torch.nn.Conv2d pooling=max"),
     ],
+    "Surgery": [
+        Case("surgery.pooling=max"),
+        Case("model=torchvision surgery.pooling=blurmax"),
+        Case("model=torchvision surgery.poolng=max"),
+        Case("model=torchvision surgery.pooling.size=3"),
+        Case("model=torchvision surgery.pooling=blur_max surgery.pooling.siez=3"),
+        Case("model=torchvision surgery.pooling=strided"),
+        Case("model=torchvision surgery.norm=none"),
+        Case("model=torchvision surgery.pooling=avg", late=True),
+        Case(
+            "model=torchvision model.name=vgg11 model.resize=47 surgery.pooling=blur_max", late=True
+        ),
+        Case("model=torchvision model.name=vgg11 model.resize=32 surgery.norm=group", late=True),
+        Case("model=torchvision model.name=googlenet surgery.activation=gelu", late=True),
+        Case("--multirun model=torchvision surgery.norm=group,grup"),
+    ],
     "Stores": [
         Case("tracking.uri=runs.db"),
         Case("tracking.uri=127.0.0.1:5000"),

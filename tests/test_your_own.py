@@ -40,6 +40,7 @@ def commands(code):
 
 def normal(text):
     """Return text without what differs between machines: numbers, and what follows from them."""
+    text = re.sub(r"^Matplotlib is building.*\n", "", text, flags=re.MULTILINE)  # the first time
     text = re.sub(r"\*\*|</?ins>", "", text)  # the best of a column, and what is as good
     text = re.sub(r"\b(Supported|Refuted|Inconclusive)\b( \([^)]*\))?", "Judged", text)
     text = re.sub(r"[+−-]?\d+(\.\d+)?", "0", text)
@@ -105,3 +106,13 @@ def test_from_an_empty_folder_to_a_page(tmp_path, installed):
 def test_a_network_of_torchvisions(tmp_path, installed):
     follow("A network of torchvision's", tmp_path, installed)
     assert {run.info.status for run in runs(tmp_path, "adhoc")} == {"FINISHED"}
+
+
+@pytest.mark.slow
+def test_surgery(tmp_path, installed):
+    follow("Surgery", tmp_path, installed)
+    params = [run.data.params for run in runs(tmp_path, "adhoc")]
+    assert {p.get("surgery.pooling.size") for p in params} == {None, "3"}
+    given = {(p.get("surgery.norm"), p.get("surgery.activation")) for p in params}
+    assert given == {(None, None), (None, "gelu"), ("group", "gelu")}
+    assert sorted(p["surgery.replaced"] for p in params) == ["1", "29", "9"]

@@ -24,8 +24,8 @@ from cnn_anatomy.config.options import check_option_names
 from cnn_anatomy.config.search_path import add_config_folders, longer_search_path
 from cnn_anatomy.config.validation import check_config
 from cnn_anatomy.config.words import (
-    adding,
     check_words,
+    composable,
     deferred,
     evaluation_words,
     option_values,
@@ -108,7 +108,7 @@ def main() -> None:
             sys.argv.append(words[-1])
         add_config_folders(folders, words)
         check_option_names(words)
-        sys.argv[1:] = adding(deferred(options_first(sys.argv[1:])))
+        sys.argv[1:] = composable(deferred(options_first(sys.argv[1:])))
         train()
     except KeyboardInterrupt:
         raise SystemExit(130) from None

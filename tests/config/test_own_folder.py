@@ -10,7 +10,7 @@ from processes import TRAIN, ended, start
 
 from cnn_anatomy.config.search_path import add_config_folders, config_folders, longer_search_path
 from cnn_anatomy.config.signatures import UNKNOWN, signature
-from cnn_anatomy.config.words import adding, option_values, options_first
+from cnn_anatomy.config.words import composable, option_values, options_first
 from cnn_anatomy.core.paths import CONF
 
 CLASSES = """
@@ -93,7 +93,7 @@ def test_options_come_before_overrides():
 
 def test_only_the_setting_of_an_option_adds_its_key():
     words = ["pooling.size=5", "trainer.x=1", "+pooling.a=1", "pooling=max", "~data.seed", "seed=1"]
-    assert adding(words) == [
+    assert composable(words) == [
         *("++pooling.size=5", "++trainer.x=1", "+pooling.a=1", "pooling=max", "~data.seed"),
         "seed=1",
     ]

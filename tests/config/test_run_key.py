@@ -37,6 +37,16 @@ def test_all_else_does(relevant):
     assert run_key(composed(relevant)) != run_key(composed())
 
 
+def test_surgery_counts():
+    model = "model=torchvision"
+    keys = [
+        run_key(composed(model, *words))
+        for words in ((), ("pooling@surgery.pooling=max",), ("norm@surgery.norm=group",))
+    ]
+    assert len(set(keys)) == 3
+    assert run_key(composed(model, "++surgery.pooling=null")) == keys[0]
+
+
 def test_a_default_that_is_spelt_out_does_not_count():
     assert run_key(composed("model.depth=20", "skip=identity")) == run_key(composed())
 

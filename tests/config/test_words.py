@@ -10,7 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from processes import TRAIN
 
-from cnn_anatomy.config.words import check_words, deferred, override_words, undeferred
+from cnn_anatomy.config.words import (
+    check_words,
+    composable,
+    deferred,
+    override_words,
+    undeferred,
+)
 from cnn_anatomy.core.errors import ConfigError
 
 PATHS = ["/a/epoch=3-step=100.ckpt", "w(1).pt", "a b (2)/w.pt", "it's.pt", "a&b#1.pt", "Fotos/ä.pt"]
@@ -99,3 +105,27 @@ def test_a_pattern_stands_for_the_options_that_it_fits(tmp_path):
     for pooling in ("blur_max", "blur_strided"):
         assert f"pooling={pooling} " in process.stdout
     assert process.stdout.endswith("2 runs: 2 missing\n")
+
+
+@pytest.mark.parametrize(
+    ("typed", "composed"),
+    [
+        (["surgery.pooling=max"], ["pooling@surgery.pooling=max"]),
+        (["surgery.norm.groups=4"], ["++surgery.norm.groups=4"]),
+        (["surgery.pooling=null"], ["++surgery.pooling=null"]),
+        (["surgery.norm=null", "surgery.norm=group"], ["norm@surgery.norm=group"]),
+        (["surgery.norm=group", "surgery.norm=null"], ["++surgery.norm=null"]),
+        (["surgery.poolng=max", "pooling=max"], ["++surgery.poolng=max", "pooling=max"]),
+    ],
+)
+def test_an_option_is_put_where_its_key_says_and_the_last_word_counts(typed, composed):
+    assert composable(typed) == composed
+    assert composable(composed) == composed
+
+
+def test_a_sweep_sees_the_key_that_was_typed():
+    words = composable(["surgery.pooling=null,max", "surgery.activation=gelu"])
+    assert [o.input_line for o in undeferred(words)] == [
+        "surgery.pooling=null,max",
+        "surgery.activation=gelu",
+    ]

@@ -107,6 +107,24 @@ def refuse_residual(name: str) -> NoReturn:
     )
 
 
+def check_pooling_alone(name: str, takes_convolution: bool) -> None:
+    """Raise a ConfigError if surgery is to insert a pooling that works by a convolution before."""
+    if takes_convolution:
+        raise ConfigError(
+            f"surgery.pooling={name} works by the convolution before it, which surgery leaves as "
+            "it is: choose max, avg, blur_max, …"
+        )
+
+
+def check_norm_alone(name: str, bias_before: bool) -> None:
+    """Raise a ConfigError if surgery is to insert a norm that needs a bias before it."""
+    if bias_before:
+        raise ConfigError(
+            f"surgery.norm={name} needs a bias in the convolution before it, which surgery leaves "
+            "as it is: choose another, such as group"
+        )
+
+
 BACKBONES_WITH_HEADS = ("googlenet", "inception_v3")
 
 

@@ -15,6 +15,8 @@ from cnn_anatomy.core.errors import ConfigError, did_you_mean
 from cnn_anatomy.core.paths import CONF
 
 PRESETS = "network"  # the group of published networks
+# Keys that hold an option of another group, which is the key's last part.
+PLACED = {f"surgery.{group}": group for group in ("pooling", "norm", "activation")}
 
 
 def check_option_names(overrides: Sequence[str]) -> None:
@@ -25,6 +27,8 @@ def check_option_names(overrides: Sequence[str]) -> None:
     """
     for word in overrides:
         group, equals, value = word.lstrip("+").partition("=")
+        if group in PLACED:
+            _check_placed(group, value)
         names = option_names(group.partition("@")[0])
         if not equals or ".." in group or not names:
             continue
@@ -35,6 +39,15 @@ def check_option_names(overrides: Sequence[str]) -> None:
         if no_name or is_path or foreign:
             hint = did_you_mean(value, names)
             raise ConfigError(f"{group}={value} is none of {', '.join(names)}{hint}")
+
+
+def _check_placed(key: str, value: str) -> None:
+    """Check the option that is put at a key of PLACED; a sweep's list is checked one by one."""
+    names = ["null", *option_names(PLACED[key])]
+    if value not in names and not set(value) & set(",("):
+        raise ConfigError(
+            f"{key}={value} is none of {', '.join(names)}{did_you_mean(value, names)}"
+        )
 
 
 def option_names(group: str) -> list[str]:
@@ -86,9 +99,9 @@ def _merged(key: str, file: Path) -> Any:
 def written_parts(path: str) -> list[Mapping[str, Any]]:
     """Return what every option of conf/ has at the dotted name `path`, if it names a class there.
 
-    The first part of the name is the group.
+    The first part of the name is the group, unless another group's option is put there.
     """
-    group, *keys = path.split(".")
+    group, *keys = PLACED.get(path, path).split(".")
     found = []
     for file in sorted((CONF / group).glob("[!.]*.yaml")):
         node = _merged(group, file)

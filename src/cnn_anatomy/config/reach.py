@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from cnn_anatomy.config.options import default_option, written
+from cnn_anatomy.config.options import PLACED, default_option, written
 from cnn_anatomy.config.signatures import signature
 from cnn_anatomy.core.errors import ConfigError
 
@@ -27,7 +27,8 @@ NEUTRAL = {
 
 def reaches(axis: str, settings: Mapping[str, Any]) -> bool:
     """Return whether `model` of the resolved, plain `settings` has the part that `axis` chooses."""
-    return axis not in NEUTRAL or any(settings[axis] == node for node in _nodes(settings["model"]))
+    parts = {key: part for key, part in settings["model"].items() if key != "surgery"}
+    return axis not in NEUTRAL or any(settings[axis] == node for node in _nodes(parts))
 
 
 def refuse_unreached(settings: Mapping[str, Any]) -> None:
@@ -36,6 +37,7 @@ def refuse_unreached(settings: Mapping[str, Any]) -> None:
     Raises:
         ConfigError: with the first axis of the resolved, plain `settings` that is.
     """
+    _refuse_surgery(settings)
     ours = str(settings["model"]["_target_"]).startswith("cnn_anatomy.")
     for axis in NEUTRAL:
         if reaches(axis, settings):
@@ -48,6 +50,22 @@ def refuse_unreached(settings: Mapping[str, Any]) -> None:
                 f"{key}={value} has no meaning for this model, which brings its own parts: leave "
                 "it out"
             )
+
+
+def _refuse_surgery(settings: Mapping[str, Any]) -> None:
+    """Refuse parts that are to be put into a network whose configuration takes none."""
+    if "surgery" in settings["model"]:
+        return
+    for key, axis in PLACED.items():
+        part = settings["surgery"].get(axis)
+        if part is not None:
+            instead = (
+                f"whose parts are axes: set {axis}=…"
+                if reaches(axis, settings)
+                else "which takes none: leave it out"
+            )
+            name = str(part["_target_"]).rpartition(".")[2]
+            raise ConfigError(f"{key}={name} has no meaning for this model, {instead}")
 
 
 def _changes(axis: str, part: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:

@@ -164,6 +164,28 @@ def _several_devices(settings: Settings) -> None:
         )
 
 
+def _surgery(settings: Settings) -> None:
+    """Check that new parts do without a change of the modules beside them."""
+    pooling, norm = (settings["surgery"].get(axis) for axis in ("pooling", "norm"))
+    if pooling is not None:
+        known = _attributes(pooling)
+        uses = known.get("conv_stride", 1) != 1 or bool(known.get("needs_conv"))
+        constraints.check_pooling_alone(_class_name(pooling), uses)
+    if norm is not None:
+        biased = norm.get("bias_before", _attributes(norm).get("bias_before"))
+        constraints.check_norm_alone(_class_name(norm), bool(biased))
+
+
+def _attributes(part: Settings) -> Settings:
+    """Return the constants that the class of a part sets, as far as its source shows them."""
+    called = signature(part["_target_"])
+    return called.attributes if called else {}
+
+
+def _class_name(part: Settings) -> str:
+    return str(part["_target_"]).rpartition(".")[2]
+
+
 def _callbacks(settings: Settings) -> None:
     for group in ("callbacks", "probes"):
         for name, value in settings[group].items():
@@ -181,6 +203,7 @@ def _training_ends(settings: Settings) -> None:
 
 GENERAL_RULES: tuple[Rule, ...] = (
     refuse_unreached,
+    _surgery,
     _evaluated,
     _classes,
     _momentum,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -11,7 +12,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import ChoiceSweep, Override, Quote, QuotedString
 from hydra.errors import HydraException
 
-from cnn_anatomy.config.options import option_names, top_level
+from cnn_anatomy.config.options import PLACED, option_names, top_level
 from cnn_anatomy.core.errors import ConfigError
 
 # Options of the command line whose value is the next word.
@@ -20,6 +21,7 @@ WITH_VALUE = {
     *("--cfg", "-c", "--info", "-i", "--experimental-rerun"),
 }
 MULTIRUN = {"--multirun", "-m"}
+_PLACED_WORD = re.compile(rf"\w+@({'|'.join(map(re.escape, PLACED))})(?==)")  # see `composable`
 
 
 def evaluation_words(arguments: Sequence[str]) -> list[str]:
@@ -65,11 +67,14 @@ def deferred(arguments: Sequence[str]) -> list[str]:
 def undeferred(words: Iterable[str], loader: ConfigLoader | None = None) -> list[Override]:
     """Return parsed overrides, in which a setting swept over a single value is that value.
 
+    An option that `composable` has put elsewhere has its own key again.
+
     Args:
         words: the overrides.
         loader: finds the options that a pattern, as in `pooling=glob(blur_*)`, stands for.
     """
-    overrides = [_parsed(word, loader) for word in words]
+    plain = (_PLACED_WORD.sub(r"\1", word) for word in words)
+    overrides = [_parsed(word, loader) for word in plain]
     return [
         _parsed(_around(o, str(o.input_line).partition("choice(")[2][:-1]))
         if _is_deferred(o)
@@ -113,19 +118,42 @@ def option_values(arguments: Sequence[str], *names: str) -> list[str]:
     return values
 
 
-def adding(words: Iterable[str]) -> list[str]:
-    """Return overrides in which the setting of an option adds its key where its file lacks it.
+def composable(words: Iterable[str]) -> list[str]:
+    """Return overrides as Hydra takes them.
 
-    What the option's class takes is known by its signature, which `check_config` compares: so
-    `pooling.size=5` need not be written `+pooling.size=5`.
+    The setting of an option adds its key where its file lacks it. What the option's class takes is
+    known by its signature, which `check_config` compares: so `pooling.size=5` need not be written
+    `+pooling.size=5`. An option that is put elsewhere, as by `surgery.pooling=max`, is written in
+    Hydra's way, `pooling@surgery.pooling=max`.
     """
-    return [f"++{word}" if _is_setting(word) else word for word in words]
+    words = list(words)
+    last = {word.partition("=")[0]: word for word in words}
+    return [
+        f"++{word}" if _is_setting(word) else _placed(word)
+        for word in words
+        # To Hydra, null is no option but a value, which would win wherever it stands.
+        if not _is_placed(word) or last[word.partition("=")[0]] == word
+    ]
 
 
 def _is_setting(word: str) -> bool:
     key, equals, _ = word.partition("=")
     group, dot, _ = key.partition(".")
-    return bool(equals and dot) and group in top_level()[0]
+    return bool(equals and dot) and group in top_level()[0] and not _is_option(word)
+
+
+def _is_placed(word: str) -> bool:
+    return word.partition("=")[0] in PLACED
+
+
+def _is_option(word: str) -> bool:
+    """Return whether an override puts an option elsewhere, as `surgery.pooling=max` does."""
+    return _is_placed(word) and word.partition("=")[2] not in ("", "null")
+
+
+def _placed(word: str) -> str:
+    """Return an override that puts an option elsewhere in Hydra's way, any other as it is."""
+    return f"{PLACED[word.partition('=')[0]]}@{word}" if _is_option(word) else word
 
 
 def _deferred(word: str) -> str:

@@ -37,6 +37,7 @@ from cnn_anatomy.networks.observation import (
     runs_in,
     separated_logits,
 )
+from cnn_anatomy.networks.surgery import Surgery
 from cnn_anatomy.networks.undisturbed import undisturbed
 
 
@@ -57,6 +58,7 @@ class Adapter(Network):
         classifier: name of the last layer with weights; None for the last convolution or linear
             layer that runs.
         auxiliary: `Own` if the module's auxiliary logits count, otherwise our heads after stages.
+        surgery: replaces modules, before anything is observed.
         subject: what to call the module in a refusal.
         resize: side in pixels to which images are scaled first, bilinearly; None to leave them.
         larger: how to have larger images, for a refusal.
@@ -75,6 +77,7 @@ class Adapter(Network):
         stages: Sequence[str] | None = None,
         classifier: str | None = None,
         auxiliary: Auxiliary,
+        surgery: Surgery,
         subject: str,
         resize: int | None = None,
         larger: str = "choose larger ones",
@@ -91,6 +94,9 @@ class Adapter(Network):
             image,
             f"images of {height}×{width} pixels are too small for {subject}: {larger}",
         )
+        self.replaced = surgery(module, image, subject)
+        if self.replaced:
+            order = calls(module, image)
         with torch.no_grad():
             self._require_logits(module.eval()(image.repeat(2, 1, 1, 1)), 2)
         if not self._takes_channels_last(image):

@@ -7,7 +7,7 @@ Of some families they are grouped into stages here; the others are adapted as an
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, get_args
 
@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from cnn_anatomy.config import constraints
 from cnn_anatomy.core.errors import ConfigError, did_you_mean
 from cnn_anatomy.networks.adapter import Adapter
+from cnn_anatomy.networks.adaptive_average import replace_adaptive_averages
 from cnn_anatomy.networks.auxiliary import Auxiliary, Own
 from cnn_anatomy.networks.backbone_parts import (
     BackboneHead,
@@ -35,6 +36,7 @@ from cnn_anatomy.networks.interface import Network
 from cnn_anatomy.networks.network import Composed, run_or_refuse, shapes_after
 from cnn_anatomy.networks.norm import Batch
 from cnn_anatomy.networks.stems import Rescale
+from cnn_anatomy.networks.surgery import NO_SURGERY, Surgery
 
 
 @dataclass(frozen=True)
@@ -111,6 +113,7 @@ def backbone(
     weights: str | None,
     resize: Annotated[int, Ge(1), Le(4096)] | None,
     auxiliary: Auxiliary,
+    surgery: Surgery = NO_SURGERY,
     channels: int,
     size: tuple[int, int],
     classes: int,
@@ -126,6 +129,7 @@ def backbone(
             downloads (IMAGENET1K_V1), or a file with a state dict.
         resize: side in pixels to which images are scaled first, bilinearly; None to leave them.
         auxiliary: `Own` for torchvision's auxiliary heads, otherwise ours after its stages.
+        surgery: replaces modules of it.
         channels: of the images.
         size: (H, W) of the images in pixels.
         classes: number of logits.
@@ -145,46 +149,53 @@ def backbone(
     sized = _sized(name, kind, size, resize)
     model = _model(name, kind, state, channels, classes, own_heads, sized)
     image = torch.zeros(1, channels, *((resize, resize) if resize else size))
-    subject, larger = f"model.name={name}", f"have them scaled, model.resize={kind.pixels}"
+    shared: dict[str, Any] = {
+        "auxiliary": auxiliary,
+        "surgery": surgery,
+        "subject": f"model.name={name}",
+        "resize": resize,
+        "larger": f"have them scaled, model.resize={kind.pixels}",
+    }
     if kind.parts is None:
-        return Adapter(
-            model,
-            image,
-            classes,
-            auxiliary=auxiliary,
-            subject=subject,
-            resize=resize,
-            larger=larger,
-        )
+        return Adapter(model, image, classes, **shared)
     rescales = kind.inception and state is not None and channels == 3
     entrance = [Rescale(channels)] if rescales else []  # torchvision's transform_input
-    refusal = f"images of {size[0]}×{size[1]} pixels are too small for {subject}: {larger}"
-    return _grouped(kind.parts(model), entrance, auxiliary, image, classes, resize, refusal)
+    return _grouped(kind.parts(model), entrance, image, classes, **shared)
 
 
 def _grouped(
     parts: Parts,
     entrance: Sequence[nn.Module],
-    auxiliary: Auxiliary,
     image: Tensor,
     classes: int,
+    *,
+    auxiliary: Auxiliary,
+    surgery: Surgery,
+    subject: str,
     resize: int | None,
-    refusal: str,
+    larger: str,
 ) -> Network:
-    """Return the network of `parts`, which `entrance` precedes."""
-    stages = [nn.Sequential(*stage) for stage in parts.stages]
+    """Return the network of `parts`, which `entrance` precedes; for the others, see `Adapter`."""
+    height, width = image.shape[-2:]
     shapes = run_or_refuse(
-        lambda x: _shapes(nn.Sequential(*entrance, *parts.stem), stages, parts.auxiliary, x),
+        lambda x: _shapes(entrance, parts, x),
         image,
-        refusal,
+        f"images of {height}×{width} pixels are too small for {subject}: {larger}",
     )
     scale = [nn.Upsample((resize, resize), mode="bilinear")] if resize else []
-    stem = nn.Sequential(*scale, *entrance, *parts.stem)
-    if isinstance(auxiliary, Own):
-        heads = nn.ModuleDict({str(k): side for k, side in parts.auxiliary.items()})
-    else:
-        heads = auxiliary.build(shapes, classes, norm=Batch, activation=nn.ReLU)
-    return Composed(stem, stages, BackboneHead(parts.before, parts.classifier), heads)
+    own_heads = isinstance(auxiliary, Own)
+    sides = {str(k): side for k, side in parts.auxiliary.items()} if own_heads else {}
+    network = Composed(
+        nn.Sequential(*scale, *entrance, *parts.stem),
+        [nn.Sequential(*stage) for stage in parts.stages],
+        BackboneHead(parts.before, parts.classifier),
+        nn.ModuleDict(sides),
+    )
+    network.replaced = surgery(network, image, subject)
+    if not own_heads:
+        network.auxiliary = auxiliary.build(shapes, classes, norm=Batch, activation=nn.ReLU)
+        replace_adaptive_averages(network.auxiliary)
+    return network
 
 
 def _model(
@@ -245,14 +256,12 @@ def _with_classes(old: nn.Linear | nn.Conv2d, classes: int) -> nn.Module:
 
 
 def _shapes(
-    stem: nn.Module,
-    stages: Sequence[nn.Module],
-    auxiliary: Mapping[int, nn.Module],
-    image: Tensor,
+    entrance: Sequence[nn.Module], parts: Parts, image: Tensor
 ) -> list[tuple[int, int, int]]:
     """Return the map shapes after each stage, once the auxiliary heads have run on theirs."""
-    shapes = shapes_after(stem, stages, image)
-    for k, side in auxiliary.items():
+    stages = [nn.Sequential(*stage) for stage in parts.stages]
+    shapes = shapes_after(nn.Sequential(*entrance, *parts.stem), stages, image)
+    for k, side in parts.auxiliary.items():
         with torch.no_grad():
             side.eval()(torch.zeros(1, *shapes[k - 1]))
         side.train()

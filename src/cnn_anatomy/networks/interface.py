@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -25,6 +25,7 @@ class Network(nn.Module, ABC):
         stages: in forward order.
         head: runs after the last stage.
         auxiliary: heads that run in training mode only.
+        replaced: what surgery has replaced, a line for each module.
         enters_after_stages: whether `forward` takes the map after a stage in place of images.
         memory_format: of the weights and the images.
     """
@@ -34,6 +35,7 @@ class Network(nn.Module, ABC):
     stages: Any
     head: Any
     auxiliary: Any
+    replaced: Sequence[str] = ()
     enters_after_stages = False
     memory_format = torch.channels_last
 

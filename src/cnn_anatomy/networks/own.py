@@ -15,6 +15,7 @@ from cnn_anatomy.core.objects import imported
 from cnn_anatomy.networks.adapter import Adapter
 from cnn_anatomy.networks.auxiliary import Auxiliary
 from cnn_anatomy.networks.interface import Network
+from cnn_anatomy.networks.surgery import NO_SURGERY, Surgery
 
 
 def own(
@@ -24,6 +25,7 @@ def own(
     stages: Sequence[str] | None,
     classifier: str | None,
     auxiliary: Auxiliary,
+    surgery: Surgery = NO_SURGERY,
     channels: int,
     size: tuple[int, int],
     classes: int,
@@ -39,6 +41,7 @@ def own(
         stages: names of the modules that are the stages; None to find them (see `Adapter`).
         classifier: name of the last layer with weights; None to find it.
         auxiliary: `Own` for the network's auxiliary logits, otherwise our heads after its stages.
+        surgery: replaces modules of it.
         channels: of the images.
         size: (H, W) of the images in pixels.
         classes: number of logits.
@@ -69,5 +72,6 @@ def own(
         stages=stages,
         classifier=classifier,
         auxiliary=auxiliary,
+        surgery=surgery,
         subject=f"model.target={target}",
     )

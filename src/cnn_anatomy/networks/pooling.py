@@ -1,11 +1,13 @@
 """Pooling: how a network halves its resolution.
 
 A pooling is any module built with the number of channels C. Together with the convolution before
-it, it maps (N, C, H, W) to (N, C, H // 2, W // 2). Two attributes are optional:
+it, it maps (N, C, H, W) to (N, C, H // 2, W // 2). Three attributes are optional:
 
 - `conv_stride` (default 1) is the stride of the convolution before the pooling.
 - `needs_conv` (default False) marks a pooling that does nothing without that convolution. Where a
   network has none, between two stages, a 3×3 convolution is added (Springenberg et al. 2014).
+- `window` (default None) is the side and the padding of its windows in pixels. In surgery it then
+  takes the place of max poolings with such windows alone, otherwise of any.
 """
 
 from __future__ import annotations
@@ -35,6 +37,7 @@ class Pooling(nn.Module):
 
     conv_stride = 1
     needs_conv = False
+    window: tuple[int, int] | None = (2, 0)
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -73,6 +76,7 @@ class Max(Pooling):
     ) -> None:
         super().__init__(channels)
         padding = 0 if ceil else (kernel - 1) // 2
+        self.window = (kernel, padding)
         self.pool = nn.MaxPool2d(kernel, 2, padding, ceil_mode=ceil)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -158,6 +162,7 @@ class Blur(Pooling):
     3 → [1 2 1], 4 → [1 3 3 1], 5 → [1 4 6 4 1]. Edges are reflected.
     """
 
+    window = None
     kernel: Tensor
 
     def __init__(self, channels: int, size: Annotated[int, Ge(2), Le(7)] = 3) -> None:
@@ -184,7 +189,10 @@ class BlurStrided(Blur):
 
 
 class BlurMax(Blur):
-    """Maximum at stride 1, then Blur: the anti-aliased max pooling."""
+    """Maximum at stride 1, then Blur: the anti-aliased max pooling.
+
+    The maximum is of 2×2 windows, in place of 3×3 windows, too, as in Zhang's ResNets.
+    """
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (N, C, H, W) to (N, C, H // 2, W // 2)."""

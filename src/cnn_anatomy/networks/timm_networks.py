@@ -12,6 +12,7 @@ from cnn_anatomy.core.errors import ConfigError, did_you_mean
 from cnn_anatomy.networks.adapter import Adapter
 from cnn_anatomy.networks.auxiliary import Auxiliary
 from cnn_anatomy.networks.interface import Network
+from cnn_anatomy.networks.surgery import NO_SURGERY, Surgery
 
 
 def timm_network(
@@ -21,6 +22,7 @@ def timm_network(
     resize: Annotated[int, Ge(1), Le(4096)] | None,
     stages: Sequence[str] | None,
     auxiliary: Auxiliary,
+    surgery: Surgery = NO_SURGERY,
     channels: int,
     size: tuple[int, int],
     classes: int,
@@ -33,6 +35,7 @@ def timm_network(
         resize: side in pixels to which images are scaled first, bilinearly; None to leave them.
         stages: names of the modules that are the stages; None to find them (see `Adapter`).
         auxiliary: our heads after its stages.
+        surgery: replaces modules of it.
         channels: of the images.
         size: (H, W) of the images in pixels.
         classes: number of logits.
@@ -52,6 +55,7 @@ def timm_network(
         classes,
         stages=stages,
         auxiliary=auxiliary,
+        surgery=surgery,
         subject=f"model.name={name}",
         resize=resize,
         larger="have them scaled, model.resize=224",

@@ -10,7 +10,7 @@ from omegaconf import DictConfig, OmegaConf
 from cnn_anatomy.config.options import check_option_names
 from cnn_anatomy.config.run_key import run_keys
 from cnn_anatomy.config.validation import check_config
-from cnn_anatomy.config.words import adding, check_words
+from cnn_anatomy.config.words import check_words, composable
 from cnn_anatomy.core.errors import ConfigError
 from cnn_anatomy.studies.study import PlannedRun
 from cnn_anatomy.sweep.jobs import Job, quoted
@@ -41,7 +41,7 @@ def compose_variants(
         with mistakes.of(name):
             check_words(run.overrides)
             check_option_names(run.overrides)
-            config = loader.load_sweep_config(common, adding(run.overrides))
+            config = loader.load_sweep_config(common, composable(run.overrides))
             check_config(config, config.hydra.runtime.choices)
             variants[run.overrides] = config
         if mistakes.are_shared():

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from hydra.core.override_parser.types import Quote, QuotedString
 
-from cnn_anatomy.config.words import adding
+from cnn_anatomy.config.words import composable
 from cnn_anatomy.core.paths import STORE_VARIABLE
 from cnn_anatomy.core.uris import without_secrets
 from cnn_anatomy.studies.study import PlannedRun
@@ -39,7 +39,7 @@ class Job:
             parent: id of the run in it that the run is a child of.
         """
         return [
-            *adding(self.run.overrides),
+            *composable(self.run.overrides),
             f"seed={self.run.seed}",
             f"study={self.run.study}",
             f"variant={quoted(self.run.variant)}",

@@ -33,7 +33,9 @@ def build_data(spec: RunSpec) -> ImageData:
 
 
 def build_classifier(spec: RunSpec, data: ImageData) -> tuple[Classifier, dict[str, int]]:
-    """Return the untrained classifier, and the MLflow parameter `freeze.layers`.
+    """Return the untrained classifier, and the MLflow parameters that count its layers.
+
+    They are `freeze.layers` and, if there is surgery, `surgery.replaced`.
 
     Raises:
         ConfigError: if the network, the optimiser, its schedule or the trainer refuses its
@@ -74,4 +76,7 @@ def build_classifier(spec: RunSpec, data: ImageData) -> tuple[Classifier, dict[s
         thaws=freezing.thaws(network),
     )
     require_trainable(classifier.optimizer, classifier.scheduler, trainer, classifier.steps)
-    return classifier, {"freeze.layers": len(frozen_layers)}
+    counts = {"freeze.layers": len(frozen_layers)}
+    if network.replaced:
+        counts["surgery.replaced"] = len(network.replaced)
+    return classifier, counts

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from typing import Any
 from filelock import FileLock
 from omegaconf import OmegaConf
 
-from cnn_anatomy.config.options import PRESETS, written
+from cnn_anatomy.config.options import PLACED, PRESETS, written
 from cnn_anatomy.config.reach import reaches
 from cnn_anatomy.config.saved_network import CONFIG
 from cnn_anatomy.core.errors import ConfigError
@@ -26,6 +26,7 @@ AXES = (
     *("model", "data", "block", "pooling", "skip", "inception", "aux", "freeze", "head", "norm"),
     *("activation", "conv", "attention", "residual", "init", "transfer", "optimizer", "scheduler"),
 )
+SURGERY = "surgery.txt"  # the artifact that lists what was replaced
 
 
 @contextmanager
@@ -44,12 +45,12 @@ def run_lock(spec: RunSpec) -> Iterator[None]:
 
 @contextmanager
 def opened_run(
-    spec: RunSpec, data: ImageData, counts: Mapping[str, int]
+    spec: RunSpec, data: ImageData, counts: Mapping[str, int], replaced: Sequence[str] = ()
 ) -> Iterator[RunLogger | None]:
     """Open the run in MLflow and yield its logger, on rank zero; other ranks, dry runs get None.
 
     The run ends FINISHED, FAILED or KILLED, as the block does; an interrupted run of the same key
-    is continued. Call it inside `run_lock`.
+    is continued. Call it inside `run_lock`. `replaced` tells each module that surgery replaced.
     """
     if rank() > 0 or spec.is_dry:
         yield None
@@ -65,7 +66,7 @@ def opened_run(
         journals=spec.journal_folder,
         log=spec.log_file,
     ) as logger:
-        _log_inputs(spec, data, logger)
+        _log_inputs(spec, data, logger, replaced)
         yield logger
 
 
@@ -87,9 +88,10 @@ def recorded_bug(spec: RunSpec, data: ImageData) -> Iterator[None]:
 def run_params(spec: RunSpec) -> dict[str, Any]:
     """Return the MLflow parameters: the option of each axis, and the numbers behind it."""
     axes = [axis for axis in AXES if reaches(axis, spec.plain)]
-    params: dict[str, Any] = {axis: _choice(spec, axis) for axis in axes}
-    for group in (*axes, "trainer"):
-        settings = spec.config[group]
+    placed = [key for key in PLACED if OmegaConf.select(spec.config, key) is not None]
+    params: dict[str, Any] = {key: _choice(spec, key) for key in (*axes, *placed)}
+    for group in (*axes, *placed, "trainer"):
+        settings = OmegaConf.select(spec.config, group)
         pairs = [
             *settings.items(),
             *((f"args.{k}", v) for k, v in settings.get("args", {}).items()),
@@ -109,16 +111,17 @@ def run_params(spec: RunSpec) -> dict[str, Any]:
     return {**params, **chosen, "variant": spec.config.variant}
 
 
-def _choice(spec: RunSpec, axis: str) -> str:
-    """Return an axis's option, or the class that the run has in place of the option's own."""
-    choice = spec.choices.get(axis, "custom")
+def _choice(spec: RunSpec, key: str) -> str:
+    """Return the option of an axis, or at a key of PLACED, or the class that has its place."""
+    axis = PLACED.get(key, key)
+    choice = spec.choices.get(f"{axis}@{key}" if key in PLACED else key, "custom")
     file = written(axis, choice) or {}
-    target = spec.config[axis].get("_target_")
+    target = OmegaConf.select(spec.config, key).get("_target_")
     return choice if file.get("_target_", target) == target else str(target)
 
 
-def _log_inputs(spec: RunSpec, data: ImageData, logger: RunLogger) -> None:
-    """Log digests of the images, and as config.yaml the configuration without passwords."""
+def _log_inputs(spec: RunSpec, data: ImageData, logger: RunLogger, replaced: Sequence[str]) -> None:
+    """Log digests of the images, the configuration without passwords, and what surgery did."""
     splits = data.load()
     digests = {
         "training": splits.train.digest(),
@@ -129,4 +132,7 @@ def _log_inputs(spec: RunSpec, data: ImageData, logger: RunLogger) -> None:
     with tempfile.TemporaryDirectory() as folder:
         config = without_secrets_inside(OmegaConf.to_container(spec.config))
         (Path(folder) / CONFIG).write_text(OmegaConf.to_yaml(config), encoding="utf-8")
+        if replaced:
+            text = "".join(f"{line}\n" for line in replaced)
+            (Path(folder) / SURGERY).write_text(text, encoding="utf-8")
         logger.log_folder(folder)

@@ -39,7 +39,8 @@ def run(spec: RunSpec, *, progress: bool = False) -> float:
         with run_lock(spec):
             accuracy = broadcast(_accuracy_of_finished_twin(spec))
             if accuracy is None:
-                with opened_run(spec, data, counts) as logger:
+                replaced = classifier.network.replaced
+                with opened_run(spec, data, counts, replaced) as logger:
                     if evaluated:
                         metrics = evaluate(spec, classifier, data, logger, progress=progress)
                     else:

@@ -162,7 +162,7 @@ def train_source(spec: RunSpec) -> None:
             return
         data = build_data(spec)
         classifier, counts = build_classifier(spec, data)
-        with opened_run(spec, data, counts) as logger:
+        with opened_run(spec, data, counts, classifier.network.replaced) as logger:
             _, weights = fit(spec, classifier, data, logger)
         if rank() == 0:
             with atomic_write(spec.source_weights) as temporary:
