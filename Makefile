@@ -108,8 +108,8 @@ test: .venv/stamp ## run the fast tests
 test-slow: .venv/stamp ## run the slow tests: minutes of real training
 	@.venv/bin/pytest -n 2 -m slow
 
-test-part: .venv/stamp ## run an eighth of the slow tests, chosen by the commit, and a few others
-	@.venv/bin/pytest -vv -n 2 --part 8 -m "slow or every_part"
+test-part: .venv/stamp ## run a sixteenth of the slow tests, chosen by the commit, and a few others
+	@.venv/bin/pytest -vv -n 2 --part 16 -m "slow or every_part"
 
 test-faults: .venv/stamp ## kill a sweep at random moments, FAULTS=20 times
 	@.venv/bin/pytest -n 0 -s -m faults
