@@ -6,6 +6,7 @@ The command: python tests/screenshot.py STUDY FOLDER
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import sys
 import time
@@ -14,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import pytest
 from helpers import REPOSITORY
 from mlflow import MlflowClient
 from processes import free_port, kill, start, until
@@ -30,10 +32,22 @@ TRACES = "return document.querySelectorAll('.scatterlayer .trace').length"
 TOOLBARS_HIDDEN = """  // which else appear only under a pointer
 document.querySelectorAll('.modebar-container').forEach(bar => bar.remove())
 """
+REQUESTS = "return performance.getEntriesByType('resource').map(e => e.name)"
 ASSISTANT_CLOSED = """
 if (location.protocol == 'http:')
     localStorage.setItem('mlflow.assistant.fab.autoOpenedOnFirstLoad_v1', 'true')
 """
+
+
+needs_browser = pytest.mark.skipif(
+    not (shutil.which("chromium") and shutil.which("chromedriver")), reason="no Chromium here"
+)
+
+
+def assert_alone(driver: webdriver.Chrome) -> None:
+    """Assert that a page reported no error and asked no one for anything."""
+    assert driver.get_log("browser") == []
+    assert [r for r in driver.execute_script(REQUESTS) if not r.startswith("data:")] == []
 
 
 @contextmanager

@@ -7,7 +7,8 @@ import pytest
 from helpers import REPOSITORY
 
 from cnn_anatomy.core.paths import CONF, PACKAGE, PUBLISHED
-from cnn_anatomy.studies.study import CORE, load_study, study_names
+from cnn_anatomy.studies.selection import CORE
+from cnn_anatomy.studies.study import load_study, study_names
 from tools.figures import figures_page
 
 

@@ -70,6 +70,13 @@ def test_seeds_until_decided_go_where_they_decide():
     assert all(wrong <= 5 for _, (_, wrong) in percentages(table))
 
 
+def test_pooled_intervals_hold_the_mean_of_the_settings():
+    table = statistics.pooled_coverage()
+    assert table in statistics.PAGE.read_text(encoding="utf-8")
+    for _, (held,) in percentages(table):
+        assert held >= 93
+
+
 @pytest.mark.slow
 def test_planted_effects_are_found_and_their_absence_is_not_supported():
     noise = [statistics.Noise("skip", "test/accuracy", 0.01, d) for d in (0.005, 0.01, 0.02)]

@@ -10,6 +10,7 @@ from cnn_anatomy.core.paths import HOME
 from cnn_anatomy.report.figures import FIGURES
 from cnn_anatomy.report.figures.forest import forest
 from cnn_anatomy.report.figures.style import Encoding
+from cnn_anatomy.report.figures.verdict_map import verdict_map
 from cnn_anatomy.report.markdown import markdown_table
 from cnn_anatomy.studies.study import load_study, study_names
 
@@ -30,7 +31,9 @@ def figures_page() -> str:
     return (
         f"{INTRODUCTION.format(look=look)}\n{table}\n"
         "The [ledger](../experiments/results/README.md) has a forest plot. "
-        f"{_paragraphs(forest)[1]}\n"
+        f"{_paragraphs(forest)[1]}\n\n"
+        "Once a study is published in a further setting, the ledger has a map of verdicts, a row "
+        f"for each of its claims and a column for each setting. {_paragraphs(verdict_map)[1]}\n"
     )
 
 

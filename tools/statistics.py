@@ -19,7 +19,7 @@ from cnn_anatomy.core.paths import HOME, PUBLISHED
 from cnn_anatomy.report.markdown import markdown_table
 from cnn_anatomy.results.metrics import metric
 from cnn_anatomy.results.sequential import SequentialEstimate, confidence_sequence
-from cnn_anatomy.results.statistics import ALPHA, Estimate, Interval, independent_sum
+from cnn_anatomy.results.statistics import ALPHA, Estimate, Interval, independent_sum, pool
 from cnn_anatomy.results.verdicts import (
     INCONCLUSIVE,
     REFUTED,
@@ -37,6 +37,8 @@ CLAIMS = 50
 SHARED = 5  # claims that have one control
 MATTERS = 1.0
 DEVIATION = 3.3  # of a side, in units of what matters: usual for accuracies in the ledger
+SETTINGS = (2, 3, 6)  # numbers of them
+SPREADS = (0.0, 1.0, 4.0)  # standard deviations of their true effects, in standard errors
 POWER = 0.8
 MOST_SEEDS = 1000
 
@@ -74,6 +76,27 @@ def coverage(samples: int = 5000) -> str:
     return markdown_table(
         ("values", "standard deviations", *(f"n = {n}" for n in SEEDS)), rows, left=2
     )
+
+
+def pooled_coverage(samples: int = 5000) -> str:
+    """Return how often the interval of a pooled effect holds the mean, and the estimated spread."""
+    random = np.random.default_rng(0)
+    rows = []
+    for spread in SPREADS:
+        for count in SETTINGS:
+            errors = random.choice((0.5, 1.0, 2.0), (samples, count))
+            effects = random.normal(0, np.sqrt(errors**2 + spread**2))
+            pooled = [
+                pool([Estimate(float(e), float(s), np.inf, 5) for e, s in zip(*pair, strict=True)])
+                for pair in zip(effects, errors, strict=True)
+            ]
+            held = np.mean(
+                [p is not None and p.interval.low <= 0 <= p.interval.high for p in pooled]
+            )
+            low, high = np.percentile([p.deviation for p in pooled if p is not None], (10, 90))
+            rows.append([f"{spread:g}", f"{count}", _percent(held), f"{low:.1f} to {high:.1f}"])
+    heads = ("true deviation between settings", "settings", "interval holds the mean")
+    return markdown_table((*heads, "estimated deviation, 80 % of cases"), rows, left=1)
 
 
 def false_verdicts(samples: int = 300) -> str:
@@ -332,6 +355,18 @@ still open, up to {SEEDS[-1]}. Against a number that is fixed beforehand, in led
 claims as above:
 
 {seeds_spent()}
+## Several settings
+
+A claim that is judged in a further setting, on other data or by a wider network, is a further test.
+Its verdict counts like any other when the level of the intervals is chosen: at most 5 % of all
+decided verdicts, in whichever setting, are expected to be wrong. The pooled effect decides nothing.
+How often its 95 % interval holds the mean of the settings' true effects, and how well the deviation
+between settings is estimated, by simulation in units of the median standard error of a setting
+(standard errors of 0.5, 1 and 2):
+
+{pooled_coverage()}
+Of two settings the interval is honest but wide, and the estimated deviation says next to nothing.
+
 ## Seeds needed
 
 How many seeds support an effect of 2, 3 and 5 times what matters in {100 * POWER:.0f} % of all

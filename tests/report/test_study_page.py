@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 from report_screenshot import photograph, show
 from results import store
-from screenshot import browser
+from screenshot import assert_alone, browser, needs_browser
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select
@@ -184,18 +184,6 @@ def test_the_site_needs_no_other_host(site, published):
     assert site.read_text(encoding="utf-8").count('class="forest"') == len(published.study.claims)
     study = site.with_name("skip.html").read_text(encoding="utf-8")
     assert study.count("<figure>") == len(published.page.figures)
-
-
-needs_browser = pytest.mark.skipif(
-    not (shutil.which("chromium") and shutil.which("chromedriver")), reason="no Chromium here"
-)
-REQUESTS = "return performance.getEntriesByType('resource').map(e => e.name)"
-
-
-def assert_alone(driver):
-    """Assert that a page reported no error and asked no one for anything."""
-    assert driver.get_log("browser") == []
-    assert [r for r in driver.execute_script(REQUESTS) if not r.startswith("data:")] == []
 
 
 @needs_browser

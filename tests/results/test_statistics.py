@@ -11,9 +11,11 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from cnn_anatomy.results.statistics import (
+    Estimate,
     independent_sum,
     mean_difference,
     paired_sum,
+    pool,
     summarise,
 )
 
@@ -95,6 +97,47 @@ def test_the_difference_of_two_means_has_welchs_interval():
     assert (summary.n, summary.mean) == (3, pytest.approx(np.mean(a) - np.mean(b[:3])))
     assert np.isnan(mean_difference(a, [0.5]).low)
     assert mean_difference(a, []) is None
+
+
+# Colditz et al. 1994, Efficacy of BCG vaccine: tuberculosis and none, vaccinated and not.
+BCG = (
+    *((4, 119, 11, 128), (6, 300, 29, 274), (3, 228, 11, 209), (62, 13536, 248, 12619)),
+    *((33, 5036, 47, 5761), (180, 1361, 372, 1079), (8, 2537, 10, 619), (505, 87886, 499, 87892)),
+    *((29, 7470, 45, 7232), (17, 1699, 65, 1600), (186, 50448, 141, 27197), (5, 2493, 3, 2338)),
+    (27, 16886, 29, 17825),
+)
+
+
+def estimate(value, error):
+    return Estimate(value, error, 8.0, 5)
+
+
+def test_pooling_finds_what_metafor_does_for_the_trials_of_bcg():
+    trials = [
+        estimate(
+            math.log(a / (a + b)) - math.log(c / (c + d)),
+            math.sqrt(1 / a - 1 / (a + b) + 1 / c - 1 / (c + d)),
+        )
+        for a, b, c, d in BCG
+    ]
+    pooled = pool(trials)
+    assert pooled is not None
+    assert pooled.value == pytest.approx(-0.7141, abs=1e-4)  # rma(…, method="DL")
+    assert pooled.deviation**2 == pytest.approx(0.3088, abs=1e-4)
+    assert pooled.n == 13
+
+
+def test_pooling_two_settings():
+    near = pool([estimate(1.0, 0.5), estimate(1.2, 0.5)])
+    assert near.deviation == 0
+    assert near.value == pytest.approx(1.1)
+    half = stats.t.ppf(0.975, 1) * 0.5 / math.sqrt(2)  # no narrower than without their spread
+    assert near.interval == pytest.approx((1.1 - half, 1.1 + half))
+    far = pool([estimate(-3.0, 0.5), estimate(5.0, 1.0)])
+    assert far.deviation**2 == pytest.approx((8**2 - 0.5**2 - 1) / 2)  # also Paule & Mandel's
+    assert pool([estimate(1.0, 0.5)]) is None
+    assert pool([estimate(1.0, 0.5), estimate(1.0, math.inf)]) is None
+    assert pool([estimate(1.0, 0.5), estimate(1.0, 0.0)]) is None
 
 
 def test_a_table_does_not_wait_for_the_import_of_scipy_stats():

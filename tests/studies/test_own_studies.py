@@ -8,7 +8,8 @@ from processes import TRAIN, ended, start
 
 from cnn_anatomy.core.errors import ConfigError
 from cnn_anatomy.core.paths import RESULTS, STUDIES_VARIABLE
-from cnn_anatomy.studies.study import CORE, load_study, option_folders, select_studies
+from cnn_anatomy.studies.selection import CORE, select_studies
+from cnn_anatomy.studies.study import load_study, option_folders
 
 POOLING = """
 from torch import nn

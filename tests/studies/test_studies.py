@@ -12,15 +12,8 @@ from cnn_anatomy.core.errors import ConfigError
 from cnn_anatomy.networks import Network
 from cnn_anatomy.report.figures import check_figures
 from cnn_anatomy.results.metrics import metric
-from cnn_anatomy.studies.study import (
-    CORE,
-    Study,
-    Table,
-    load_settings,
-    load_study,
-    select_studies,
-    study_names,
-)
+from cnn_anatomy.studies.selection import CORE, select_studies
+from cnn_anatomy.studies.study import Study, Table, load_settings, load_study, study_names
 from cnn_anatomy.training.build import build_classifier
 from cnn_anatomy.training.run_spec import RunSpec
 
@@ -121,7 +114,7 @@ def test_words_for_several_studies():
 def test_studies_are_read_without_torch_and_without_hydra():
     heavy = "torch", "lightning", "mlflow", "hydra"
     code = (
-        "import sys; from cnn_anatomy.studies.study import select_studies; "
+        "import sys; from cnn_anatomy.studies.selection import select_studies; "
         "from cnn_anatomy.studies.paper import load_paper; "
         "select_studies('all'), load_paper('he2015', 'smoke'); "
         f"print(sorted(set(sys.modules) & set({heavy})))"

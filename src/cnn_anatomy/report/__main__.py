@@ -20,8 +20,9 @@ from cnn_anatomy.report.site import write_committed_site, write_site
 from cnn_anatomy.report.study_page import publish_studies
 from cnn_anatomy.results.run_files import HISTORY_FILE
 from cnn_anatomy.results.runs import is_swept
+from cnn_anatomy.studies.selection import select_studies
 from cnn_anatomy.studies.setting import ALL_SETTINGS
-from cnn_anatomy.studies.study import Study, select_studies
+from cnn_anatomy.studies.study import Study
 from cnn_anatomy.tracking.store_check import check_store
 from cnn_anatomy.tracking.sweep_run import describe
 

@@ -24,8 +24,9 @@ from cnn_anatomy.results.run_files import EVIDENCE, HISTORY_FILE, KeptFiles
 from cnn_anatomy.results.run_table import RUN_TABLE, read_run_table
 from cnn_anatomy.results.runs import Sweep
 from cnn_anatomy.studies.paper import Paper, load_paper, paper_names
+from cnn_anatomy.studies.selection import select_studies
 from cnn_anatomy.studies.setting import ALL_SETTINGS
-from cnn_anatomy.studies.study import Study, load_settings, select_studies, study_names
+from cnn_anatomy.studies.study import Study, load_settings, study_names
 
 TRIAL = "smoke"  # the budget whose numbers say nothing
 

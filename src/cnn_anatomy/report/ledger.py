@@ -11,9 +11,12 @@ from mlflow import MlflowClient
 
 from cnn_anatomy.core.atomic import write_text
 from cnn_anatomy.report.figures.forest import forest
+from cnn_anatomy.report.figures.verdict_map import verdict_map
 from cnn_anatomy.report.markdown import escape_html, markdown_table
+from cnn_anatomy.report.settings_map import SETTINGS_NOTE, setting_names, settings_markdown
 from cnn_anatomy.report.templating import render_template
 from cnn_anatomy.report.verdict_text import VERDICTS_NOTE, VerdictText, verdicts_to_markdown
+from cnn_anatomy.results.across_settings import ClaimAcrossSettings, across_settings
 from cnn_anatomy.results.runs import Sweep, is_swept, read_sweep
 from cnn_anatomy.results.verdicts import (
     REFUTED,
@@ -40,6 +43,7 @@ OTHER_TOPIC = "Other"
 MATRIX = ("what is said", "claims", "in sum", "not tested")
 STANDS = FOR, AGAINST, OPEN = ("for", "against", "open")
 FOREST = "claims"  # the forest plot's file, without suffix
+MAP = "settings"  # the verdict map's
 
 
 @dataclass(frozen=True)
@@ -53,7 +57,14 @@ class Ledger:
         """Return how many claims there are, and how many with each verdict."""
         words = [verdict.word for verdict in self.verdicts]
         counts = (f"{words.count(w)} {w}" for w in WORDS)
-        return f"{len(words)} claims: {', '.join(counts)}."
+        further = sum("/" in verdict.study for verdict in self.verdicts)
+        verdicts = f", {len(words)} verdicts with those in further settings" if further else ""
+        return f"{len(words) - further} claims{verdicts}: {', '.join(counts)}."
+
+    @property
+    def across(self) -> list[ClaimAcrossSettings]:
+        """Return the claims that were judged in more than one setting."""
+        return across_settings(self.verdicts)
 
     @property
     def topics(self) -> dict[str, list[VerdictText]]:
@@ -93,6 +104,14 @@ class Ledger:
         """Return the verdicts of one study, in its order."""
         return [VerdictText(verdict) for verdict in self.verdicts if verdict.study == name]
 
+    def draw_map(self, root: Path) -> str:
+        """Draw the map of claims × settings as root/settings.png and .svg; return its caption.
+
+        Without a claim that was judged in several settings, nothing is drawn.
+        """
+        claims = self.across
+        return verdict_map(claims, setting_names(claims), root / MAP)
+
     def draw(self, root: Path) -> str:
         """Draw the forest plot as root/claims.png and root/claims.svg; return its caption.
 
@@ -110,6 +129,10 @@ class Ledger:
             ledger=self,
             figure=FOREST,
             caption=self.draw(root),
+            map_figure=MAP,
+            map_caption=self.draw_map(root),
+            settings_note=SETTINGS_NOTE,
+            settings_table=settings_markdown(self.across),
             note=VERDICTS_NOTE,
             verdicts_to_markdown=verdicts_to_markdown,
         )
@@ -118,7 +141,7 @@ class Ledger:
 
 def _matrix_row(key: str, sentence: Sentence, verdicts: Sequence[Verdict]) -> list[str]:
     """Return a sentence, the verdict on each of its claims, and how many speak for and against."""
-    claims = "; ".join(f"{verdict.claim.id} {verdict.word}" for verdict in verdicts)
+    claims = "; ".join(f"{verdict.name} {verdict.word}" for verdict in verdicts)
     stands = [_stand(v.word, denies=v.claim.id in sentence.denied_by) for v in verdicts]
     counts = ", ".join(f"{stands.count(s)} {s}" for s in STANDS if s in stands)
     said = f"**{key}** {sentence.text} — {sentence.source}"
@@ -168,7 +191,7 @@ def judge_sweeps(
     Raises:
         ConfigError: if a side of a claim picks several variants.
     """
-    verdicts = {s.name: judge_claims(s.name, s.claims, sweep) for s, sweep in sweeps}
+    verdicts = {s.name: judge_claims(s.name, s.claims, sweep, s.setting) for s, sweep in sweeps}
     for study in map(load_study, study_names() if names is None else names):
         if study.name not in verdicts:
             verdicts[study.name] = verdicts_without_runs(study.name, study.claims)

@@ -33,13 +33,14 @@ function sortRows(body, heads, i) {
 }
 
 function filterLedger(form) {
-  const { topic, verdict, words } = Object.fromEntries(new FormData(form));
+  const { topic, verdict, setting, words } = Object.fromEntries(new FormData(form));
   let count = 0;
   for (const section of document.querySelectorAll("section[data-topic]")) {
     let left = 0;
     for (const row of section.querySelectorAll("tbody tr")) {
       const fits = (!topic || section.dataset.topic === topic)
         && (!verdict || row.dataset.verdict === verdict)
+        && (!setting || row.dataset.setting === setting)
         && row.textContent.toLowerCase().includes(words.toLowerCase());
       row.hidden = !fits;
       left += fits;

@@ -20,6 +20,13 @@ from cnn_anatomy.report.explorer import explorer_data
 from cnn_anatomy.report.figures.forest import END
 from cnn_anatomy.report.ledger import Ledger, judge_all_claims
 from cnn_anatomy.report.page import SCALE_WARNING, read_figures
+from cnn_anatomy.report.settings_map import (
+    POOLED_HEADS,
+    SETTINGS_NOTE,
+    cells_by_setting,
+    pooled_cells,
+    setting_names,
+)
 from cnn_anatomy.report.study_page import StudyPage, publish_studies, write_study_page
 from cnn_anatomy.report.templating import render_template
 from cnn_anatomy.report.verdict_text import NUMBERS, VERDICTS_NOTE
@@ -48,15 +55,15 @@ class ForestRow(NamedTuple):
 def write_site(studies: Sequence[Study], client: MlflowClient, root: Path) -> Path:
     """Write the site of all studies that have a preset sweep in the store; return its first page.
 
-    The pages are index.html, explorer.html and <study>.html, each complete in itself. Beside them
-    are the files of the studies' pages.
+    The pages are index.html, explorer.html and <study>.html (<study>-<setting>.html in a further
+    setting), each complete in itself. Beside them are the files of the studies' pages.
 
     Raises:
         ConfigError: if no study was swept.
     """
     swept = [study for study in studies if is_swept(client, study.name)]
     if not swept:
-        names = ", ".join(study.name for study in studies)
+        names = ", ".join(dict.fromkeys(study.stem for study in studies))
         raise ConfigError(f"the store has no sweep of {names}: make sweep STUDY=all")
     pages = publish_studies(swept, client, root)
     return _write_pages(pages, judge_all_claims(client, [(p.study, p.sweep) for p in pages]), root)
@@ -85,6 +92,7 @@ def _write_pages(pages: Sequence[StudyPage], ledger: Ledger, root: Path) -> Path
     shared = {
         "pages": pages,
         "linked": {page.study.name for page in pages},
+        "page_file": page_file,
         "number_heads": NUMBERS,
         "verdicts_note": VERDICTS_NOTE,
         "forest_row": forest_row,
@@ -98,7 +106,7 @@ def _write_pages(pages: Sequence[StudyPage], ledger: Ledger, root: Path) -> Path
     for page in pages:
         name = page.study.name
         own = {"page": page, "pictures": _pictures(page), "warning": SCALE_WARNING, "title": name}
-        write(f"{name}.html", "study.html.jinja", **own)
+        write(page_file(name), "study.html.jinja", **own)
     write(
         "explorer.html",
         "explorer.html.jinja",
@@ -108,8 +116,22 @@ def _write_pages(pages: Sequence[StudyPage], ledger: Ledger, root: Path) -> Path
         script=_read("explorer.js"),
         title="Explorer",
     )
-    title = "Claims about CNN structure"
-    return write("index.html", "index.html.jinja", ledger=ledger, words=WORDS, title=title)
+    title, across = "Claims about CNN structure", ledger.across
+    settings = {
+        "across": across,
+        "setting_names": setting_names(across),
+        "cells": cells_by_setting,
+        "pooled_cells": pooled_cells,
+        "pooled_heads": POOLED_HEADS,
+        "settings_note": SETTINGS_NOTE,
+    }
+    values = {"ledger": ledger, "words": WORDS, "title": title, **settings}
+    return write("index.html", "index.html.jinja", **values)
+
+
+def page_file(study: str) -> str:
+    """Return the name of a study's page; that of a further setting is beside the first."""
+    return f"{study.replace('/', '-')}.html"
 
 
 def forest_row(verdict: Verdict) -> ForestRow | None:

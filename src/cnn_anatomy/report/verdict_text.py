@@ -69,7 +69,7 @@ class VerdictText:
         source = f"{claim.source[:1].upper()}{claim.source[1:]}"
         claimed = f"{claim.id}: {self._scoped} {source}."
         if verdict.effect is None:
-            return f"{claimed} No runs: {_compared(claim)}."
+            return f"{claimed} {verdict.absence.capitalize()}: {_compared(claim)}."
         kind = metric(claim.metric)
         name = kind.name[:1].upper() + kind.name[1:]
         means = _means(verdict, lambda value: kind.quantity(kind.text(value)))
@@ -108,6 +108,7 @@ def _cells(text: VerdictText, link: bool) -> list[str]:
     name = verdict.claim.id
     if link:
         name = f"[{name}]({verdict.study}/README.md)"
+        name += verdict.name.removeprefix(verdict.claim.id)
     return [
         f"**{name}** {escape_html(text.statement)}",
         *map(escape_html, text.numbers),

@@ -113,6 +113,49 @@ def paired_sum(sides: Sequence[Sequence[float]], weights: Sequence[float]) -> Es
     return independent_sum([np.asarray(weights, dtype=float) @ np.asarray(sides, dtype=float)], [1])
 
 
+@dataclass(frozen=True)
+class PooledEstimate:
+    """The mean of effects that differ between settings, estimated in some of them.
+
+    Args:
+        value: the estimate.
+        interval: its 95 % interval.
+        deviation: estimate of the standard deviation of the settings' true effects.
+        n: number of settings.
+    """
+
+    value: float
+    interval: Interval
+    deviation: float
+    n: int
+
+
+def pool(estimates: Sequence[Estimate]) -> PooledEstimate | None:
+    """Pool estimates of one effect in independent settings, in each of which it may be another.
+
+    The variance between settings is DerSimonian & Laird's (1986, Meta-analysis in clinical trials),
+    of which that of Paule & Mandel is no other for two settings. The interval is Hartung & Knapp's
+    (2001), Student's with a degree of freedom less than there are settings, and never narrower than
+    without their factor (Röver, Knapp & Friede 2015). Of few settings the variance can hardly be
+    estimated, and the interval says so: for two it is 12.7 standard errors to either side.
+
+    Return None for fewer than two estimates, or if one has no finite, positive standard error.
+    """
+    y = np.array([e.value for e in estimates])
+    variances = np.array([e.error for e in estimates]) ** 2
+    if len(y) < 2 or not (np.isfinite(variances) & (variances > 0)).all():
+        return None
+    w = 1 / variances
+    excess = float(w @ (y - w @ y / w.sum()) ** 2) - (len(y) - 1)
+    between = max(0.0, excess / float(w.sum() - (w @ w) / w.sum()))
+    w = 1 / (variances + between)
+    mean = float(w @ y / w.sum())
+    factor = max(1.0, float(w @ (y - mean) ** 2) / (len(y) - 1))
+    half = float(special.stdtrit(len(y) - 1, 1 - ALPHA / 2)) * np.sqrt(factor / w.sum())
+    interval = Interval(mean - float(half), mean + float(half))
+    return PooledEstimate(mean, interval, float(np.sqrt(between)), len(y))
+
+
 def prediction_interval(values: Iterable[float], count: int, alpha: float = ALPHA) -> Interval:
     """Return where the mean of `count` further values lies, but with probability `alpha`.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from math import inf
+from math import inf, nan
 
 import pandas as pd
 
@@ -54,13 +54,14 @@ class Verdict:
     """The outcome of a claim, by its premises and the interval of its effect (see `decide`).
 
     Args:
-        study: name of the study that decides the claim.
+        study: name of the study that decides the claim, in its setting.
         claim: the claim.
         exact: whether the metric is a count, the same for every seed, whose interval is a point.
-        means: the mean of each of the claim's sides, as measured.
+        means: the mean of each of the claim's sides, as measured; none if a side has no run.
         effect: signed so that positive favours the claim; None without runs.
         unmet: a clause about a premise that isn't met, if there is one.
         level: the probability with which the interval that decides misses the effect.
+        setting: name of the study's setting; empty if it has none.
     """
 
     study: str
@@ -70,6 +71,12 @@ class Verdict:
     effect: Estimate | SequentialEstimate | None
     unmet: str | None = None
     level: float = ALPHA
+    setting: str = ""
+
+    @property
+    def name(self) -> str:
+        """Return the claim's id, and the setting if that is not the first."""
+        return f"{self.claim.id} in {self.setting}" if "/" in self.study else self.claim.id
 
     @property
     def interval(self) -> Interval:
@@ -96,6 +103,11 @@ class Verdict:
         return decide(self.interval_at(level), self.claim.matters)
 
     @property
+    def absence(self) -> str:
+        """Return why there is no effect: nothing was run, or the metric was not measured."""
+        return "not measured" if self.means else "no runs"
+
+    @property
     def is_open(self) -> bool:
         """Return whether more seeds could decide the claim."""
         return self.effect is not None and self.word == INCONCLUSIVE
@@ -114,7 +126,7 @@ class Verdict:
     @property
     def _indecision(self) -> str:
         if self.effect is None:
-            return "no runs"
+            return self.absence
         if self.effect.n == 1:
             return "a single seed has no interval"
         if self.interval == EVERYTHING:
@@ -132,13 +144,15 @@ def confidence(level: float) -> str:
     return f"{100 * (1 - level):.4g} %"
 
 
-def judge_claims(study: str, claims: Sequence[Claim], sweep: Sweep) -> list[Verdict]:
+def judge_claims(
+    study: str, claims: Sequence[Claim], sweep: Sweep, setting: str = ""
+) -> list[Verdict]:
     """Judge every claim as if it were the only one.
 
     Raises:
         ConfigError: if a side picks several variants.
     """
-    return [_judge(study, claim, sweep) for claim in claims]
+    return [replace(_judge(study, claim, sweep), setting=setting) for claim in claims]
 
 
 def verdicts_without_runs(study: str, claims: Sequence[Claim]) -> list[Verdict]:
@@ -168,7 +182,7 @@ def _judge(study: str, claim: Claim, sweep: Sweep) -> Verdict:
         study,
         claim,
         metric(claim.metric).exact,
-        tuple(float(x.mean()) for x in values),
+        tuple(float(x.mean()) for x in values) if all(map(len, values)) else (),
         _effect(claim, values, until_decided=sweep.until_decided),
         unmet_premise(claim, measure),
     )
@@ -202,8 +216,8 @@ def _values(claim: Claim, sweep: Sweep, name: str, side: Side) -> pd.Series:
         variants = ", ".join(dict.fromkeys(runs.variant))
         raise ConfigError(f"claim {claim.id}: {side.role} picks several variants: {variants}")
     column = f"metrics.{name}"
-    values = runs[column] if column in runs else pd.Series(dtype=float)
-    return pd.Series(values.to_numpy(), index=runs.seed.to_numpy()[: len(values)], dtype=float)
+    values = runs[column].to_numpy() if column in runs else nan
+    return pd.Series(values, index=runs.seed.to_numpy(), dtype=float)
 
 
 def side_runs(sweep: Sweep, where: Params) -> pd.DataFrame:

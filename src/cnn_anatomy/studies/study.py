@@ -26,7 +26,6 @@ from cnn_anatomy.studies.record import Count, Key, Names, Overrides, Record, Set
 from cnn_anatomy.studies.setting import ALL_SETTINGS, StudySetting, is_setting_name
 
 STUDY_NAME = r"\w[\w.-]*"  # also of an MLflow experiment and a folder
-CORE = ("pooling", "skip", "inception", "aux", "freeze")
 
 
 class Table(Record):
@@ -207,32 +206,6 @@ def own_names() -> list[str]:
     return [] if folder is None else record_names(folder)
 
 
-def select_studies(text: str, setting: str | None = None) -> list[Study]:
-    """Read the studies of a comma-separated list, those of a folder together.
-
-    A word is a name or the path of a file; `core` stands for several, and `all` for those of the
-    folder that CNN_ANATOMY_STUDIES names, or else of experiments/.
-
-    Args:
-        text: the list.
-        setting: the setting of each, or `all`; by default the first.
-
-    Raises:
-        ConfigError: if there is no such study or setting, or its file is malformed.
-    """
-    groups = {"core": list(CORE), "all": own_names() or study_names()}
-    names = [name for word in text.split(",") for name in groups.get(word, [word])]
-    studies = [study for name in dict.fromkeys(names) for study in _in_settings(name, setting)]
-    files = {study.name: study.file for study in reversed(studies)}
-    for study in studies:
-        if files[study.name] != study.file:
-            raise ConfigError(
-                f"study={study.file} and {files[study.name]} have the same name, under which their "
-                "runs are kept: rename one of the files"
-            )
-    return sorted({study.name: study for study in studies}.values(), key=lambda s: str(s.results))
-
-
 def option_folders(overrides: Iterable[str]) -> list[Path]:
     """Return the folders `conf` beside the user's own studies that `study=` names.
 
@@ -294,21 +267,6 @@ def _settings(content: StudyFile, stem: str, file: Path | None = None) -> list[S
         }
         studies.append(Study(**keys))
     return studies
-
-
-def _in_settings(word: str, setting: str | None) -> list[Study]:
-    """Read a study, and return it in the setting that is asked for, or in all of them."""
-    studies = load_settings(word)
-    if setting is None:
-        return studies[:1]
-    found = [study for study in studies if setting in (ALL_SETTINGS, study.setting)]
-    if not found:
-        names = [study.setting for study in studies if study.setting]
-        raise ConfigError(
-            f"SETTING={setting} is none of study={word}'s settings: "
-            f"{', '.join(names) or 'it has none'}{did_you_mean(setting, names)}"
-        )
-    return found
 
 
 def _is_path(word: str) -> bool:

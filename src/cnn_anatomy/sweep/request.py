@@ -10,7 +10,8 @@ from hydra.core.override_parser.types import Override
 from cnn_anatomy.core.errors import ConfigError
 from cnn_anatomy.core.ranges import LARGEST_SEED
 from cnn_anatomy.studies.paper import Paper, select_papers
-from cnn_anatomy.studies.study import PlannedRun, Study, Table, select_studies
+from cnn_anatomy.studies.selection import select_studies
+from cnn_anatomy.studies.study import PlannedRun, Study, Table
 
 DECIDED = "decided"
 ADHOC = "adhoc"  # the study that swept overrides amount to

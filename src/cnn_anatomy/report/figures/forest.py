@@ -18,6 +18,7 @@ COLOURS = {SUPPORTED: "#0072B2", REFUTED: "#D55E00"}
 OTHER_COLOUR = "0.45"
 ROW_INCHES = 0.21
 LABEL_CHARACTERS = 76
+FURTHER_SHARE = 0.65  # of the size of a mark, for one of a further setting
 END = 1000.0  # of the scale; what lies beyond is a triangle at the end
 
 
@@ -25,37 +26,54 @@ def forest(topics: Mapping[str, Sequence[Verdict]], path: Path) -> str:
     """Draw a row for each claim, under the name of its topic; return the caption.
 
     The mark is the claim's effect divided by the smallest one that matters, the line the interval
-    that decides, the colour the verdict. Marks of counts, which are exact, are square. A
-    claim without runs, or for which every effect matters, has a row without a mark. Nothing
-    is drawn, and the caption is empty, if no claim has a mark.
+    that decides, the colour the verdict. Marks of counts, which are exact, are square, and those
+    of further settings are smaller, below the first. A claim without runs, or for which every
+    effect matters, has a row without a mark. Nothing is drawn, and the caption is empty, if no
+    claim has a mark.
     """
     if not any(_is_drawn(verdict) for verdicts in topics.values() for verdict in verdicts):
         return ""
-    rows = sum(1 + len(verdicts) for verdicts in topics.values())
+    rows = sum(1 + len(_first(verdicts)) for verdicts in topics.values())
     with canvas(path, 11, 1 + ROW_INCHES * rows) as figure:
         axes = figure.add_subplot()
         labels: list[str] = []
         for topic, verdicts in topics.items():
             labels.append(topic)
-            for verdict in verdicts:
+            for verdict in _first(verdicts):
+                further = [v for v in verdicts if _row(v) == _row(verdict) and v is not verdict]
                 _draw(axes, verdict, len(labels))
+                for place, other in enumerate(further, 1):
+                    _draw(axes, other, len(labels) + 0.4 * place / len(further), FURTHER_SHARE)
                 statement = verdict.claim.statement
                 shown = textwrap.shorten(statement, LABEL_CHARACTERS, placeholder=" …")
                 labels.append(f"{shown}  {verdict.claim.id}")
         _label(axes, labels, set(topics))
+    smaller = any("/" in v.study for verdicts in topics.values() for v in verdicts)
     return (
         "Every claim's effect divided by the smallest one that matters, with the interval that "
         "decides: supported to the right of the grey band, refuted to the left of its right end, "
         "inconclusive across it, or without a premise; squares are counts, which are exact, "
         "triangles lie beyond the scale, and within the grey band no effect matters"
+        + "; smaller marks are further settings"
+        * smaller
     )
+
+
+def _row(verdict: Verdict) -> tuple[str, str]:
+    """Return what the verdicts on a claim in all settings have in common."""
+    return verdict.study.partition("/")[0], verdict.claim.id
+
+
+def _first(verdicts: Sequence[Verdict]) -> list[Verdict]:
+    """Return the verdict in its first setting on each claim."""
+    return list({_row(verdict): verdict for verdict in reversed(verdicts)}.values())[::-1]
 
 
 def _is_drawn(verdict: Verdict) -> bool:
     return verdict.effect is not None and verdict.claim.matters > 0
 
 
-def _draw(axes: Axes, verdict: Verdict, y: int) -> None:
+def _draw(axes: Axes, verdict: Verdict, y: float, size: float = 1.0) -> None:
     """Draw the mark and the interval of a claim at height `y`."""
     effect, matters = verdict.effect, verdict.claim.matters
     if effect is None or not _is_drawn(verdict):
@@ -63,11 +81,14 @@ def _draw(axes: Axes, verdict: Verdict, y: int) -> None:
     colour = COLOURS.get(verdict.word, OTHER_COLOUR)
     mean, *ends = (v / matters for v in (effect.value, *verdict.interval))
     if not verdict.exact:
-        axes.plot(np.clip(ends, -END, END), (y, y), color=colour, linestyle="-", linewidth=1.4)
+        axes.plot(
+            np.clip(ends, -END, END), (y, y), color=colour, linestyle="-", linewidth=1.4 * size
+        )
     marker = "s" if verdict.exact else "o"
     if abs(mean) > END:
         marker = ">" if mean > 0 else "<"
-    axes.plot(np.clip(mean, -END, END), y, marker, color=colour, markersize=4.5, clip_on=False)
+    place = np.clip(mean, -END, END)
+    axes.plot(place, y, marker, color=colour, markersize=4.5 * size, clip_on=False)
 
 
 def _label(axes: Axes, labels: Sequence[str], topics: set[str]) -> None:
