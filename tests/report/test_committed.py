@@ -57,6 +57,7 @@ def test_only_publishing_changes_the_committed_results(checkout):
             "README.md",
             "runs.csv",
             "figures.json",
+            "registration.json",
             "histories.parquet",
             "accuracy.png",
             "accuracy.svg",

@@ -23,13 +23,20 @@ from cnn_anatomy.report.latex import escape_latex
 from cnn_anatomy.report.page import table_files
 from cnn_anatomy.report.render import to_markdown
 from cnn_anatomy.report.site import write_site
-from cnn_anatomy.report.study_page import NOTE_CHARACTERS, publish_studies, published_tables
+from cnn_anatomy.report.study_page import (
+    NOTE_CHARACTERS,
+    publish_studies,
+    published_tables,
+    write_study_page,
+)
 from cnn_anatomy.report.table import build_study_table
 from cnn_anatomy.results.artifacts import Evidence
 from cnn_anatomy.results.run_files import KeptFiles, StoredFiles
 from cnn_anatomy.results.run_table import read_run_table
 from cnn_anatomy.results.runs import read_sweep
 from cnn_anatomy.studies.figure import Figure
+from cnn_anatomy.studies.registration import Registration, claim_hashes
+from cnn_anatomy.tracking.registration import REGISTRATION_TAG
 
 SECTIONS = ["Set-up", "Results", "Verdicts", "Limitations", "Reproduction"]
 
@@ -332,3 +339,33 @@ def test_the_pages_are_small(site):
     assert pages["explorer.html"] < 1_000_000
     drawn = sum(file.stat().st_size for file in (site.parent / "skip").glob("*.svg"))
     assert pages["skip.html"] < 1.1 * drawn  # with all else; in base64 the figures take 1.33
+
+
+def test_a_page_says_whether_its_claims_are_those_registered_before_the_first_run(
+    tmp_path, new_store
+):
+    """It does so from its folder alone, too; without a registration it says nothing."""
+    study = store.study().model_copy(update={"figures": ()})
+    client = store.fill(new_store(tmp_path), study, seeds=2)
+
+    def setup(study):
+        (page,) = publish_studies([study], client, tmp_path / "results")
+        sweep = read_run_table(page.folder / "runs.csv", study.name)
+        again = write_study_page(study, sweep, page.verdicts, page.folder, page.figures)
+        assert again.setup == page.setup
+        return page.setup[-1]
+
+    assert "registered" not in setup(study)
+    experiment = client.get_experiment_by_name(study.name).experiment_id
+    kept = Registration(time="2026-11-27T19:05:00+00:00", claims=claim_hashes(study))
+    client.set_experiment_tag(experiment, REGISTRATION_TAG, kept.model_dump_json())
+    assert setup(study) == "Claims as registered on 2026-11-27, before the first run."
+    first, _ = study.claims
+    changed = first.model_copy(update={"matters": 0.5})
+    assert setup(study.model_copy(update={"claims": (changed,)})) == (
+        "Claims were registered on 2026-11-27, before the first run; since then: changed s1; "
+        "dropped g1."
+    )
+    client.delete_experiment_tag(experiment, REGISTRATION_TAG)
+    assert "registered" not in setup(study)
+    assert not (tmp_path / "results" / "skip" / "registration.json").exists()

@@ -126,6 +126,8 @@ def test_a_study_of_ones_own_is_planned_swept_and_tabled_from_another_folder(fol
     printed, _ = ended(start(elsewhere, *TRAIN, *words, env=env))
     assert "2 runs: 0 done before, 2 to train" in printed
     assert f"mine: {folder}/results/mine/README.md" in printed
+    page = (folder / "results" / "mine" / "README.md").read_text()
+    assert "Claims as registered on 20" in page
     ledger = (folder / "results" / "README.md").read_text()
     assert "1 claims" in ledger
     assert "[x1](mine/README.md)" in ledger

@@ -7,7 +7,8 @@ from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
-from cnn_anatomy.config.normal_form import normalise, short_hash
+from cnn_anatomy.config.normal_form import normalise
+from cnn_anatomy.core.hashes import short_hash
 
 PACKAGE = Path(__file__).resolve().parents[1]
 # Files and folders of the package that determine numbers.

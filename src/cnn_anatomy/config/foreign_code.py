@@ -14,7 +14,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from cnn_anatomy.config.normal_form import imports, normalise, short_hash
+from cnn_anatomy.config.normal_form import imports, normalise
+from cnn_anatomy.core.hashes import short_hash
 
 OURS = ("cnn_anatomy", "hydra_plugins")
 LOOKUPS = ("hydra.utils.get_class", "hydra.utils.get_method", "hydra.utils.get_object")

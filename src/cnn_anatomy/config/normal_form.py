@@ -8,12 +8,13 @@ differ when any other constant, operator or name changes.
 from __future__ import annotations
 
 import ast
-import hashlib
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
+
+from cnn_anatomy.core.hashes import short_hash
 
 # Calls of these only print; like the arguments of an exception, they are no part of the result.
 MESSAGE_CALLS = {
@@ -225,8 +226,3 @@ def _bound(node: ast.AST, *, nested: bool) -> set[str]:
         if nested or not scope:
             todo += ast.iter_child_nodes(part)
     return names
-
-
-def short_hash(text: str) -> str:
-    """Return 16 hexadecimal digits."""
-    return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -12,7 +12,7 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from cnn_anatomy.config.code_version import PACKAGE, code_version
 from cnn_anatomy.config.foreign_code import foreign_code, foreign_files
-from cnn_anatomy.config.normal_form import short_hash
+from cnn_anatomy.core.hashes import short_hash
 
 # Top-level keys, and keys anywhere, that do not change a run's result.
 BOOKKEEPING = {"study", "variant", "setting", "tracking", "paths", "hydra"}

@@ -21,7 +21,7 @@ from cnn_anatomy.report.paper_page import write_paper_page
 from cnn_anatomy.report.study_page import write_study_page
 from cnn_anatomy.results.artifacts import Evidence
 from cnn_anatomy.results.run_files import EVIDENCE, HISTORY_FILE, KeptFiles
-from cnn_anatomy.results.run_table import RUN_TABLE, read_run_table
+from cnn_anatomy.results.run_table import REGISTRATION, RUN_TABLE, read_run_table
 from cnn_anatomy.results.runs import Sweep
 from cnn_anatomy.studies.paper import Paper, load_paper, paper_names
 from cnn_anatomy.studies.selection import select_studies
@@ -143,7 +143,8 @@ def _copy(source: Path, target: Path) -> None:
         if file.is_file():
             file.unlink()
     kept = (file.name for pattern in EVIDENCE for file in source.glob(pattern))
-    for name in (RUN_TABLE, CAPTIONS, *kept, *_pictures(source)):
+    registered = [REGISTRATION] if (source / REGISTRATION).is_file() else []
+    for name in (RUN_TABLE, CAPTIONS, *registered, *kept, *_pictures(source)):
         shutil.copy(source / name, target)
 
 

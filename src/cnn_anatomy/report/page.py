@@ -14,7 +14,7 @@ from cnn_anatomy.report.figures import DrawnFigure
 from cnn_anatomy.report.render import to_csv, to_latex, to_markdown
 from cnn_anatomy.report.table import ResultsTable
 from cnn_anatomy.report.templating import render_template
-from cnn_anatomy.results.run_table import RUN_TABLE, to_run_table
+from cnn_anatomy.results.run_table import REGISTRATION, RUN_TABLE, to_run_table
 from cnn_anatomy.results.runs import Sweep
 
 CAPTIONS = "figures.json"  # figure → caption
@@ -122,16 +122,19 @@ def read_figures(folder: Path) -> list[DrawnFigure]:
 
 
 def write_table_files(table: ResultsTable, sweep: Sweep, folder: Path) -> None:
-    """Write table.md, table.tex, table.csv, and the runs behind them as runs.csv."""
+    """Write table.md, table.tex, table.csv, the runs behind them, and the registered claims."""
+    (folder / REGISTRATION).unlink(missing_ok=True)  # of another sweep
     for name, text in table_files(table, sweep).items():
         write_text(folder / name, text)
 
 
 def table_files(table: ResultsTable, sweep: Sweep) -> dict[str, str]:
     """Return the contents of the files that `write_table_files` writes, by name."""
+    registered = sweep.registration
     return {
         "table.md": to_markdown(table),
         "table.tex": to_latex(table),
         "table.csv": to_csv(table),
         RUN_TABLE: to_run_table(sweep),
+        **({REGISTRATION: registered.model_dump_json(indent=1) + "\n"} if registered else {}),
     }

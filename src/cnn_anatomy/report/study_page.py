@@ -44,7 +44,7 @@ class StudyPage(SweepPage):
 
     @property
     def setup(self) -> list[str]:
-        """Return runs, data and commit, and network and budget, in sentences."""
+        """Return runs, data and commit, network and budget, and registration, in sentences."""
         words = {"": "model", "depth ": "model.depth", "width ": "model.width"}
         network = ", ".join(word + self.param(p) for word, p in words.items() if self.param(p))
         data = self.param("data.source") or self.param("data")
@@ -55,7 +55,22 @@ class StudyPage(SweepPage):
             f"Network {network or 'none'}, {self.duration}; "
             f"{self._range('params/total', 1e-3)} thousand parameters, "
             f"{self._range('macs', 1e-6)} million multiply-adds per image.",
+            *([self._registration] if self.sweep.registration else []),
         ]
+
+    @property
+    def _registration(self) -> str:
+        """Return when the claims were registered, and what has become of them since."""
+        registered = self.sweep.registration
+        assert registered is not None
+        changes = registered.changes(self.study)
+        parts = [f"{word} {', '.join(names)}" for word, names in changes.items() if names]
+        if not parts:
+            return f"Claims as registered on {registered.date}, before the first run."
+        return (
+            f"Claims were registered on {registered.date}, before the first run; since then: "
+            f"{'; '.join(parts)}."
+        )
 
     @property
     def markdown(self) -> str:
@@ -97,7 +112,8 @@ def publish_studies(
     """Write every study's page to root/<study>/, and the ledger of all claims to root/README.md.
 
     Without `root`, it is each study's folder of results, so that a user's own studies have a ledger
-    of their own. A page is README.md, table.md, table.tex, table.csv, table.html, runs.csv, the
+    of their own. A page is README.md, table.md, table.tex, table.csv, table.html, runs.csv,
+    registration.json where the claims were registered, the
     figures, figures.json and the runs' files that the figures show. Its sweep is the one that
     `parents` names for the study, or its latest preset sweep.
 

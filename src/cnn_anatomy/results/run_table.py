@@ -8,8 +8,10 @@ from pathlib import Path
 import pandas as pd
 
 from cnn_anatomy.results.runs import Sweep
+from cnn_anatomy.studies.registration import Registration
 
 RUN_TABLE = "runs.csv"
+REGISTRATION = "registration.json"  # beside it, if the study's claims were registered
 UNTIL_DECIDED = "until_decided"  # a column of one value, True or False
 COLUMNS = ("variant", "seed", "status", "run_id", "key", "commit", "tags.hardware", "overrides")
 
@@ -26,6 +28,8 @@ def to_run_table(sweep: Sweep) -> str:
 
 def read_run_table(file: Path, study: str) -> Sweep:
     """Read what `to_run_table` returned, as the sweep of a store that isn't there.
+
+    Claims that were registered are read from the file beside it.
 
     Empty cells are params, tags and metrics that a run does not have.
     """
@@ -44,4 +48,11 @@ def read_run_table(file: Path, study: str) -> Sweep:
         else:
             columns[name] = read.get(name, lambda column: column)(column)
     until_decided = bool((columns.pop(UNTIL_DECIDED) == "True").all())
-    return Sweep(study, parent="", runs=pd.DataFrame(columns), until_decided=until_decided)
+    return Sweep(study, "", pd.DataFrame(columns), until_decided, _registration(file.parent))
+
+
+def _registration(folder: Path) -> Registration | None:
+    file = folder / REGISTRATION
+    if not file.is_file():
+        return None
+    return Registration.model_validate_json(file.read_text(encoding="utf-8"))

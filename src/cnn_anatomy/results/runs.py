@@ -12,6 +12,8 @@ import pandas as pd
 from mlflow import MlflowClient
 
 from cnn_anatomy.core.errors import ConfigError
+from cnn_anatomy.studies.registration import Registration
+from cnn_anatomy.tracking.registration import REGISTRATION_TAG
 from cnn_anatomy.tracking.run_cache import read_runs
 
 REQUIRED_METRICS = {
@@ -30,13 +32,15 @@ class Sweep:
     `runs` has a row for each planned run, in the plan's order, with the columns `variant`, `seed`,
     `key`, `overrides`, `status` (MISSING if the run never started), `run_id`, `commit`,
     `tags.hardware`, `params.<name>` and `metrics.<name>` (NaN if not logged). `until_decided` says
-    that seeds were added until the claims were decided, so that they were looked at in between.
+    that seeds were added until the claims were decided, so that they were looked at in between;
+    `registration` holds the study's claims as they were before its first run, if they were kept.
     """
 
     study: str
     parent: str
     runs: pd.DataFrame
     until_decided: bool = False
+    registration: Registration | None = None
 
     @property
     def finished(self) -> pd.DataFrame:
@@ -106,7 +110,9 @@ def read_sweep(client: MlflowClient, study: str, parent: str | None = None) -> S
         )
     plan = _plan(client, parent)
     runs = _joined(pd.DataFrame(plan["runs"]), read_runs(client, experiment.experiment_id))
-    return Sweep(study, parent, runs, plan.get("until_decided", False))
+    text = experiment.tags.get(REGISTRATION_TAG)
+    registered = Registration.model_validate_json(text) if text else None
+    return Sweep(study, parent, runs, plan.get("until_decided", False), registered)
 
 
 def newest_sweep(client: MlflowClient, study: str) -> str | None:
