@@ -189,6 +189,7 @@ SECTIONS = {
         Case("model=wide_resnet model.depth=20"),
         Case("block=inverted_bottleneck model.depth=20 conv=separable"),
         Case("conv=grouped conv.groups=3", late=True),
+        Case("model=vgg norm=group norm.groups=512", late=True),
         Case("model=vgg model.stages=[[8]] conv=separable", late=True),
         Case("model=vgg model.stages=[[8],[]]"),
         Case("freeze=layers freeze.layers=20"),
@@ -282,6 +283,8 @@ SECTIONS = {
         Case("--multirun seed=0,1 tracking.uri=sqlite:///FOLDER/images/mlflow.db", notes),
         Case("--multirun seed=0,1 tracking.uri=sqlite:///FOLDER/images/mlflow.db", trials),
         Case("paths.cache=FOLDER/images/mlflow.db", notes),
+        Case("hydra.run.dir=FOLDER/images/mlflow.db/x", notes),
+        Case("--multirun seed=0,1 hydra.sweep.dir=FOLDER/images/mlflow.db/x", notes),
         Case("tracking.uri=mysql+cymysql://127.0.0.1/runs"),
     ],
     "Papers": [

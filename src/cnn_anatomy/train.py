@@ -37,7 +37,7 @@ from cnn_anatomy.core.errors import ConfigError, RunFailed
 from cnn_anatomy.core.instantiation import original_error
 from cnn_anatomy.core.interrupts import KEPT, Stopped
 from cnn_anatomy.core.paths import CONF, OUTPUTS, OUTPUTS_VARIABLE, add_module_folders
-from cnn_anatomy.core.places import check_cache, check_outputs
+from cnn_anatomy.core.places import check_cache, check_hydra_folders, check_outputs
 from cnn_anatomy.core.sentences import COMPOSITION_ERRORS, sentence
 from cnn_anatomy.core.streams import keep_streams, prepare_streams
 from cnn_anatomy.core.tracebacks import print_traceback
@@ -100,6 +100,7 @@ def main() -> None:
         sys.argv[1:] = evaluation_words(sys.argv[1:])
         words = list(override_words(sys.argv[1:]))
         check_words(words)
+        check_hydra_folders(words)
         folders = option_values(sys.argv[1:], "--config-dir", "-cd")
         given = [Path(folder).absolute() for folder in folders]
         beside = [folder for folder in option_folders(words) if folder not in given]

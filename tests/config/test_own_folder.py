@@ -127,6 +127,22 @@ def test_the_keys_of_an_option_of_ones_own_are_checked(folder, uri):
     assert "did you mean" in said
 
 
+def test_an_option_with_the_name_of_one_of_ours_is_refused_where_it_is_chosen(folder, uri):
+    own = folder / "conf" / "pooling" / "max.yaml"
+    own.write_text("{_target_: owned.Quarter, _partial_: true, factor: 2}")
+    words = ("--config-dir=conf", "pooling=max")
+    _, said = run(folder, uri, *words, status=2)
+    assert said.strip() == (
+        f"pooling=max is one of ours, which hides {own}: give that file a name that conf/pooling "
+        "does not have"
+    )
+    _, said = run(folder, uri, "-m", "--config-dir=conf", "pooling=max,avg", status=2)
+    assert "pooling=max is one of ours" in said
+    own.write_bytes((CONF / "pooling" / "max.yaml").read_bytes())  # a copy, which changes nothing
+    _, said = run(folder, uri, *words, "pooling.facto=1", status=2)
+    assert said.startswith("pooling.facto is no key")
+
+
 def test_a_class_in_place_of_an_options_own_asks_for_what_it_requires(folder, uri):
     _, said = run(folder, uri, "pooling._target_=owned.Quarter", status=2)
     assert said.strip() == "pooling.factor is missing: give it a value, pooling.factor=…"

@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 from omegaconf import OmegaConf
 
-from cnn_anatomy.config.search_path import config_folders, option_files
+from cnn_anatomy.config.search_path import config_folders, hidden_file, option_files
 from cnn_anatomy.core.errors import ConfigError, did_you_mean
 from cnn_anatomy.core.paths import CONF
 
@@ -23,7 +23,8 @@ def check_option_names(overrides: Sequence[str]) -> None:
     """Check before Hydra reads any file that an override of a group names one of its options.
 
     Raises:
-        ConfigError: if an option is null, a list or a path, or a launcher is not one of ours.
+        ConfigError: if an option is null, a list or a path, is hidden by one of the same name, or
+            a launcher is not one of ours.
     """
     for word in overrides:
         group, equals, value = word.lstrip("+").partition("=")
@@ -32,6 +33,12 @@ def check_option_names(overrides: Sequence[str]) -> None:
         names = option_names(group.partition("@")[0])
         if not equals or ".." in group or not names:
             continue
+        hidden = hidden_file(group, value)
+        if hidden is not None:
+            raise ConfigError(
+                f"{group}={value} is one of ours, which hides {hidden}: give that file a name that "
+                f"conf/{group} does not have"
+            )
         no_name = value == "null" or value.startswith(("[", "{"))
         is_path = any(part in value for part in ("/", "\\", ".."))
         # Hydra itself would offer launchers that lose a sweep when a worker dies.

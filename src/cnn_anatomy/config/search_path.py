@@ -40,6 +40,14 @@ def option_files(group: str) -> list[Path]:
     return [file for file in files if not file.name.startswith(".")]
 
 
+def hidden_file(group: str, option: str) -> Path | None:
+    """Return the file of an option that one of the same name and other content hides, if any."""
+    named = [folder / group / f"{option}.yaml" for folder in config_folders()]
+    files = [file for file in named if file.is_file()]
+    different = (file for file in files if file.read_bytes() != files[0].read_bytes())
+    return next(different, None)
+
+
 def _places(overrides: Sequence[str]) -> list[str]:
     """Return what the last override of hydra.searchpath lists, as in [file://a,pkg://b.c]."""
     words = [word for word in overrides if word.startswith(SEARCH_PATH)]

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 
 from cnn_anatomy.core.errors import ConfigError
 from cnn_anatomy.core.paths import CACHE_VARIABLE, OUTPUTS, OUTPUTS_VARIABLE
 
+HYDRA_FOLDERS = ("hydra.run.dir", "hydra.sweep.dir")
 TRIED_BYTES = 1 << 20  # a quota or a full disk shows in what is written, not in permissions
 
 
@@ -28,6 +30,20 @@ def check_cache(folder: Path) -> None:
         ConfigError: if it can't be written.
     """
     _check(folder, CACHE_VARIABLE)
+
+
+def check_hydra_folders(overrides: Iterable[str]) -> None:
+    """Check the folders that overrides of Hydra's own name, as far as they are literal.
+
+    Raises:
+        ConfigError: if one can't be written.
+    """
+    for word in overrides:
+        key, _, value = word.lstrip("+").partition("=")
+        if key in HYDRA_FOLDERS:
+            literal, interpolated, _ = value.strip("'\"").partition("${")
+            folder = Path(literal)
+            _check(folder.parent if interpolated else folder, key)
 
 
 def _check(folder: Path | None, variable: str) -> None:

@@ -222,7 +222,9 @@ def run_or_refuse(run: Callable[[Tensor], T], image: Tensor, refusal: str) -> T:
     """
     try:
         return run(image)
-    except (RuntimeError, ValueError) as error:  # GroupNorm of single values is a ValueError
+    except ConfigError:
+        raise  # a part knows better what is wrong
+    except (RuntimeError, ValueError) as error:
         if not _larger_images_run(run, image):
             raise
         raise ConfigError(refusal) from error

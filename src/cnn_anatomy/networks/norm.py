@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import math
 
-from torch import nn
+from torch import Tensor, nn
 
+from cnn_anatomy.core.errors import ConfigError
 from cnn_anatomy.core.ranges import Positive, Size
 
 
@@ -27,6 +28,21 @@ class Group(nn.GroupNorm):
 
     def __init__(self, channels: int, groups: Size = 8) -> None:
         super().__init__(math.gcd(groups, channels), channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (N, C, H, W) to the same shape.
+
+        Raises:
+            ConfigError: if a group has one value, which normalisation would make zero.
+        """
+        channels, height, width = x.shape[1:]
+        if channels * height * width == self.num_groups:
+            raise ConfigError(
+                f"norm.groups: a feature map of {channels} channels and {height}×{width} pixels "
+                f"has one value in each of {self.num_groups} groups, which normalisation makes "
+                "zero: lower norm.groups, or choose larger images or fewer stages"
+            )
+        return super().forward(x)
 
 
 class Unnormalised(nn.Identity):
