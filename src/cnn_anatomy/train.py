@@ -34,6 +34,7 @@ from cnn_anatomy.config.words import (
 )
 from cnn_anatomy.core.environment import check_command_line, check_environment
 from cnn_anatomy.core.errors import ConfigError, RunFailed
+from cnn_anatomy.core.full_disk import full_disk_sentence, is_full_disk
 from cnn_anatomy.core.instantiation import original_error
 from cnn_anatomy.core.interrupts import KEPT, Stopped
 from cnn_anatomy.core.paths import CONF, OUTPUTS, OUTPUTS_VARIABLE, add_module_folders
@@ -164,6 +165,8 @@ def _run_in_sweep(config: DictConfig, choices: Mapping[str, str]) -> float | Non
         reason = error.__cause__ or f"the run exited with status {error.code}"
         raise RunFailed(str(reason)) from error
     except Exception as error:
+        if is_full_disk(error):
+            raise RunFailed(full_disk_sentence(error)) from error
         if isinstance(error, ConfigError):  # no run in MLflow will show it
             name = f"{config.study}: {config.variant} s{config.seed}"
             print(f"failed: {name}: {sentence(error)}", file=sys.stderr, flush=True)
@@ -173,9 +176,15 @@ def _run_in_sweep(config: DictConfig, choices: Mapping[str, str]) -> float | Non
 
 
 def _exit(error: Exception, mistakes: type[Exception] | tuple[type[Exception], ...]) -> NoReturn:
-    """End this process: one of `mistakes` is a sentence and status 2, a bug a traceback and 1."""
+    """End this process: one of `mistakes` is a sentence and status 2, a bug a traceback and 1.
+
+    A full disk is a sentence and status 1: the run is interrupted, and resumes.
+    """
     if isinstance(error, InstantiationException):
         error = original_error(error)
+    if is_full_disk(error):
+        print(full_disk_sentence(error), file=sys.stderr)
+        raise SystemExit(1) from error
     if not isinstance(error, mistakes):
         print_traceback(error)
         raise SystemExit(1) from error

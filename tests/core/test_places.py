@@ -8,6 +8,7 @@ import subprocess
 import numpy as np
 import pytest
 from helpers import REPOSITORY, SMALL, environment
+from mlflow import MlflowClient
 from processes import TRAIN, python_path
 
 from cnn_anatomy.core.places import TRIED_BYTES
@@ -56,6 +57,31 @@ def test_a_full_disk_is_said_before_anything_is_trained(call, tmp_path):
         "CNN_ANATOMY_CACHE",
     )
     assert not (tmp_path / "mlflow.db").exists()
+
+
+@needs_mount
+@pytest.mark.slow
+def test_a_disk_that_fills_while_training_interrupts_the_run(tmp_path):
+    (tmp_path / "cache").mkdir()
+    script = (
+        'cache=$1; shift; mount -t tmpfs -o size=2m none "$cache"; "$@" && exit 9; '
+        'echo "status $?"; mount -o remount,size=64m "$cache"; "$@"'
+    )
+    large = ("model.width=48", "trainer.max_epochs=2")  # weights of 2.7 MB
+    status, printed, said = run(
+        *(*SHELL, script, "sh", str(tmp_path / "cache"), *RUN, *large), folder=tmp_path
+    )
+    assert status == 0, said
+    assert [line.split(" ")[0] for line in printed.splitlines()] == ["status", "test"]
+    assert printed.startswith("status 1\n")
+    client = MlflowClient(f"sqlite:///{tmp_path}/mlflow.db")
+    experiment = client.get_experiment_by_name("adhoc").experiment_id
+    (trained,) = client.search_runs([experiment])
+    assert (trained.info.status, trained.data.tags["resumed"]) == ("FINISHED", "1")
+    weights = tmp_path / "cache" / "checkpoints" / trained.info.run_id / "best.ckpt"
+    sentence = f"no space is left on the disk for {weights}: make room; what is done is kept, the "
+    assert said.splitlines().count(f"{sentence}same command goes on") == 1
+    assert "Traceback" not in said
 
 
 def test_a_quota_is_said_before_anything_is_trained(tmp_path):

@@ -12,6 +12,7 @@ from lightning.pytorch.loggers.logger import Logger
 from mlflow import MlflowClient
 from mlflow.entities import Param, Run
 
+from cnn_anatomy.core.full_disk import is_full_disk
 from cnn_anatomy.core.interrupts import STOP, Stopped
 from cnn_anatomy.core.paths import cache
 from cnn_anatomy.core.tracebacks import traceback_text
@@ -190,6 +191,8 @@ def _outcome(error: BaseException) -> tuple[str, str]:
         return "KILLED", error.reason
     if isinstance(error, KeyboardInterrupt):
         return "KILLED", "stopped by Ctrl-C"
+    if is_full_disk(error):
+        return "KILLED", "no space is left on the disk"
     if isinstance(error, SystemExit):
         return "FAILED", f"exited with status {error.code}"
     return "FAILED", without_secrets(f"{type(error).__name__}: {error}")[:REASON_LIMIT]

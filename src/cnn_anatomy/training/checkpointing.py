@@ -16,6 +16,7 @@ from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint, ModelCheckpoint
 
 from cnn_anatomy.core.atomic import atomic_write
+from cnn_anatomy.core.full_disk import full_disk_named, is_full_disk
 from cnn_anatomy.core.notices import notice
 from cnn_anatomy.distributed.process_group import all_gather, rank
 from cnn_anatomy.training.classifier import Classifier
@@ -118,7 +119,7 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None
     ) -> None:
         """Write the checkpoint to `path`."""
-        with atomic_write(Path(path)) as temporary:
+        with atomic_write(Path(path)) as temporary, full_disk_named(Path(path)):
             torch.save(checkpoint, temporary)
 
 
@@ -138,8 +139,9 @@ def checkpoint_folder(folder: Path) -> Iterator[None]:
     folder.mkdir(parents=True, exist_ok=True)
     try:
         yield
-    except Exception:  # not `Stopped`
-        _delete(folder)
+    except Exception as error:  # not `Stopped`
+        if not is_full_disk(error):
+            _delete(folder)
         raise
     _delete(folder)
 
