@@ -304,6 +304,8 @@ SECTIONS = {
         Case("--multirun study=skip hydra.sweeper.until=decided hydra.sweeper.max_seeds=2"),
         Case("--multirun study=skip hydra.sweeper.until=decided seed=3,4"),
         Case("--multirun pooling=max,avg hydra.sweeper.until=decided"),
+        Case("--multirun pooling=max,avg hydra.sweeper.match=macs"),
+        Case("--multirun pooling=max,avg hydra.sweeper.match=macs hydra.sweeper.match_to=max"),
         Case("--multirun study=skip seed=-1"),
         Case("--multirun seed=0,0,1"),
         Case("--multirun seed=0,4294967296"),
@@ -334,6 +336,20 @@ SECTIONS = {
         Case(MINE, study=STUDY + "grid: {transfer.source: [epoch=3.ckpt]}\n"),
         Case(MINE, study=STUDY + "variants: {a: [], b: [skip=identity]}\n"),
         Case(MINE, study=STUDY + "grid: {skip: [none]}\nseeds: 0\n"),
+        Case(MINE, study=STUDY + "variants: {a: [], b: []}\nmatch: {cost: macs, to: c}\n"),
+        Case(MINE, study=STUDY + "variants: {a: [], b: []}\nmatch: {cost: flops, to: a}\n"),
+        Case(MINE, study=STUDY + "grid: {model.width: [4]}\nmatch: {cost: macs, to: width=4}\n"),
+        Case(
+            MINE,
+            study=STUDY + "variants: {a: [], b: [model=vgg]}\nmatch: {cost: macs, to: a}\n",
+            late=True,
+        ),
+        Case(
+            MINE,
+            study=STUDY + "variants: {a: [], b: [model.depth=20]}\nmatch: {cost: macs, to: a}\n"
+            "overrides: [model.depth=8, model.width=4]\n",
+            late=True,
+        ),
         Case(MINE, study=STUDY.replace("macs", "mac") + "grid: {skip: [none]}\n"),
     ],
 }

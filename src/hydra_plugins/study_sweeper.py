@@ -23,6 +23,8 @@ class PluginConfig:
     setting: str | None = None
     until: str | None = None
     max_seeds: int = 24
+    match: str | None = None
+    match_to: str | None = None
 
 
 ConfigStore.instance().store(

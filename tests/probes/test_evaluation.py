@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cnn_anatomy.data.images import ImageSet
+from cnn_anatomy.networks.cost import macs, parameter_count
 from cnn_anatomy.networks.heads import GlobalAverage
 from cnn_anatomy.probes.activation import contrast, covered
-from cnn_anatomy.probes.cost import macs, parameter_count
 from cnn_anatomy.probes.features import fisher, peak_in_box, peak_metrics
 from cnn_anatomy.probes.object_size import accuracy_metrics, silenced, size_bins
 from cnn_anatomy.probes.robustness import drop, noise, zoom

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from torch.nn import Identity, ModuleDict
 
 from cnn_anatomy.networks import Composed
+from cnn_anatomy.networks.cost import macs, parameter_count
 from cnn_anatomy.networks.interface import weight_layers
-from cnn_anatomy.probes.cost import macs, parameter_count
 from cnn_anatomy.probes.gradients import decay
 from cnn_anatomy.probes.shift import ShiftProbe
 from cnn_anatomy.training.build import build_classifier

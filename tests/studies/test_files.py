@@ -42,8 +42,8 @@ def refusal(folder, text, kind=StudyFile):
     [
         (
             "",
-            "holds no keys: it takes claims, figures, grid, limits, overrides, question, reading, "
-            "seeds, settings, table, variants",
+            "holds no keys: it takes claims, figures, grid, limits, match, overrides, question, "
+            "reading, seeds, settings, table, variants",
         ),
         (b"question: \xff", "isn't UTF-8 text: byte 10 is 0xff"),
         ("question: a\nreading: b\n", "key table is missing"),
@@ -92,13 +92,13 @@ def refusal(folder, text, kind=StudyFile):
         ),
         (
             GOOD + "name: x",
-            "key name is none of claims, figures, grid, limits, overrides, question, reading, "
-            "seeds, settings, table, variants",
+            "key name is none of claims, figures, grid, limits, match, overrides, question, "
+            "reading, seeds, settings, table, variants",
         ),
         (
             GOOD + "3: x",
-            "key 3 is none of claims, figures, grid, limits, overrides, question, reading, "
-            "seeds, settings, table, variants",
+            "key 3 is none of claims, figures, grid, limits, match, overrides, question, "
+            "reading, seeds, settings, table, variants",
         ),
         (GOOD + "claims: [3]", "claims[0]=3 must map keys to values"),
         (
@@ -210,8 +210,8 @@ def test_every_mistake_has_its_line(tmp_path):
         "key reading is missing",
         "table.metrics='skip' must be a list",
         "seeds=0 is out of range: it must be at least 1",
-        "key qestion is none of claims, figures, grid, limits, overrides, question, reading, "
-        "seeds, settings, table, variants (did you mean question?)",
+        "key qestion is none of claims, figures, grid, limits, match, overrides, question, "
+        "reading, seeds, settings, table, variants (did you mean question?)",
     ]
 
 

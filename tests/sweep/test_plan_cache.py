@@ -7,7 +7,7 @@ import pytest
 from hydra import compose, initialize_config_dir
 
 from cnn_anatomy.core.paths import CONF
-from cnn_anatomy.studies.study import PlannedRun
+from cnn_anatomy.studies.planned_run import PlannedRun
 from cnn_anatomy.sweep.jobs import Job
 from cnn_anatomy.sweep.plan_cache import PlanCache
 

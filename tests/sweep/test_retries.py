@@ -9,7 +9,7 @@ from mlflow import MlflowClient
 
 from cnn_anatomy.core.errors import ConfigError
 from cnn_anatomy.launchers.launcher import failed_job
-from cnn_anatomy.studies.study import PlannedRun
+from cnn_anatomy.studies.planned_run import PlannedRun
 from cnn_anatomy.sweep.jobs import Job
 from cnn_anatomy.sweep.retries import WORKER_DIED, train_with_retries
 from cnn_anatomy.tracking.orphans import PROCESS_DIED

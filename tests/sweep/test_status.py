@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cnn_anatomy.results.runs import REQUIRED_METRICS
-from cnn_anatomy.studies.study import PlannedRun
+from cnn_anatomy.studies.planned_run import PlannedRun
 from cnn_anatomy.sweep.jobs import Job
 from cnn_anatomy.sweep.status import abbreviate, job_statuses, print_statuses
 

@@ -13,7 +13,7 @@ from cnn_anatomy.results.run_table import read_run_table
 from cnn_anatomy.results.runs import Sweep
 from cnn_anatomy.results.verdicts import judge_claims, judge_together
 from cnn_anatomy.studies.claim import Claim
-from cnn_anatomy.studies.study import PlannedRun
+from cnn_anatomy.studies.planned_run import PlannedRun
 from cnn_anatomy.sweep.until_decided import next_runs
 
 MEANS = {"a": 0.9, "b": 0.5, "c": 0.5}

@@ -94,7 +94,7 @@ def test_no_refusal_tells_it(tmp_path, command):
 
 
 def test_a_worker_reads_it_from_its_environment():
-    from cnn_anatomy.studies.study import PlannedRun
+    from cnn_anatomy.studies.planned_run import PlannedRun
     from cnn_anatomy.sweep.jobs import Job
 
     job = Job(PlannedRun("skip", "a", 0, ()), "key")

@@ -192,7 +192,13 @@ def _check_settings(publication: Publication) -> None:
 
 
 def _compared(study: Study, overrides: Sequence[str]) -> list[str]:
-    """Return the overrides without those of the data, if a paper was trained on other data."""
+    """Return the overrides that the file tells.
+
+    Without those of the data, if a paper was trained on other data, and without what was solved
+    for to match costs.
+    """
+    if study.match is not None:
+        return [word for word in overrides if word.split("=")[0] != study.match.by]
     if isinstance(study, Paper) and not study.data:
         return [word for word in overrides if word.split("=")[0].split(".")[0] != "data"]
     return list(overrides)

@@ -140,7 +140,7 @@ def build_study_table(study: Study, sweep: Sweep) -> ResultsTable:
     Raises:
         ConfigError: if it asks for an unknown metric.
     """
-    columns, labels = study.table.metrics, study.table.rows
+    columns, labels = study.table.metrics, study.labels
     rows = [_row(study, sweep, variant) for variant in sweep.variants]
     baseline = next((row for row in rows if row.variant == study.table.baseline), None)
     rows = _mark_best(rows, [_matters(study, name) for name in columns])
@@ -168,7 +168,7 @@ def _row(study: Study, sweep: Sweep, variant: str) -> Row:
         column = f"metrics.{name}"
         values = finished.get(column, pd.Series(np.nan, index=finished.index))
         cells.append(Cell(metric(name), values.astype(float).set_axis(finished.seed)))
-    labels = tuple(row_label(planned, name) for name in study.table.rows)
+    labels = tuple(row_label(planned, name) for name in study.labels)
     return Row(variant, labels, tuple(cells), len(finished), len(planned))
 
 

@@ -10,9 +10,11 @@ from pydantic import Field, model_validator
 from cnn_anatomy.core.errors import ConfigError, did_you_mean
 from cnn_anatomy.core.paths import EXPERIMENTS
 from cnn_anatomy.studies.figure import Figures
+from cnn_anatomy.studies.planned_run import PlannedRun
 from cnn_anatomy.studies.reading import find_file, read_record, record_names
 from cnn_anatomy.studies.record import Count, Key, Names, Number, Overrides, Record
-from cnn_anatomy.studies.study import PlannedRun, Study, Table
+from cnn_anatomy.studies.study import Study
+from cnn_anatomy.studies.table_layout import Table
 
 PAPERS = EXPERIMENTS / "papers"
 Published = Mapping[Key, Mapping[Key, Number]]

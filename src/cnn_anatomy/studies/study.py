@@ -6,7 +6,7 @@ import itertools
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple, Self
+from typing import Annotated, Any, Self
 
 from pydantic import Field, model_validator
 
@@ -21,38 +21,14 @@ from cnn_anatomy.core.paths import (
 )
 from cnn_anatomy.studies.claim import Claim
 from cnn_anatomy.studies.figure import Figure, Figures
+from cnn_anatomy.studies.match import Match
+from cnn_anatomy.studies.planned_run import PlannedRun
 from cnn_anatomy.studies.reading import find_file, read_record, record_names
-from cnn_anatomy.studies.record import Count, Key, Names, Overrides, Record, Setting
+from cnn_anatomy.studies.record import Count, Key, Overrides, Record, Setting
 from cnn_anatomy.studies.setting import ALL_SETTINGS, StudySetting, is_setting_name
+from cnn_anatomy.studies.table_layout import Table
 
 STUDY_NAME = r"\w[\w.-]*"  # also of an MLflow experiment and a folder
-
-
-class Table(Record):
-    """The layout of a study's table.
-
-    Attributes:
-        rows: the params that name a row.
-        metrics: the columns.
-        baseline: a variant; the first metric gets a column of paired differences to it.
-    """
-
-    rows: Names
-    metrics: Names
-    baseline: str | None = None
-
-
-class PlannedRun(NamedTuple):
-    """One run of a study: its variant and seed, and the overrides that make the variant.
-
-    `study` is the name of a study in a setting (see `Study`), and `setting` that of the setting.
-    """
-
-    study: str
-    variant: str
-    seed: int
-    overrides: tuple[str, ...]
-    setting: str = ""
 
 
 class StudyFile(Record):
@@ -66,6 +42,7 @@ class StudyFile(Record):
         grid: values for each overridden key; every combination of them is a variant.
         variants: further variants by name, each with its overrides.
         seeds: how many seeds each variant is trained with.
+        match: which cost all variants have in equal measure.
         settings: in which the claims are judged, by name; the first is the default.
         claims: the claims that the study decides.
         figures: what is drawn.
@@ -79,6 +56,7 @@ class StudyFile(Record):
     grid: Mapping[Key, Annotated[tuple[Setting, ...], Field(min_length=1)]] = {}
     variants: Mapping[Key, Overrides] = {}
     seeds: Count = 3
+    match: Match | None = None
     settings: Mapping[Key, StudySetting] = {}
     claims: tuple[Claim, ...] = ()
     figures: Figures = (Figure(name="accuracy"), Figure(name="gradients"))
@@ -99,6 +77,12 @@ class StudyFile(Record):
         }
         return products | dict(self.variants)
 
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Return the params that name a row, and the one that is solved for to match costs."""
+        solved = () if self.match is None else (self.match.by,)
+        return tuple(dict.fromkeys([*self.table.rows, *solved]))
+
     @model_validator(mode="after")
     def _is_consistent(self) -> Self:
         names = list(self.overrides_by_variant)
@@ -109,6 +93,8 @@ class StudyFile(Record):
                 f"table.baseline={self.table.baseline} is none of {', '.join(names)}"
                 f"{did_you_mean(str(self.table.baseline), names)}"
             )
+        if self.match is not None:
+            self.match.check(self.overrides_by_variant)
         for name in self.settings:
             if not is_setting_name(name):
                 raise ConfigError(

@@ -12,7 +12,7 @@ from cnn_anatomy.config.run_key import run_keys
 from cnn_anatomy.config.validation import check_config
 from cnn_anatomy.config.words import check_words, composable
 from cnn_anatomy.core.errors import ConfigError
-from cnn_anatomy.studies.study import PlannedRun
+from cnn_anatomy.studies.planned_run import PlannedRun
 from cnn_anatomy.sweep.jobs import Job, quoted
 from cnn_anatomy.sweep.mistakes import Mistakes
 from cnn_anatomy.sweep.request import ADHOC

@@ -9,7 +9,7 @@ from hydra.core.override_parser.types import Quote, QuotedString
 from cnn_anatomy.config.words import composable
 from cnn_anatomy.core.paths import STORE_VARIABLE
 from cnn_anatomy.core.uris import without_secrets
-from cnn_anatomy.studies.study import PlannedRun
+from cnn_anatomy.studies.planned_run import PlannedRun
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cnn_anatomy.studies.study import PlannedRun
+from cnn_anatomy.studies.planned_run import PlannedRun
 from cnn_anatomy.sweep.jobs import Job
 from cnn_anatomy.sweep.plan_cache import PlanCache
 from cnn_anatomy.sweep.request import SweepRequest

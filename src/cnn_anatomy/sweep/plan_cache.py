@@ -14,7 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 from cnn_anatomy.config.foreign_code import installed_packages
 from cnn_anatomy.core.atomic import atomic_write
 from cnn_anatomy.core.paths import CONF, EXPERIMENTS, HOME, PACKAGE, cache
-from cnn_anatomy.studies.study import PlannedRun
+from cnn_anatomy.studies.planned_run import PlannedRun
 from cnn_anatomy.sweep.jobs import Job
 
 # (scheme, path) of the places where the configuration comes from if nothing is added.

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hydra.core.override_parser.types import Override
 
 from cnn_anatomy.core.errors import ConfigError
 from cnn_anatomy.core.ranges import LARGEST_SEED
+from cnn_anatomy.studies.match import MATCHED_COSTS, Match
 from cnn_anatomy.studies.paper import Paper, select_papers
+from cnn_anatomy.studies.planned_run import PlannedRun
 from cnn_anatomy.studies.selection import select_studies
-from cnn_anatomy.studies.study import PlannedRun, Study, Table
+from cnn_anatomy.studies.study import Study
+from cnn_anatomy.studies.table_layout import Table
 
 DECIDED = "decided"
 ADHOC = "adhoc"  # the study that swept overrides amount to
@@ -83,6 +86,24 @@ def parse_sweep(
         preset=not common and all(_has_all_seeds(s, chosen_seeds) for s in studies),
         papers=tuple(papers),
     )
+
+
+def with_match(request: SweepRequest, cost: str | None, to: str | None) -> SweepRequest:
+    """Return the request with variants that all have the `cost` of the variant `to`.
+
+    Raises:
+        ConfigError: if there is no such cost or variant, or one of the two is left out.
+    """
+    if cost not in MATCHED_COSTS or to is None:
+        raise ConfigError(
+            f"hydra.sweeper.match={cost or 'null'} hydra.sweeper.match_to={to or 'null'} match "
+            f"nothing: give a cost, {' or '.join(MATCHED_COSTS)}, and the variant that has it"
+        )
+    match = Match(cost=cost, to=to)
+    for study in request.studies:
+        match.check(study.overrides_by_variant, "hydra.sweeper.match")
+    studies = tuple(study.model_copy(update={"match": match}) for study in request.studies)
+    return replace(request, studies=studies, preset=False)
 
 
 def check_until(request: SweepRequest, until: str, most: int) -> None:

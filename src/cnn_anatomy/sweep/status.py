@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from cnn_anatomy.results.runs import is_done
-from cnn_anatomy.studies.study import PlannedRun
+from cnn_anatomy.studies.planned_run import PlannedRun
 from cnn_anatomy.sweep.jobs import Job
 from cnn_anatomy.sweep.plan import SweepPlan
 from cnn_anatomy.tracking.run_cache import read_runs

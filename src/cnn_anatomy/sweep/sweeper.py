@@ -7,6 +7,7 @@ from dataclasses import replace
 from functools import partial
 from typing import cast
 
+from hydra.core.config_loader import ConfigLoader
 from hydra.core.plugins import Plugins
 from hydra.core.utils import JobReturn
 from hydra.plugins.sweeper import Sweeper
@@ -26,7 +27,7 @@ from cnn_anatomy.sweep.download import download_data
 from cnn_anatomy.sweep.jobs import Job
 from cnn_anatomy.sweep.plan import SweepPlan
 from cnn_anatomy.sweep.plan_cache import PlanCache
-from cnn_anatomy.sweep.request import SweepRequest, check_until, parse_sweep
+from cnn_anatomy.sweep.request import SweepRequest, check_until, parse_sweep, with_match
 from cnn_anatomy.tracking.store_check import check_store
 
 
@@ -44,6 +45,9 @@ class StudySweeper(Sweeper):
         setting: the setting of the studies, or `all`; None for the first of each.
         until: `decided`, to add seeds to the variants of claims that are open; None to add none.
         max_seeds: number of seeds per variant up to which they are added.
+        match: the cost that all variants are to have in equal measure, `macs` or `parameters`;
+            None for what the study's file says.
+        match_to: the variant whose cost the others are given.
     """
 
     def __init__(
@@ -56,6 +60,8 @@ class StudySweeper(Sweeper):
         setting: str | None = None,
         until: str | None = None,
         max_seeds: int = 24,
+        match: str | None = None,
+        match_to: str | None = None,
     ) -> None:
         self.seeds = seeds
         self.force = force
@@ -64,6 +70,8 @@ class StudySweeper(Sweeper):
         self.setting = setting
         self.until = until
         self.max_seeds = max_seeds
+        self.match = match
+        self.match_to = match_to
 
     def setup(
         self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
@@ -93,11 +101,15 @@ class StudySweeper(Sweeper):
         for study in request.studies:
             for name in study.metrics:
                 metric(name)
+        if self.match is not None or self.match_to is not None:
+            request = with_match(request, self.match, self.match_to)
         names = [study.name for study in request.studies]
         check_cache(cache(self.common.paths.cache))
         check_store(tracking_uri(self.common.tracking.uri), names)
         if request.papers:
             _check_papers(request)
+        if any(study.match for study in request.studies):
+            request = _matched(request, self.common, self.context.config_loader)
         plan_cache = PlanCache(request.runs, self.common, files)
         cached = plan_cache.load()
         if self.plan:
@@ -176,6 +188,12 @@ def _check_papers(request: SweepRequest) -> None:
     from cnn_anatomy.sweep.publishing import check_papers
 
     check_papers(request.papers)
+
+
+def _matched(request: SweepRequest, common: DictConfig, loader: ConfigLoader) -> SweepRequest:
+    from cnn_anatomy.sweep.matching import match_costs
+
+    return match_costs(request, common, loader)
 
 
 def _print_plan(plan: SweepPlan, launcher: SweepLauncher) -> None:

@@ -8,7 +8,8 @@ from cnn_anatomy.report.ledger import judge_all_claims
 from cnn_anatomy.results.runs import Sweep, read_sweep
 from cnn_anatomy.results.verdicts import Verdict, side_runs
 from cnn_anatomy.studies.claim import Claim
-from cnn_anatomy.studies.study import PlannedRun, Study
+from cnn_anatomy.studies.planned_run import PlannedRun
+from cnn_anatomy.studies.study import Study
 from cnn_anatomy.tracking.sweep_run import OpenSweep
 
 BATCH_SEEDS = 3  # seeds that a variant gets between two looks
