@@ -44,7 +44,7 @@ def command(installed, tmp_path_factory):
 def make_table(study):
     """Return the words after `python -m` in the command that `make table` runs."""
     makefile = (REPOSITORY / "Makefile").read_text()
-    (words,) = re.findall(r"^table:.*\n\t@\$\(RUN\) (.*) \$\(STUDY\)$", makefile, re.MULTILINE)
+    (words,) = re.findall(r"^table:.*\n\t@\$\(RUN\) (.*) \$\(STUDY\)", makefile, re.MULTILINE)
     return [*words.split(), study]
 
 
