@@ -80,7 +80,7 @@ NARROW = {
     "head=gap_widened_dropout": {"width": 16},
     "conv=grouped32": {"groups": 2},
     "aux=heads": {"hidden": 8},
-    "aux=googlenet": {"width": 8, "hidden": 8},
+    "aux=googlenet": {"width": 16, "hidden": 8},
 }
 
 

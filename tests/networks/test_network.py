@@ -53,12 +53,18 @@ ROUND_UP = ["blur_max", "blur_strided", "overlapping", "overlapping_padded", "st
 NAMES = [path.stem for path in sorted((CONF / "pooling").glob("*.yaml"))]
 
 
-@pytest.mark.parametrize("norm", ["batch", "group"])
+@pytest.mark.parametrize("norm", [("norm=batch",), ("norm=group", "norm.groups=4")])
 @pytest.mark.parametrize("name", [name for name in NAMES if name not in (*ROUND_UP, "none")])
 def test_images_that_are_too_small_are_refused(name, norm):
-    words = ("model=vgg", "model.stages=[[4],[4],[8]]", f"pooling={name}", f"norm={norm}")
+    words = ("model=vgg", "model.stages=[[4],[4],[8]]", f"pooling={name}", *norm)
     built(*words, size=8, device="cpu")
     with pytest.raises(ConfigError, match=r"^images of 7×7 pixels are too small for the poolings"):
+        built(*words, size=7, device="cpu")
+
+
+def test_groups_of_one_value_are_refused():
+    words = ("model=vgg", "model.stages=[[4],[4],[8]]", "norm=group")
+    with pytest.raises(ConfigError, match=r"^norm.groups: a feature map of 8 channels and 1×1"):
         built(*words, size=7, device="cpu")
 
 
