@@ -20,7 +20,7 @@ from cnn_anatomy.studies.study import load_settings
 def published(tmp_path_factory):
     """Judge the committed runs and again the skip study's, as photos of equal test accuracy."""
     root = tmp_path_factory.mktemp("results")
-    kept = shutil.ignore_patterns("photos", "settings.*")
+    kept = shutil.ignore_patterns("photos", "fitted", "settings.*")
     shutil.copytree(PUBLISHED, root, dirs_exist_ok=True, ignore=kept)
     alone = rewrite_results(root)
     before = (root / "README.md").read_text(encoding="utf-8")

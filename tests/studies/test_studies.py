@@ -88,8 +88,10 @@ def test_studies_are_selected_in_a_setting_or_in_all(tmp_path):
     assert [s.name for s in select_studies(str(file), "all")] == ["mine", "mine/wide"]
     with pytest.raises(ConfigError, match=r"SETTING=wid is none of .*: plain, wide .*mean wide"):
         select_studies(str(file), "wid")
-    with pytest.raises(ConfigError, match="SETTING=wide is none of study=head's settings: it has"):
-        select_studies("head", "wide")
+    with pytest.raises(
+        ConfigError, match="SETTING=wide is none of study=inception's settings: it has"
+    ):
+        select_studies("inception", "wide")
 
 
 def test_a_null_or_a_list_in_a_grid_is_hydras():
