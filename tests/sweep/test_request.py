@@ -46,7 +46,8 @@ def test_a_setting_is_the_preset_too_and_needs_its_variable(monkeypatch):
     assert [s.name for s in request.studies] == ["skip/photos"]
     assert {r.seed for r in request.runs} == set(range(5))
     both = parsed("study=skip,pooling", setting="all")
-    assert {s.name for s in both.studies} == {"pooling", "pooling/photos", "skip", "skip/photos"}
+    names = {"pooling", "pooling/fitted", "pooling/photos", "skip", "skip/photos"}
+    assert {s.name for s in both.studies} == names
     monkeypatch.delenv("CNN_ANATOMY_IMAGES")
     with pytest.raises(
         ConfigError, match=r"study=skip in the setting photos needs .* CNN_ANATOMY_IMAGES: give"
