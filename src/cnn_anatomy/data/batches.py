@@ -13,7 +13,6 @@ from cnn_anatomy.config import constraints
 from cnn_anatomy.data.augment import Augmentation
 from cnn_anatomy.data.images import ImageSet
 
-BYTES_PER_FLOAT = 4
 GROUP_BYTES = 2**26  # of batches that a GPU prepares together, which saves launches
 
 
@@ -124,7 +123,7 @@ class Batches:
         """Return how many batches of `size` images to prepare together: on a CPU, one."""
         if not self.images.is_cuda:
             return 1
-        return max(1, GROUP_BYTES // (size * self.images[0].numel() * BYTES_PER_FLOAT))
+        return max(1, GROUP_BYTES // (size * self.images[0].numel() * torch.float32.itemsize))
 
     def normalise(self, images: Tensor) -> Tensor:
         """Map uint8 images (N, C, H, W) to float32 (x − mean) / std, in channels-last order."""

@@ -15,13 +15,12 @@ from omegaconf import DictConfig, OmegaConf
 from cnn_anatomy.config.run_key import run_key
 from cnn_anatomy.core.atomic import atomic_write
 from cnn_anatomy.core.errors import ConfigError
-from cnn_anatomy.core.instantiation import instantiate
 from cnn_anatomy.core.paths import cache
 from cnn_anatomy.networks.cost import macs, parameter_count
 from cnn_anatomy.studies.match import Match
 from cnn_anatomy.sweep.composition import compose_variants
 from cnn_anatomy.sweep.request import SweepRequest
-from cnn_anatomy.training.build import build_data
+from cnn_anatomy.training.build import build_data, build_network
 from cnn_anatomy.training.run_spec import RunSpec
 
 TOLERANCE = 0.02  # by which costs may differ, as a part of the cost that is matched
@@ -153,15 +152,8 @@ def _cost(config: DictConfig, cost: str, folder: Path) -> int:
 
 def _measured(spec: RunSpec) -> dict[str, int]:
     data = build_data(spec)
-    channels, height, width = data.shape
-    network = instantiate(
-        spec.config.model,
-        channels=channels,
-        size=(height, width),
-        classes=len(data.load().classes),
-        _convert_="all",
-    )
+    network = build_network(spec, data)
     return {
-        "macs": macs(network, torch.zeros(1, channels, height, width)),
+        "macs": macs(network, torch.zeros(1, *data.shape)),
         "parameters": parameter_count(network) - parameter_count(network.auxiliary),
     }

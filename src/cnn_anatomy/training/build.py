@@ -32,6 +32,23 @@ def build_data(spec: RunSpec) -> ImageData:
     return data
 
 
+def build_network(spec: RunSpec, data: ImageData) -> Network:
+    """Return the untrained network for the images and classes of `data`.
+
+    Raises:
+        ConfigError: if the network refuses its settings.
+    """
+    channels, height, width = data.shape
+    network: Network = instantiate(
+        spec.config.model,
+        channels=channels,
+        size=(height, width),
+        classes=len(data.load().classes),
+        _convert_="all",
+    )
+    return network
+
+
 def build_classifier(spec: RunSpec, data: ImageData) -> tuple[Classifier, dict[str, int]]:
     """Return the untrained classifier, and the MLflow parameters that count its layers.
 
@@ -47,16 +64,9 @@ def build_classifier(spec: RunSpec, data: ImageData) -> tuple[Classifier, dict[s
     # Skip the debug fill; we never read uninitialised memory.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     splits = data.load()
-    channels, height, width = data.shape
     pl.seed_everything(config.seed, verbose=False)
-    network: Network = instantiate(
-        config.model,
-        channels=channels,
-        size=(height, width),
-        classes=len(splits.classes),
-        _convert_="all",
-    )
-    image = torch.zeros(1, channels, height, width)
+    network = build_network(spec, data)
+    image = torch.zeros(1, *data.shape)
     freezing: Freezing = instantiate(config.freeze)
     frozen = freezing(network, image)
     freeze(frozen)

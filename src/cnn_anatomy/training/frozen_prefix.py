@@ -17,7 +17,6 @@ from cnn_anatomy.networks.pooling import Stochastic
 from cnn_anatomy.training.classifier import Classifier
 
 RANDOM_LAYERS = (nn.modules.dropout._DropoutNd, Stochastic)
-BYTES_PER_FLOAT = 4
 
 
 class Activations(Batches):
@@ -87,7 +86,7 @@ class FrozenPrefixCache(Callback):
         with torch.no_grad():
             activations = module.eval().network.prefix(image, after)
         module.train()
-        return activations.numel() * BYTES_PER_FLOAT * count <= self.limit
+        return activations.numel() * torch.float32.itemsize * count <= self.limit
 
 
 def frozen_stages(network: Network) -> int | None:
