@@ -34,6 +34,6 @@ def test_a_mistake_is_one_sentence(tmp_path, new_store, words, mistake):
 def test_make_names_no_study_unless_told(target):
     """Without names, the report falls back on the committed results."""
     for words, end in (([], ""), (["STUDY=skip"], "skip")):
-        command = ["make", "-n", target, *words]
+        command = ["make", "-n", "--no-print-directory", target, *words]
         said = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=True)
         assert said.stdout.splitlines()[-1].split(".report ")[1].split()[1:] == end.split()
