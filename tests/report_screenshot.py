@@ -49,6 +49,7 @@ def photograph(site: Path, study: str, folder: Path) -> Iterator[Path]:
                 yield _saved(driver, folder / f"report-{width}-{theme}.png")
         show(driver, WIDTHS[0])
         driver.get((site / "explorer.html").as_uri())
+        driver.execute_async_script(DRAWN)
         for name, value in (("study", study), ("view", "curves")):
             Select(driver.find_element(By.NAME, name)).select_by_value(value)
         driver.execute_async_script(DRAWN)

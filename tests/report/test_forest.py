@@ -1,10 +1,12 @@
 """The forest plot of the ledger shows every claim once, at its place and in its colour."""
 
 import re
+from xml.etree import ElementTree
 
 import pytest
 
 from cnn_anatomy.report.figures.forest import COLOURS, forest
+from cnn_anatomy.report.figures.svg import SVG
 from cnn_anatomy.results.statistics import Estimate
 from cnn_anatomy.results.verdicts import Verdict
 from cnn_anatomy.studies.claim import Claim
@@ -30,8 +32,11 @@ def verdict(name, effect, error=0.0005):
 
 def marks(svg):
     """Return the place (x, y) and the colour of every circle and triangle of claims."""
-    found = re.findall(r'<use [^>]*x="([\d.]+)" y="([\d.]+)" style="fill: (#\w{6})[^>]*/>', svg)
-    return [(float(x), float(y), colour) for x, y, colour in found]
+    root = ElementTree.fromstring(svg)
+    styles = dict(re.findall(r"\.(\w+)\{([^}]*)\}", "".join(root.itertext())))
+    uses = [(u, u.get("style") or styles[u.get("class")]) for u in root.iter(f"{{{SVG}}}use")]
+    fills = [(u, re.match(r"fill:(#\w{6})", style)) for u, style in uses]
+    return [(float(u.get("x")), float(u.get("y")), fill[1]) for u, fill in fills if fill]
 
 
 def test_claims_are_placed_by_effect_and_coloured_by_verdict(tmp_path):

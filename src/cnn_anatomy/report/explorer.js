@@ -1,6 +1,6 @@
 // Fills the form from the state in the address, and draws figure and table from form and data.
 "use strict";
-const studies = JSON.parse(document.getElementById("data").textContent);
+let studies = [];
 const form = document.getElementById("state");
 const control = form.elements;
 const COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#777777", "#999933"];
@@ -181,15 +181,35 @@ function draw() {
 }
 
 const read = () => { fillForm(new URLSearchParams(location.hash.slice(1))); draw(); };
-form.addEventListener("change", event => {
-  if (event.target.name === "study") fillForm(new URLSearchParams({ study: control.study.value, view: control.view.value }));
-  history.replaceState(null, "", `#${state()}`);
-  draw();
-});
-form.addEventListener("submit", event => event.preventDefault());
-addEventListener("hashchange", read);
-matchMedia("(prefers-color-scheme: dark)").addEventListener("change", drawFigure);
-document.getElementById("link").addEventListener("click", () => copy(`${location.href.split("#")[0]}#${state()}`, "link"));
-document.getElementById("csv").addEventListener("click", () => copy(csv(), "CSV"));
-document.getElementById("latex").addEventListener("click", () => copy(latex(), "LaTeX"));
-read();
+function listen() {
+  form.addEventListener("change", event => {
+    if (event.target.name === "study") fillForm(new URLSearchParams({ study: control.study.value, view: control.view.value }));
+    history.replaceState(null, "", `#${state()}`);
+    draw();
+  });
+  form.addEventListener("submit", event => event.preventDefault());
+  document.getElementById("link").addEventListener("click", () => copy(`${location.href.split("#")[0]}#${state()}`, "link"));
+  document.getElementById("csv").addEventListener("click", () => copy(csv(), "CSV"));
+  document.getElementById("latex").addEventListener("click", () => copy(latex(), "LaTeX"));
+  addEventListener("hashchange", read);
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", drawFigure);
+}
+
+// Libraries and data are compressed, as a server would send them.
+async function unpacked(element) {
+  const bytes = Uint8Array.from(atob(element.textContent), character => character.charCodeAt(0));
+  return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"))).text();
+}
+
+async function start() {
+  for (const library of document.querySelectorAll("script.library")) {
+    const script = document.createElement("script");
+    script.textContent = await unpacked(library);
+    document.head.append(script);
+  }
+  studies = JSON.parse(await unpacked(document.getElementById("data")));
+  read();
+  listen();
+  return window.drawn;  // by now that of the figure
+}
+window.drawn = start();

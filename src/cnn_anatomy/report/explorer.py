@@ -25,10 +25,9 @@ Json = dict[str, Any]
 
 
 def explorer_data(pages: Sequence[StudyPage]) -> str:
-    """Return the data of all studies as JSON that can stand in a `<script>` element."""
+    """Return the data of all studies as JSON."""
     studies = [_study(page) for page in pages]
-    text = json.dumps(studies, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    return text.replace("<", "\\u003c")
+    return json.dumps(studies, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
 def _study(page: StudyPage) -> Json:

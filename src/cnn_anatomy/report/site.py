@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import gzip
 import math
-import re
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -37,8 +38,7 @@ from cnn_anatomy.studies.study import Study
 
 FOLDER = Path(__file__).parent
 LIBRARIES = ("vega.min.js", "vega-lite.min.js")
-LONG_NUMBERS = re.compile(r"(\d\.\d\d)\d+")
-UNQUOTED = " !$()*+,-./:;=?@[]_~"  # in a data URI within an attribute
+UNQUOTED = " !'$()*+,-./:;<=>?@[]_~"  # in a data URI within an attribute in double quotes
 FOREST_WIDTH = 200.0  # of a claim's line, in the units of its picture
 
 
@@ -110,9 +110,9 @@ def _write_pages(pages: Sequence[StudyPage], ledger: Ledger, root: Path) -> Path
     write(
         "explorer.html",
         "explorer.html.jinja",
-        data=explorer_data(pages),
+        data=packed(explorer_data(pages)),
         licence=_read("vega/LICENSE"),
-        libraries=[_read(f"vega/{name}") for name in LIBRARIES],
+        libraries=[packed(_read(f"vega/{name}")) for name in LIBRARIES],
         script=_read("explorer.js"),
         title="Explorer",
     )
@@ -161,9 +161,13 @@ def _pictures(page: StudyPage) -> list[tuple[str, str]]:
 
 
 def _data_uri(svg: Path) -> str:
-    """Return an SVG file, its coordinates rounded to hundredths of a point, as a data URI."""
-    rounded = LONG_NUMBERS.sub(r"\1", svg.read_text(encoding="utf-8"))
-    return f"data:image/svg+xml,{quote(' '.join(rounded.split()), safe=UNQUOTED)}"
+    """Return an SVG file as a data URI."""
+    return f"data:image/svg+xml,{quote(svg.read_text(encoding='utf-8').strip(), safe=UNQUOTED)}"
+
+
+def packed(text: str) -> str:
+    """Return a text as gzip in Base64, which the explorer's script unpacks."""
+    return base64.b64encode(gzip.compress(text.encode(), mtime=0)).decode()
 
 
 def _read(name: str) -> str:

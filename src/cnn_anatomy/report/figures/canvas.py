@@ -5,19 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from io import StringIO
 from pathlib import Path
 
 from matplotlib import rc_context
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from cnn_anatomy.core.atomic import atomic_write
+from cnn_anatomy.core.atomic import atomic_write, write_text
+from cnn_anatomy.report.figures.svg import compact_svg
 
 STYLE = Path(__file__).parents[1] / "paper.mplstyle"
 
 
 FORMATS: ContextVar[tuple[str, ...]] = ContextVar("FORMATS", default=("png", "svg"))
-METADATA = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}  # same runs, same bytes
+METADATA = {"pdf": {"CreationDate": None}}  # same runs, same bytes
 
 
 @contextmanager
@@ -38,5 +40,14 @@ def canvas(path: Path, width: float, height: float) -> Iterator[Figure]:
         FigureCanvasAgg(figure)
         yield figure
         for kind in FORMATS.get():
-            with atomic_write(path.with_suffix(f".{kind}")) as part:
-                figure.savefig(part, format=kind, metadata=METADATA.get(kind))
+            _save(figure, path.with_suffix(f".{kind}"), kind)
+
+
+def _save(figure: Figure, file: Path, kind: str) -> None:
+    if kind == "svg":
+        svg = StringIO()
+        figure.savefig(svg, format=kind)
+        write_text(file, compact_svg(svg.getvalue()))
+    else:
+        with atomic_write(file) as part:
+            figure.savefig(part, format=kind, metadata=METADATA.get(kind))
