@@ -26,18 +26,19 @@ def copy(tmp_path):
 
 
 def steps(title):
-    """Yield the blocks of code of a section: the last path named before it, language, code."""
+    """Yield the blocks of code of a section: the first path that its step names, language, code."""
     text = (REPOSITORY / "CONTRIBUTING.md").read_text()
     (body,) = re.findall(rf"^## {title}\n(.*?)(?=^## |\Z)", text, re.MULTILINE | re.DOTALL)
     start_of_step = 0
     for block in re.finditer(r"^   ```(\w+)\n(.*?)^   ```", body, re.MULTILINE | re.DOTALL):
-        named = re.findall(r"`([\w/]+\.\w+)`", body[start_of_step : block.start()].split("\n1. ")[-1])
+        step = body[start_of_step : block.start()].split("\n1. ")[-1]
+        named = re.findall(r"`([\w/]+\.\w+)`", step)
         start_of_step = block.end()
         yield (named or [None])[0], block[1], re.sub("^   ", "", block[2], flags=re.MULTILINE)
 
 
 def followed(title, copy, env, further):
-    """Write the files of a section, run its commands with `further` overrides; return the output."""
+    """Write a section's files, run its commands with `further` overrides; return the output."""
     printed = []
     for path, language, code in steps(title):
         if language != "sh":
