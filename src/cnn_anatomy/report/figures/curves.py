@@ -18,6 +18,7 @@ from cnn_anatomy.report.figures.lines import (
 from cnn_anatomy.report.figures.style import Encoding
 from cnn_anatomy.report.figures.variants import curves_by_variant, study_encoding
 from cnn_anatomy.results.artifacts import Evidence
+from cnn_anatomy.results.convergence import convergence, convergence_sentence
 
 AXES = {  # by kind of distortion: the label of its level, and the level that changes nothing
     "scale": ("magnification (×)", 1.0),
@@ -29,7 +30,7 @@ INTERVAL = "each seed, the mean and its 95 % interval"
 def learning_curves(
     evidence: Evidence, path: Path, *, variants: Sequence[str] | None = None
 ) -> str:
-    """Draw training and validation accuracy after every epoch."""
+    """Draw training and validation accuracy after every epoch, and say what still improved."""
     finished = evidence.variants(variants)
     if not finished:
         return ""
@@ -40,13 +41,7 @@ def learning_curves(
         for axes, split, title in zip(
             panels, ("train", "val"), ("training, augmented", "validation"), strict=True
         ):
-            histories = {
-                variant: [
-                    100 * by_epoch(evidence.history(run, f"{split}/accuracy"))
-                    for run in evidence.runs(variant).run_id
-                ]
-                for variant in finished
-            }
+            histories = _histories(evidence, finished, f"{split}/accuracy", 100)
             ends = draw_lines(axes, encoding, histories)
             whole_ticks(axes)
             axes.set_title(title)
@@ -54,7 +49,22 @@ def learning_curves(
         panels[0].set_ylabel("accuracy (%)")
         limit_percentages(panels[0])
         name_lines(figure, panels[-1], encoding, ends)
-    return f"Training and validation accuracy after every epoch: {INTERVAL}"
+    validation = _histories(evidence, finished, "val/accuracy")
+    found = {v: c for v, h in validation.items() if (c := convergence(h)) is not None}
+    shown = f"Training and validation accuracy after every epoch: {INTERVAL}"
+    return "; ".join(filter(None, [shown, convergence_sentence(found)]))
+
+
+def _histories(
+    evidence: Evidence, variants: Sequence[str], name: str, factor: float = 1.0
+) -> dict[str, list[pd.Series]]:
+    """Return a metric, times `factor`, by epoch for every seed of every variant."""
+    return {
+        variant: [
+            factor * by_epoch(evidence.history(run, name)) for run in evidence.runs(variant).run_id
+        ]
+        for variant in variants
+    }
 
 
 def by_epoch(history: pd.Series) -> pd.Series:
