@@ -92,15 +92,15 @@ def _own_modules(names: Iterable[str]) -> dict[str, OwnModule]:
     modules: dict[str, OwnModule] = {}
     todo = list(names)
     while todo:
-        for module, file in _module_files(todo.pop()):
-            if module not in modules and _is_own(file):
+        for module, file in module_files(todo.pop()):
+            if module not in modules and is_own(file):
                 tree = ast.parse(file.read_bytes())
                 modules[module] = OwnModule(file, tree)
                 todo += [name for _, name in imports(tree, module, file.stem == "__init__")]
     return modules
 
 
-def _module_files(name: str) -> Iterator[tuple[str, Path]]:
+def module_files(name: str) -> Iterator[tuple[str, Path]]:
     """Yield (module, file) of every module and package that is a prefix of a dotted name."""
     first, *rest = name.split(".")
     try:
@@ -126,7 +126,7 @@ def _module_files(name: str) -> Iterator[tuple[str, Path]]:
         folders = [folder / part for folder in folders if (folder / part).is_dir()]
 
 
-def _is_own(file: Path) -> bool:
+def is_own(file: Path) -> bool:
     """Return whether a module is neither installed nor Python's, nor this package's."""
     places = (*SITES, STANDARD_LIBRARY, Path(__file__).parents[1])
     return not any(file.is_relative_to(place) for place in places)

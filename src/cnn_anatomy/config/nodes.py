@@ -10,6 +10,7 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from cnn_anatomy.config.annotations import described, fault, fits
+from cnn_anatomy.config.code_names import name_mistakes
 from cnn_anatomy.config.targets import (
     CALLED,
     REFUSED,
@@ -75,6 +76,7 @@ def _element_mistakes(path: str, element: DictConfig) -> Iterator[str]:
 
 
 def _mapping_mistakes(path: str, node: DictConfig, file: Any) -> Iterator[str]:
+    yield from name_mistakes(path, node)
     target = CALLED.get(path) or node.get("_target_")
     called = target_signature(str(target)) if target else None
     written = [str(k) for k in file or {} if not str(k).startswith("_")]

@@ -25,7 +25,6 @@ from cnn_anatomy.config.saved_network import UNEVALUATED, require_same_network, 
 from cnn_anatomy.config.signatures import signature
 from cnn_anatomy.config.source_network import NO_TRANSFER
 from cnn_anatomy.core.errors import ConfigError, did_you_mean
-from cnn_anatomy.core.objects import require_importable
 
 BATCH_NORM = "cnn_anatomy.networks.norm.Batch"
 THAWING = "cnn_anatomy.networks.freezing.Gradual"
@@ -59,7 +58,6 @@ def _timm_network(settings: Settings) -> None:
 def _own_network(settings: Settings) -> None:
     """Check the keywords of a user's network, as far as its source shows them."""
     target, args = settings["model"]["target"], settings["model"]["args"]
-    require_importable("model.target", target)
     called = signature(target)
     if called is None or called.further:
         return

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from importlib.util import find_spec
 from typing import Any
 
@@ -48,8 +48,13 @@ def imported(key: str, target: str) -> Callable[..., Any]:
     found = getattr(module, name, None)
     if not callable(found):
         names = [other for other in vars(module) if callable(getattr(module, other))]
-        raise ConfigError(
-            f"{key}={target} is not found: {module_name} has no class or function {name}"
-            f"{did_you_mean(name, names)}"
-        )
+        raise ConfigError(no_such_name(key, target, module_name, names))
     return found
+
+
+def no_such_name(key: str, target: str, module: str, names: Iterable[str]) -> str:
+    """Return the sentence that `target`, which `key` names, is none of the `names` in `module`."""
+    name, dot, _ = target.removeprefix(f"{module}.").partition(".")
+    kind = "module" if dot else "class or function"
+    hint = did_you_mean(name, names)
+    return f"{key}={target} is not found: {module} has no {kind} {name}{hint}"
