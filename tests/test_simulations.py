@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from cnn_anatomy.results.statistics import independent_sum
-from tools import statistics
+from tools import replay, statistics
 
 
 def percentages(table):
@@ -85,3 +85,14 @@ def test_planted_effects_are_found_and_their_absence_is_not_supported():
     assert nothing[0] <= 1
     assert nothing[1] >= 30
     assert large[0] >= 90
+
+
+def test_until_decided_spends_less_on_the_committed_runs_and_contradicts_nothing():
+    table = replay.replayed()
+    assert table in statistics.PAGE.read_text(encoding="utf-8")
+    rows = [[int(c) for c in line.strip("| ").split(" | ")[1:]] for line in table.splitlines()[2:]]
+    for _, runs, _, spent, _, both, alike in rows:
+        assert spent <= runs
+        assert alike == both
+    assert rows[-1] == [sum(column) for column in zip(*rows[:-1], strict=True)]
+    assert rows[-1][3] < 0.7 * rows[-1][1]

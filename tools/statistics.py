@@ -30,6 +30,7 @@ from cnn_anatomy.results.verdicts import (
 from cnn_anatomy.studies.claim import Claim
 from cnn_anatomy.studies.study import load_study, study_names
 from cnn_anatomy.sweep.until_decided import BATCH_SEEDS
+from tools.replay import replayed
 
 PAGE = HOME / "docs" / "statistics.md"
 SEEDS = (3, 11, 24)
@@ -355,6 +356,13 @@ still open, up to {SEEDS[-1]}. Against a number that is fixed beforehand, in led
 claims as above:
 
 {seeds_spent()}
+And on the committed runs, of which `UNTIL=decided MAX_SEEDS=11` would have trained a part, each
+study by itself. A claim is settled if it is supported or refuted, or its premise is unmet:
+
+{replayed()}
+A confidence sequence is wider than Student's interval at the same number of seeds. That is the
+price of looking, which claims near what matters pay; they would get more than 11 seeds.
+
 ## Several settings
 
 A claim that is judged in a further setting, on other data or by a wider network, is a further test.
