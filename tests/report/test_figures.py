@@ -8,9 +8,12 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from matplotlib import colormaps
 from matplotlib.figure import Figure
+from PIL import Image
 
 from cnn_anatomy.report.figures.cam import brightest_place, peak_place
+from cnn_anatomy.report.figures.gradients import SHOWN_DECADES, run_heatmap
 from cnn_anatomy.report.figures.lines import draw_lines, label_ends, spread_apart
 from cnn_anatomy.report.figures.style import COLOURS, Encoding
 from cnn_anatomy.report.figures.variants import families, short_names
@@ -130,3 +133,26 @@ def test_names_leave_out_what_all_share():
     names = short_names(["depth=56 skip=none", "depth=56 skip=identity"])
     assert list(names.values()) == ["skip=none", "skip=identity"]
     assert short_names(["depth=56"]) == {"depth=56": "depth=56"}
+
+
+def test_the_heatmap_of_a_run_has_the_colours_of_the_figures(tmp_path):
+    """A decade is a step of the colour map."""
+    decades = {0.0: (-3.0, -2.0), 0.5: (-4.5, -2.5), 1.0: (-9.0, -4.0)}
+    rows = [
+        (epoch, depth, log_rms)
+        for depth, by_epoch in decades.items()
+        for epoch, log_rms in zip((-1, 0), by_epoch, strict=True)
+    ]
+    run_heatmap(pd.DataFrame(rows, columns=["epoch", "depth", "log_rms"]), tmp_path / "gradients")
+    (file,) = tmp_path.iterdir()
+    assert file.name == "gradients.png"
+    picture = np.asarray(Image.open(file).convert("RGB"), dtype=float)
+    for log_rms in (-2, -2.5, -3, -4, -4.5):
+        colour = 255 * np.array(colormaps["cividis"]((log_rms + 2 + SHOWN_DECADES) / SHOWN_DECADES))
+        near = np.abs(picture - colour[:3]).max(-1) < 2
+        assert near.mean() > 0.02, log_rms  # of the picture
+
+
+def test_a_run_without_any_gradient_has_no_heatmap(tmp_path):
+    run_heatmap(pd.DataFrame(columns=["epoch", "depth", "log_rms"]), tmp_path / "gradients")
+    assert list(tmp_path.iterdir()) == []

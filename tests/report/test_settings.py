@@ -4,6 +4,7 @@ import shutil
 from types import SimpleNamespace
 
 import pytest
+from report_screenshot import DRAWN
 from screenshot import assert_alone, browser, needs_browser
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import Select
@@ -90,11 +91,15 @@ def test_the_site_filters_by_setting_and_maps_verdicts(published, tmp_path):
         assert len(shown) == len(load_settings("skip")[0].claims) < len(everything)
         mapped = driver.find_elements(By.CSS_SELECTOR, "#settings + .scroll tbody tr")
         assert len(mapped) == len(shown)
+        rows = [row.text for row in mapped]
         assert_alone(driver)
         driver.get((tmp_path / "skip-photos.html").as_uri())
+        own = driver.find_elements(By.CSS_SELECTOR, "#settings + .scroll tbody tr")
+        assert [row.text for row in own] == rows
         assert "Setting photos" in driver.find_element(By.TAG_NAME, "main").text
         (link,) = driver.find_elements(By.LINK_TEXT, "runs.csv")
         assert link.get_attribute("href").endswith("skip/photos/runs.csv")
         driver.get((tmp_path / "explorer.html").as_uri())
+        driver.execute_async_script(DRAWN)
         Select(driver.find_element(By.NAME, "study")).select_by_visible_text("skip/photos")
         assert_alone(driver)

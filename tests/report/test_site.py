@@ -22,7 +22,7 @@ def test_the_site_of_all_committed_results_is_small(tmp_path):
     places = [p.parent.relative_to(REPOSITORY / "experiments" / "results") for p in committed]
     studies = {"-".join(place.parts) for place in places if place.parts[0] != "papers"}
     pages = {page.stem: page for page in (outputs / "report").glob("*.html")}
-    assert set(pages) == {"index", "explorer", *studies}
+    assert set(pages) == {"index", "explorer", "sentences", *studies}
     for page in pages.values():  # each is complete in itself
         loaded = re.findall(
             r'<(?:script|img|link|iframe)[^>]*?(?:src|href)="([^"]*)"', page.read_text()

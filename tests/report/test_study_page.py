@@ -180,7 +180,7 @@ def site(published):
 
 
 def test_the_site_needs_no_other_host(site, published):
-    for file in (site, site.with_name("skip.html")):
+    for file in (site, site.with_name("skip.html"), site.with_name("sentences.html")):
         text = file.read_text(encoding="utf-8")
         assert store.EVIL not in text
         assert "<b>norm</b>" not in text
@@ -199,7 +199,7 @@ def test_the_site_in_a_browser(site):
         for width in (400, 1280):
             for theme in ("light", "dark"):
                 show(driver, width, theme)
-                for name in ("index", "skip", "explorer"):
+                for name in ("index", "skip", "explorer", "sentences"):
                     driver.get(site.with_name(f"{name}.html").as_uri())
                     overflow = "return document.documentElement.scrollWidth - innerWidth"
                     assert driver.execute_script(overflow) <= 0, (name, width)
@@ -335,7 +335,7 @@ def test_pictures_show_the_ledger_and_the_explorer(site, tmp_path):
 
 def test_the_pages_are_small(site):
     pages = {file.name: file.stat().st_size for file in site.parent.glob("*.html")}
-    assert set(pages) == {"index.html", "explorer.html", "skip.html"}
+    assert set(pages) == {"index.html", "explorer.html", "sentences.html", "skip.html"}
     assert pages["explorer.html"] < 450_000
     drawn = sum(file.stat().st_size for file in (site.parent / "skip").glob("*.svg"))
     assert pages["skip.html"] < 1.15 * drawn  # with all else; in Base64 the figures take 1.33

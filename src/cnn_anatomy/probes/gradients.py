@@ -104,12 +104,14 @@ class GradientProbe(pl.Callback):
         """Log every record as an artifact of the run."""
         if not trainer.loggers or not self.names:
             return
-        from cnn_anatomy.probes.heatmap import draw_heatmap
+        # Imported here, as they load Matplotlib and MLflow, which measuring does not need.
+        from cnn_anatomy.report.figures.gradients import run_heatmap
+        from cnn_anatomy.results.run_files import gradients_by_epoch
 
         frame = self.frame()
         with tempfile.TemporaryDirectory() as folder:
             frame.to_parquet(Path(folder) / "gradients.parquet", index=False)
-            draw_heatmap(frame, Path(folder) / "gradients.png")
+            run_heatmap(gradients_by_epoch(frame), Path(folder) / "gradients")
             for logger in trainer.loggers:
                 if hasattr(logger, "log_folder"):
                     logger.log_folder(folder)

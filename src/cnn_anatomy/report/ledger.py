@@ -12,22 +12,24 @@ from mlflow import MlflowClient
 from cnn_anatomy.core.atomic import write_text
 from cnn_anatomy.report.figures.forest import forest
 from cnn_anatomy.report.figures.verdict_map import verdict_map
-from cnn_anatomy.report.markdown import escape_html, markdown_table
+from cnn_anatomy.report.sentence_matrix import (
+    MATRIX_NOTE,
+    SentenceRow,
+    matrix_markdown,
+    sentence_rows,
+)
 from cnn_anatomy.report.settings_map import SETTINGS_NOTE, setting_names, settings_markdown
 from cnn_anatomy.report.templating import render_template
 from cnn_anatomy.report.verdict_text import VERDICTS_NOTE, VerdictText, verdicts_to_markdown
 from cnn_anatomy.results.across_settings import ClaimAcrossSettings, across_settings
 from cnn_anatomy.results.runs import Sweep, is_swept, read_sweep
 from cnn_anatomy.results.verdicts import (
-    REFUTED,
-    SUPPORTED,
     WORDS,
     Verdict,
     judge_claims,
     judge_together,
     verdicts_without_runs,
 )
-from cnn_anatomy.studies.sentence import Sentence, load_sentences, sentence_key
 from cnn_anatomy.studies.study import Study, load_settings, load_study, own_names, study_names
 
 TOPICS = {  # by the first letter of a claim's id
@@ -40,8 +42,6 @@ TOPICS = {  # by the first letter of a claim's id
     "t": "Transfer",
 }
 OTHER_TOPIC = "Other"
-MATRIX = ("what is said", "claims", "in sum", "not tested")
-STANDS = FOR, AGAINST, OPEN = ("for", "against", "open")
 FOREST = "claims"  # the forest plot's file, without suffix
 MAP = "settings"  # the verdict map's
 
@@ -75,19 +75,9 @@ class Ledger:
         return {topic: texts for topic, texts in topics.items() if texts}
 
     @property
-    def matrix(self) -> str:
-        """Return a Markdown table of what is said, the claims that test it, and their verdicts.
-
-        It is empty if no claim tests one of the sentences.
-        """
-        by_sentence: dict[str, list[Verdict]] = {}
-        for verdict in self.verdicts:
-            by_sentence.setdefault(sentence_key(verdict.claim.id), []).append(verdict)
-        sentences = load_sentences()
-        if not sentences.keys() & by_sentence.keys():
-            return ""
-        rows = [_matrix_row(key, s, by_sentence.get(key, [])) for key, s in sentences.items()]
-        return markdown_table(MATRIX, rows)
+    def sentences(self) -> list[SentenceRow]:
+        """Return what is said with the verdicts on the claims that test it."""
+        return sentence_rows(self.verdicts)
 
     @property
     def unjudged(self) -> str:
@@ -127,6 +117,8 @@ class Ledger:
         text = render_template(
             "ledger.md.jinja",
             ledger=self,
+            matrix=matrix_markdown(self.sentences),
+            matrix_note=MATRIX_NOTE,
             figure=FOREST,
             caption=self.draw(root),
             map_figure=MAP,
@@ -137,22 +129,6 @@ class Ledger:
             verdicts_to_markdown=verdicts_to_markdown,
         )
         write_text(root / "README.md", text)
-
-
-def _matrix_row(key: str, sentence: Sentence, verdicts: Sequence[Verdict]) -> list[str]:
-    """Return a sentence, the verdict on each of its claims, and how many speak for and against."""
-    claims = "; ".join(f"{verdict.name} {verdict.word}" for verdict in verdicts)
-    stands = [_stand(v.word, denies=v.claim.id in sentence.denied_by) for v in verdicts]
-    counts = ", ".join(f"{stands.count(s)} {s}" for s in STANDS if s in stands)
-    said = f"**{key}** {sentence.text} — {sentence.source}"
-    return [*map(escape_html, (said, claims or "–", counts or "–", sentence.untested or "–"))]
-
-
-def _stand(word: str, *, denies: bool) -> str:
-    """Return whether a verdict speaks for or against a sentence, which its claim may deny."""
-    if word not in (SUPPORTED, REFUTED):
-        return OPEN
-    return FOR if (word == SUPPORTED) != denies else AGAINST
 
 
 def judge_all_claims(client: MlflowClient, sweeps: Sequence[tuple[Study, Sweep]]) -> Ledger:

@@ -21,6 +21,7 @@ from cnn_anatomy.report.explorer import explorer_data
 from cnn_anatomy.report.figures.forest import END
 from cnn_anatomy.report.ledger import Ledger, judge_all_claims
 from cnn_anatomy.report.page import SCALE_WARNING, read_figures
+from cnn_anatomy.report.sentence_matrix import HEADS, MATRIX_NOTE
 from cnn_anatomy.report.settings_map import (
     POOLED_HEADS,
     SETTINGS_NOTE,
@@ -31,6 +32,7 @@ from cnn_anatomy.report.settings_map import (
 from cnn_anatomy.report.study_page import StudyPage, publish_studies, write_study_page
 from cnn_anatomy.report.templating import render_template
 from cnn_anatomy.report.verdict_text import NUMBERS, VERDICTS_NOTE
+from cnn_anatomy.results.across_settings import ClaimAcrossSettings
 from cnn_anatomy.results.runs import is_swept
 from cnn_anatomy.results.verdicts import WORDS, Verdict
 from cnn_anatomy.studies.paper import Paper
@@ -55,8 +57,9 @@ class ForestRow(NamedTuple):
 def write_site(studies: Sequence[Study], client: MlflowClient, root: Path) -> Path:
     """Write the site of all studies that have a preset sweep in the store; return its first page.
 
-    The pages are index.html, explorer.html and <study>.html (<study>-<setting>.html in a further
-    setting), each complete in itself. Beside them are the files of the studies' pages.
+    The pages are index.html, explorer.html, sentences.html if claims test sentences, and
+    <study>.html (<study>-<setting>.html in a further setting), each complete in itself. Beside them
+    are the files of the studies' pages.
 
     Raises:
         ConfigError: if no study was swept.
@@ -89,6 +92,7 @@ def write_committed_site(root: Path, published: Path = PUBLISHED) -> Path:
 
 
 def _write_pages(pages: Sequence[StudyPage], ledger: Ledger, root: Path) -> Path:
+    sentences = ledger.sentences
     shared = {
         "pages": pages,
         "linked": {page.study.name for page in pages},
@@ -97,6 +101,11 @@ def _write_pages(pages: Sequence[StudyPage], ledger: Ledger, root: Path) -> Path
         "verdicts_note": VERDICTS_NOTE,
         "forest_row": forest_row,
         "site_script": _read("site.js"),
+        "sentences": sentences,
+        "cells": cells_by_setting,
+        "pooled_cells": pooled_cells,
+        "pooled_heads": POOLED_HEADS,
+        "settings_note": SETTINGS_NOTE,
     }
 
     def write(file: str, template: str, **values: object) -> Path:
@@ -106,7 +115,11 @@ def _write_pages(pages: Sequence[StudyPage], ledger: Ledger, root: Path) -> Path
     for page in pages:
         name = page.study.name
         own = {"page": page, "pictures": _pictures(page), "warning": SCALE_WARNING, "title": name}
-        write(page_file(name), "study.html.jinja", **own)
+        across = [c for c in ledger.across if c.study == page.study.stem]
+        write(page_file(name), "study.html.jinja", **own, **_settings(across))
+    if sentences:
+        own = {"rows": sentences, "heads": HEADS, "matrix_note": MATRIX_NOTE, "title": "Sentences"}
+        write("sentences.html", "sentences.html.jinja", **own)
     write(
         "explorer.html",
         "explorer.html.jinja",
@@ -116,17 +129,12 @@ def _write_pages(pages: Sequence[StudyPage], ledger: Ledger, root: Path) -> Path
         script=_read("explorer.js"),
         title="Explorer",
     )
-    title, across = "Claims about CNN structure", ledger.across
-    settings = {
-        "across": across,
-        "setting_names": setting_names(across),
-        "cells": cells_by_setting,
-        "pooled_cells": pooled_cells,
-        "pooled_heads": POOLED_HEADS,
-        "settings_note": SETTINGS_NOTE,
-    }
-    values = {"ledger": ledger, "words": WORDS, "title": title, **settings}
-    return write("index.html", "index.html.jinja", **values)
+    values = {"ledger": ledger, "words": WORDS, "title": "Claims about CNN structure"}
+    return write("index.html", "index.html.jinja", **values, **_settings(ledger.across))
+
+
+def _settings(across: Sequence[ClaimAcrossSettings]) -> dict[str, object]:
+    return {"across": across, "setting_names": setting_names(across)}
 
 
 def page_file(study: str) -> str:

@@ -22,6 +22,11 @@ class ClaimAcrossSettings:
         return self.verdicts[0].claim
 
     @property
+    def study(self) -> str:
+        """Return the name of the study, without a setting."""
+        return self.verdicts[0].study.partition("/")[0]
+
+    @property
     def by_setting(self) -> dict[str, Verdict]:
         """Return the verdicts by the setting's name, the study's first setting first."""
         return {verdict.setting: verdict for verdict in self.verdicts}

@@ -19,6 +19,7 @@ STYLE = Path(__file__).parents[1] / "paper.mplstyle"
 
 
 FORMATS: ContextVar[tuple[str, ...]] = ContextVar("FORMATS", default=("png", "svg"))
+SVG_DPI = 100  # of images within a figure, about as many as a screen shows
 METADATA = {"pdf": {"CreationDate": None}}  # same runs, same bytes
 
 
@@ -46,7 +47,7 @@ def canvas(path: Path, width: float, height: float) -> Iterator[Figure]:
 def _save(figure: Figure, file: Path, kind: str) -> None:
     if kind == "svg":
         svg = StringIO()
-        figure.savefig(svg, format=kind)
+        figure.savefig(svg, format=kind, dpi=SVG_DPI)
         write_text(file, compact_svg(svg.getvalue()))
     else:
         with atomic_write(file) as part:

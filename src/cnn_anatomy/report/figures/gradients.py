@@ -9,8 +9,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.collections import QuadMesh
+from matplotlib.figure import Figure
 
-from cnn_anatomy.report.figures.canvas import canvas
+from cnn_anatomy.report.figures.canvas import canvas, written_as
 from cnn_anatomy.report.figures.lines import Curves, draw_lines, name_lines, whole_ticks
 from cnn_anatomy.report.figures.style import LABEL_POINTS, Encoding
 from cnn_anatomy.report.figures.variants import short_names, study_encoding
@@ -106,32 +108,59 @@ def heatmap(evidence: Evidence, path: Path, *, variants: Sequence[str]) -> str:
     with canvas(path, 1.6 + 2.8 * columns, 0.4 + 2.5 * lines) as figure:
         panels = figure.subplots(lines, columns, sharey=True, squeeze=False).ravel()
         for axes, (variant, grid) in zip(panels, grids.items(), strict=False):
-            mesh = axes.pcolormesh(
-                grid.columns,
-                grid.index,
-                grid,
-                shading="nearest",
-                vmin=highest - SHOWN_DECADES,
-                vmax=highest,
-                cmap="cividis",
-                rasterized=True,
-            )
-            _draw_contours(axes, grid, highest - SHOWN_DECADES)
+            mesh = _draw_map(axes, grid, highest)
             axes.set_title(variant, fontsize=9)
-            axes.set_xlabel("epoch (0: untrained)")
-            whole_ticks(axes)
-            axes.grid(visible=False)
-            axes.set_ylim(1, 0)
         for axes in panels[len(grids) :]:
             axes.remove()
         for axes in panels[::columns]:
             axes.set_ylabel(DEPTH)
-        figure.colorbar(mesh, ax=list(panels[: len(grids)]), label=f"log₁₀ {RMS}", extend="min")
+        _add_colour_bar(figure, mesh, list(panels[: len(grids)]))
     return (
         "Gradient of the weights by depth and epoch, geometric mean over seeds; all gradients "
         f"below 10 to the power {highest - SHOWN_DECADES} have one colour, and white contours "
         f"every {CONTOUR_DECADES} decades"
     ).replace("-", "−")
+
+
+def run_heatmap(gradients: pd.DataFrame, path: Path) -> None:
+    """Draw log10 RMS by depth and epoch of one run as path.png.
+
+    Args:
+        gradients: a row for each epoch (−1: untrained) and layer: epoch, depth, log_rms.
+        path: file to write, without suffix.
+    """
+    if gradients.empty:  # every gradient is zero
+        return
+    grid = _grid([gradients])
+    with written_as("png"), canvas(path, 4.4, 2.9) as figure:
+        axes = figure.add_subplot()
+        mesh = _draw_map(axes, grid, math.ceil(grid.max().max()))
+        axes.set_ylabel(DEPTH)
+        _add_colour_bar(figure, mesh, [axes])
+
+
+def _draw_map(axes: Axes, grid: pd.DataFrame, highest: int) -> QuadMesh:
+    """Draw log10 RMS by depth and epoch, with colours for the decades below `highest`."""
+    mesh = axes.pcolormesh(
+        grid.columns,
+        grid.index,
+        grid,
+        shading="nearest",
+        vmin=highest - SHOWN_DECADES,
+        vmax=highest,
+        cmap="cividis",
+        rasterized=True,
+    )
+    _draw_contours(axes, grid, highest - SHOWN_DECADES)
+    axes.set_xlabel("epoch (0: untrained)")
+    whole_ticks(axes)
+    axes.grid(visible=False)
+    axes.set_ylim(1, 0)
+    return mesh
+
+
+def _add_colour_bar(figure: Figure, mesh: QuadMesh, panels: Sequence[Axes]) -> None:
+    figure.colorbar(mesh, ax=panels, label=f"log₁₀ {RMS}", extend="min")
 
 
 def _draw_contours(axes: Axes, grid: pd.DataFrame, highest: float) -> None:
