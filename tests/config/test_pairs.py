@@ -46,16 +46,16 @@ GOOGLENET = {
     ],
 }
 SIZES: dict[str, dict[str, Any]] = {
-    "resnet": {"depth": 8, "width": 4},
-    "plain": {"depth": 8, "width": 4},
-    "vgg": {"stages": [[4], [8], [8, 8]]},
+    "resnet": {"depth": 8, "width": 8},
+    "plain": {"depth": 8, "width": 8},
+    "vgg": {"stages": [[8], [8], [8, 8]]},
     "inception": {"width": 64},  # the least that two groups divide
-    **{f"resnet{depth}": {"blocks": [1, 1, 1], "width": 4} for depth in (18, 34, 50)},
-    "vgg16": {"stages": [[4], [8], [8]]},
-    "all_cnn": {"width": 4},
+    **{f"resnet{depth}": {"blocks": [1, 1, 1], "width": 8} for depth in (18, 34, 50)},
+    "vgg16": {"stages": [[8], [8], [8]]},
+    "all_cnn": {"width": 8},
     "nin": {
         "stages": [
-            {**STAGE, "widths": [[4, 5], [4, 1]], "halve": "after", "dropout": 0.5},
+            {**STAGE, "widths": [[8, 5], [8, 1]], "halve": "after", "dropout": 0.5},
             {**STAGE, "widths": [[8, 5]], "halve": "after"},
             {**STAGE, "widths": [[8, 3]]},
         ]
@@ -63,9 +63,9 @@ SIZES: dict[str, dict[str, Any]] = {
     **dict.fromkeys(("googlenet", "googlenet_torchvision"), GOOGLENET),
     "torchvision": {},
     "series": {
-        "stem": {"width": 4},
+        "stem": {"width": 8},
         "stages": [
-            {**STAGE, "widths": [4, 4]},
+            {**STAGE, "widths": [8, 8]},
             {**STAGE, "widths": [8], "halve": "after", "compress": 0.5},
             {**STAGE, "widths": [8], "halve": "first"},
         ],
@@ -79,6 +79,8 @@ NARROW = {
     "head=gap_widened": {"width": 16},
     "head=gap_widened_dropout": {"width": 16},
     "conv=grouped32": {"groups": 2},
+    "conv=group_width": {"width": 2},
+    "block=shuffle_unit": {"groups": 1},
     "aux=heads": {"hidden": 8},
     "aux=googlenet": {"width": 16, "hidden": 8},
 }
@@ -141,16 +143,29 @@ def pairs(given):
     return {frozenset(two) for two in itertools.combinations(given.items(), 2)}
 
 
+# Blocks with a norm of their input's channels.
+NORM_FIRST = (
+    *("preactivation", "preactivation_shared", "preactivation_bottleneck"),
+    *("dense_layer", "narrow_dense_layer", "convnext"),
+)
+
+
 def refused_when_built(given):
     """Return whether a case is one that only the network's widths show to have no meaning."""
     chosen = completed(given)
     stemless = chosen["model"] in ("vgg", "vgg16", "all_cnn", "nin")
-    grouped = chosen["conv"] in ("grouped", "grouped32")
+    grouped = chosen["conv"] in ("grouped", "grouped32", "group_width")
     # Two groups do not divide channels that the images' own are among.
     indivisible = stemless and chosen["skip"] == "dense" and grouped
     # In the small networks but one, no block need keep its input's shape.
     skipless = chosen["skip"] == "same_shape" and chosen["model"] != "series"
-    return indivisible or (skipless and chosen["residual"] != "none")
+    # The digits have one channel, which a norm of the channels at each pixel makes zero.
+    normed = stemless and chosen["norm"] == "layer"
+    zero = normed and (chosen["block"] in NORM_FIRST or chosen["skip"] == "norm_first")
+    # A path of concatenations begins with as many channels as there are groups, on one pixel.
+    narrow = chosen["block"] == "dual_path" and chosen["norm"] == "group"
+    alone = narrow and chosen["model"] in ("resnet18", "resnet34", "resnet50")
+    return indivisible or (skipless and chosen["residual"] != "none") or zero or alone
 
 
 def together(wanted):

@@ -63,6 +63,17 @@ def test_groups_that_do_not_divide_are_refused():
         built("model=vgg", "model.stages=[[3, 5]]", "conv=grouped")
 
 
+def test_groups_of_a_width_are_as_many_as_the_channels_make_up():
+    network = built("model=vgg", "model.stages=[[8, 16, 24]]", "conv=group_width", "conv.width=4")
+    convolutions = [m for m in network.modules() if isinstance(m, torch.nn.Conv2d)]
+    assert [c.groups for c in convolutions] == [1, 2, 2]  # 8 in 2 fours, gcd(16, 24) = 8 as well
+    words = ("model=vgg", "model.stages=[[8, 12]]", "conv=group_width")
+    with pytest.raises(
+        ConfigError, match=r"^conv\.width=8 does not .* 8 to 12: choose 1 or 2 or 4"
+    ):
+        built(*words)
+
+
 @pytest.mark.parametrize("conv", ["grouped", "separable"])
 def test_a_network_that_it_would_not_change_is_refused(conv):
     with pytest.raises(ConfigError, match=f"^conv={conv} changes nothing in this network"):

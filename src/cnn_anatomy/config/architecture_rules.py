@@ -22,7 +22,9 @@ WEIGHTLESS_SKIPS = {
 }
 # The options that add no weight layers to a block.
 LAYERLESS = {
-    "conv": {f"cnn_anatomy.networks.convolutions.{name}" for name in ("full", "grouped")},
+    "conv": {
+        f"cnn_anatomy.networks.convolutions.{name}" for name in ("full", "grouped", "group_width")
+    },
     "attention": {
         f"cnn_anatomy.networks.attention.{name}" for name in ("NoAttention", "EfficientAttention")
     },
@@ -92,8 +94,10 @@ def _takes_either(settings: Settings) -> None:
 def _resnet_layers(settings: Settings) -> None:
     convolutions = _convolutions(settings)
     blocks = constraints.blocks_per_stage(settings["model"]["depth"], convolutions)
-    weightless = settings["skip"]["_target_"] in WEIGHTLESS_SKIPS and all(
-        settings[axis]["_target_"] in targets for axis, targets in LAYERLESS.items()
+    weightless = (
+        settings["skip"]["_target_"] in WEIGHTLESS_SKIPS
+        and settings["block"].get("attention") is None
+        and all(settings[axis]["_target_"] in targets for axis, targets in LAYERLESS.items())
     )
     if weightless and "layers" in settings["freeze"]:
         hidden = bool(settings["head"].get("hidden") or settings["head"].get("width"))

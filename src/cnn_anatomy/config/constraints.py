@@ -91,6 +91,31 @@ def check_groups(groups: int, channels: int, width: int, kernel: int) -> None:
         )
 
 
+def check_block_groups(groups: int, channels: int, width: int) -> None:
+    """Raise a ConfigError if `groups` do not divide the channels of a block's own convolution."""
+    if gcd(channels, width) % groups:
+        raise ConfigError(
+            f"block.groups={groups} does not divide the channels of a 1×1 convolution, {channels} "
+            f"to {width}: choose other widths or groups"
+        )
+
+
+def count_groups(width: int, channels: int, out: int, kernel: int) -> int:
+    """Return how often `width` channels are in the divisor that both sides of a convolution share.
+
+    Raises:
+        ConfigError: if they do not make it up.
+    """
+    shared = gcd(channels, out)
+    if shared % width:
+        offer = " or ".join(str(n) for n in range(1, shared + 1) if shared % n == 0)
+        raise ConfigError(
+            f"conv.width={width} does not divide the channels of a {kernel}×{kernel} convolution, "
+            f"{channels} to {out}: choose {offer}, or other widths"
+        )
+    return shared // width
+
+
 def refuse_convolution(name: str) -> NoReturn:
     """Raise the ConfigError for a kind of convolution that changes nothing in a network."""
     raise ConfigError(

@@ -10,6 +10,7 @@ import math
 from torch import Tensor, nn
 
 from cnn_anatomy.core.ranges import Size
+from cnn_anatomy.networks.layers import Factory
 
 
 class NoAttention(nn.Identity):
@@ -20,15 +21,18 @@ class NoAttention(nn.Identity):
 
 
 class SqueezeExcitation(nn.Module):
-    """σ(W₂ ReLU(W₁ mean(x))) · x, where W₁ reduces C to C // `reduction` (Hu et al. 2018)."""
+    """σ(W₂ f(W₁ mean(x))) · x, where W₁ reduces C to C // `reduction` (Hu et al. 2018).
 
-    def __init__(self, channels: int, reduction: Size = 16) -> None:
+    f is the `activation`: a ReLU in the paper.
+    """
+
+    def __init__(self, channels: int, reduction: Size = 16, activation: Factory = nn.ReLU) -> None:
         super().__init__()
         squeezed = max(channels // reduction, 1)
         self.weigh = nn.Sequential(
             nn.AdaptiveAvgPool2d(1),
             nn.Conv2d(channels, squeezed, 1),
-            nn.ReLU(),
+            activation(),
             nn.Conv2d(squeezed, channels, 1),
             nn.Sigmoid(),
         )

@@ -218,7 +218,8 @@ class InvertedBottleneck(Block):
     """1×1 to `expansion` times the input's channels, depthwise, 1×1 (Sandler et al. 2018, table 1).
 
     Nothing follows the last norm. With an expansion of 1 the first convolution is left out, unless
-    `always` is true.
+    `always` is true. An `attention` scales the channels of the depthwise convolution (Tan & Le
+    2019).
     """
 
     convolutions = 3
@@ -235,6 +236,7 @@ class InvertedBottleneck(Block):
         activation: Factory,
         expansion: Size = 6,
         always: bool = False,
+        attention: Factory | None = None,
     ) -> None:
         width, kernel = sized(width)
         hidden = channels * expansion
@@ -244,6 +246,7 @@ class InvertedBottleneck(Block):
         residual = nn.Sequential(
             *([ConvNormAct(channels, hidden, 1, **shared)] if expands else []),
             ConvNormAct(hidden, hidden, kernel, groups=hidden, pooling=pooling, **shared),
+            *([attention(hidden)] if attention is not None else []),
             convolution(hidden, width, 1, normal),
             normal,
         )

@@ -12,7 +12,8 @@ from typing import Annotated
 from annotated_types import Ge
 from torch import nn
 
-from cnn_anatomy.config.constraints import check_groups
+from cnn_anatomy.config.constraints import check_groups, count_groups
+from cnn_anatomy.core.ranges import Size
 from cnn_anatomy.networks.layers import Factory, has_bias
 
 
@@ -30,6 +31,20 @@ def grouped(
         ConfigError: if `groups` does not divide both numbers of channels.
     """
     check_groups(groups, conv.in_channels, conv.out_channels, conv.kernel_size[0])
+    return _like(conv, conv.out_channels, groups, bias=conv.bias is not None)
+
+
+def group_width(
+    conv: nn.Conv2d, *, norm: Factory, activation: Factory, width: Size = 8
+) -> nn.Module:
+    """Return a convolution within groups of `width` channels (Radosavovic et al. 2020).
+
+    With unlike numbers of channels these are of the divisor that both share.
+
+    Raises:
+        ConfigError: if `width` does not divide both numbers of channels.
+    """
+    groups = count_groups(width, conv.in_channels, conv.out_channels, conv.kernel_size[0])
     return _like(conv, conv.out_channels, groups, bias=conv.bias is not None)
 
 

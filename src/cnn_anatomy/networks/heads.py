@@ -64,6 +64,21 @@ class WidenedAverage(GlobalAverage):
         return super().class_activation(self.widen(x), classes)
 
 
+class NormedAverage(nn.Module):
+    """Global average pooling, norm, linear classifier (Liu et al. 2022, table 9)."""
+
+    def __init__(
+        self, channels: int, size: tuple[int, int], classes: int, *, norm: Factory
+    ) -> None:
+        super().__init__()
+        self.norm = norm(channels)
+        self.classifier = nn.Linear(channels, classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (N, C, H, W) to (N, classes)."""
+        return self.classifier(self.norm(x.mean((2, 3), keepdim=True)).flatten(1))
+
+
 class GlobalMax(GlobalAverage):
     """Global max pooling, then a linear classifier (Oquab et al. 2015)."""
 

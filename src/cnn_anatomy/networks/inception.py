@@ -39,6 +39,8 @@ class Inception(nn.Module):
         small, large: kernel sizes of the 1×1 and the 5×5 branch.
         max_pool: whether the pool branch pools; without, it is a 1×1 convolution of equal cost.
         nonlinear: whether an activation follows the 1×1 reductions.
+        stacked: whether the 5×5 branch has two convolutions in place of one, which with large=3 see
+            as far as one of 5×5 (Szegedy et al. 2016, section 3.1).
     """
 
     def __init__(
@@ -55,6 +57,7 @@ class Inception(nn.Module):
         large: Kernel = 5,
         max_pool: bool = True,
         nonlinear: bool = True,
+        stacked: bool = False,
     ) -> None:
         super().__init__()
         c1, r3, c3, r5, c5, cp = branch_widths(width) if isinstance(width, int) else width
@@ -80,6 +83,8 @@ class Inception(nn.Module):
         self.branch1 = conv(channels, c1, small)
         self.branch3 = spatial(r3, c3, 3)
         self.branch5 = spatial(r5, c5, large)
+        if stacked:
+            self.branch5 = nn.Sequential(self.branch5, conv(c5, c5, large, False))
         pool = nn.MaxPool2d(3, 1, 1) if max_pool else nn.Identity()
         self.pool = nn.Sequential(pool, conv(channels, cp, 1))
         self.refinements = nn.Sequential()  # see the module `refinement`
@@ -112,6 +117,7 @@ class Modules:
     large: Kernel = 5
     max_pool: bool = True
     nonlinear: bool = True
+    stacked: bool = False
 
     @property
     def block(self) -> Factory:

@@ -78,6 +78,24 @@ class Compression(nn.Sequential):
         self.out_channels = width
 
 
+class Widening(nn.Sequential):
+    """Norm, a 2×2 convolution to `width` channels, pooling (Liu et al. 2022, section 2.2).
+
+    Without stride the convolution pads at the right and the bottom, so that one of stride 2 equals
+    it, subsampled.
+    """
+
+    def __init__(
+        self, channels: int, *, width: int, pooling: Factory, norm: Factory, activation: Factory
+    ) -> None:
+        pool = pooling(width)
+        stride = conv_stride(pool)
+        pad = nn.ZeroPad2d((0, 1, 0, 1)) if stride == 1 else nn.Identity()
+        conv = nn.Conv2d(channels, width, 2, stride)
+        super().__init__(OrderedDict(norm=norm(channels), pad=pad, conv=conv, pool=pool))
+        self.out_channels = width
+
+
 class Transition(nn.Sequential):
     """Pooling between two blocks, with a 3×3 convolution before it if the pooling needs one.
 

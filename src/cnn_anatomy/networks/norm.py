@@ -45,6 +45,24 @@ class Group(nn.GroupNorm):
         return super().forward(x)
 
 
+class Layer(nn.LayerNorm):
+    """Normalisation of the channels at each pixel (Ba et al. 2016; Liu et al. 2022)."""
+
+    bias_before = True
+
+    def __init__(self, channels: int, eps: Positive = 1e-6) -> None:
+        if channels == 1:
+            raise ConfigError(
+                "norm=layer makes a map of 1 channel zero: choose norm=group or batch, or "
+                "other widths"
+            )
+        super().__init__(channels, eps)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (N, C, H, W) to the same shape."""
+        return super().forward(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+
+
 class Unnormalised(nn.Identity):
     """No normalisation: the convolution before it has a bias."""
 

@@ -85,11 +85,16 @@ class Max(Pooling):
 
 
 class Average(Pooling):
-    """Mean of each 2×2 window."""
+    """Mean of each window; windows with `kernel` > 2 overlap, and zeros pad the edges."""
+
+    def __init__(self, channels: int, kernel: Annotated[int, Ge(2), Le(3)] = 2) -> None:
+        super().__init__(channels)
+        self.window = (kernel, (kernel - 1) // 2)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (N, C, H, W) to (N, C, H // 2, W // 2)."""
-        return F.avg_pool2d(x, 2)
+        kernel, padding = self.window
+        return F.avg_pool2d(x, kernel, 2, padding)
 
 
 class Lp(Pooling):

@@ -7,6 +7,7 @@ map, which has `out_channels` channels.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated
 
 import torch
@@ -16,7 +17,7 @@ from torch import Tensor, nn
 
 from cnn_anatomy.core.ranges import Fraction, Share
 from cnn_anatomy.networks.layers import Factory, has_bias
-from cnn_anatomy.networks.pooling import conv_stride, halves
+from cnn_anatomy.networks.pooling import Average, conv_stride, halves
 
 
 class Skip(nn.Module):
@@ -95,9 +96,28 @@ class Projection(Skip):
             conv = nn.Conv2d(channels, width, 1, bias=biased or has_bias(normal))
             self.project = nn.Sequential(conv, normal)
 
+    def projected(self, x: Tensor) -> Tensor:
+        """Bring x (N, channels, H, W) to the shape of F(x)."""
+        return self.project(self.pooled(x))
+
     def forward(self, x: Tensor, fx: Tensor) -> Tensor:
         """Return the sum of shape (N, width, H, W)."""
-        return self.project(self.pooled(x)) + fx
+        return self.projected(x) + fx
+
+
+def concatenated_where_halved(
+    channels: int, width: int, *, pooling: Factory, norm: Factory
+) -> Skip:
+    """Return a sum, or where the resolution halves a concatenation (Zhang et al. 2018, figure 2).
+
+    There the shortcut takes averages of 3×3 pixels if the block has a stride.
+    """
+    pool = pooling(channels)
+    if not halves(pool):
+        return Identity(channels, width, pooling=pooling, norm=norm)
+    if conv_stride(pool) > 1:
+        pooling = partial(Average, kernel=3)
+    return Dense(channels, width, pooling=pooling, norm=norm)
 
 
 def same_resolution(

@@ -10,7 +10,7 @@ from annotated_types import MinLen
 from torch import nn
 
 from cnn_anatomy.core.ranges import ProperFraction, Share, Size
-from cnn_anatomy.networks.layers import Compression, Factory, Transition
+from cnn_anatomy.networks.layers import Compression, Factory, Transition, Widening
 from cnn_anatomy.networks.pooling import Unpooled
 
 
@@ -26,6 +26,8 @@ class Stage:
         block: replaces the network's block in this stage.
         compress: share of its channels that the stage ends with, by a 1×1 convolution before it
             halves: a DenseNet's transition.
+        widen: number of channels that the stage begins with, by a norm and a 2×2 convolution, which
+            halves if the stage halves "before" its blocks: a ConvNeXt's downsampling.
     """
 
     widths: Annotated[Sequence[Size | Sequence[Size]], MinLen(1)]
@@ -34,6 +36,7 @@ class Stage:
     pooling: Factory | None = None
     block: Factory | None = None
     compress: ProperFraction | None = None
+    widen: Size | None = None
 
 
 def build_stages(
@@ -64,7 +67,11 @@ def _modules(
     """Return the modules of a stage with `channels` input channels, and its output channels."""
     pool = stage.pooling or pooling
     modules: list[nn.Module] = []
-    if stage.halve == "before":
+    before = pool if stage.halve == "before" else Unpooled
+    if stage.widen:
+        modules.append(Widening(channels, width=stage.widen, pooling=before, **shared))
+        channels = stage.widen
+    elif before is pool:
         modules.append(Transition(channels, pooling=pool, **shared))
     halving_block = {"first": 0, "last": len(stage.widths) - 1}.get(stage.halve)
     for i, width in enumerate(stage.widths):

@@ -18,7 +18,7 @@ from cnn_anatomy.config.constraints import require_odd
 from cnn_anatomy.core.errors import ConfigError
 from cnn_anatomy.core.ranges import Count, Share, Size
 from cnn_anatomy.networks.inception import Kernel
-from cnn_anatomy.networks.layers import ConvNormAct, Factory, Transition
+from cnn_anatomy.networks.layers import ConvNormAct, Factory, Transition, has_bias
 from cnn_anatomy.networks.pooling import BlurMax, Max, Strided
 
 
@@ -86,6 +86,25 @@ class BareConvolution(nn.Conv2d):
     ) -> None:
         require_odd("model.stem.kernel", kernel)
         super().__init__(channels, width, kernel, padding=kernel // 2, bias=biased)
+
+
+class Patches(nn.Sequential):
+    """A convolution of patches that do not overlap, then norm (Liu et al. 2022, section 2.2)."""
+
+    def __init__(
+        self,
+        channels: int,
+        *,
+        width: Size,
+        pooling: Factory,
+        norm: Factory,
+        activation: Factory,
+        patch: Size = 4,
+    ) -> None:
+        normal = norm(width)
+        conv = nn.Conv2d(channels, width, patch, patch, bias=has_bias(normal))
+        super().__init__(OrderedDict(conv=conv, norm=normal))
+        self.out_channels = width
 
 
 class Residual(nn.Sequential):
