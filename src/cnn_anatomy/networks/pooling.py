@@ -89,12 +89,11 @@ class Average(Pooling):
 
     def __init__(self, channels: int, kernel: Annotated[int, Ge(2), Le(3)] = 2) -> None:
         super().__init__(channels)
-        self.window = (kernel, (kernel - 1) // 2)
+        self.kernel, self.padding = self.window = kernel, (kernel - 1) // 2
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (N, C, H, W) to (N, C, H // 2, W // 2)."""
-        kernel, padding = self.window
-        return F.avg_pool2d(x, kernel, 2, padding)
+        return F.avg_pool2d(x, self.kernel, 2, self.padding)
 
 
 class Lp(Pooling):
