@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Callable, Iterator
 
 from cnn_anatomy.core.atomic import write_text
-from cnn_anatomy.core.paths import HOME
+from cnn_anatomy.core.paths import HOME, PUBLISHED
 from cnn_anatomy.report.figures import FIGURES
 from cnn_anatomy.report.figures.forest import forest
 from cnn_anatomy.report.figures.style import Encoding
@@ -46,8 +46,10 @@ def _row(name: str, figure: Callable[..., str]) -> list[str]:
 
 
 def _studies(name: str) -> Iterator[str]:
+    """Yield the studies with committed results that show the figure `name`."""
     for study in study_names():
-        if any(figure.name == name for figure in load_study(study).figures):
+        published = (PUBLISHED / study / "README.md").is_file()
+        if published and any(figure.name == name for figure in load_study(study).figures):
             yield study
 
 

@@ -33,7 +33,7 @@ def test_the_site_shows_the_matrix(tmp_path):
         ]
         for row in ledger.sentences
     ]
-    assert links == [len(row.verdicts) for row in ledger.sentences]
+    assert links == [sum(bool(v.means) for v in row.verdicts) for row in ledger.sentences]
     written = (PUBLISHED / "README.md").read_text(encoding="utf-8")
     assert matrix_markdown(ledger.sentences) in written
 
@@ -56,3 +56,15 @@ def test_a_claim_that_denies_a_sentence_speaks_against_it():
     assert "| 2 for, 1 against |" in row
     (row,) = [line for line in matrix if line.startswith("| **p6** ")]
     assert "| 2 open |" in row
+
+
+def test_claims_of_a_study_that_was_not_run_count_for_themselves_and_have_no_page(tmp_path):
+    study = load_study("separable")
+    ledger = judge_sweeps([], ["separable"])
+    assert ledger.counts.endswith(f"0 premise unmet, {len(study.claims)} without runs.")
+    assert ledger.counts.startswith(f"{len(study.claims)} claims: 0 supported")
+    ledger.write(tmp_path)
+    written = (tmp_path / "README.md").read_text(encoding="utf-8")
+    assert "Not judged, as their runs are not here: separable." in written
+    assert "| **c1** " in written
+    assert "separable/README.md" not in written

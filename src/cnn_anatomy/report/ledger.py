@@ -40,8 +40,13 @@ TOPICS = {  # by the first letter of a claim's id
     "a": "Auxiliary classifiers",
     "g": "Global average pooling",
     "t": "Transfer",
+    "c": "Convolutions",
+    "e": "Channel attention",
+    "r": "Stochastic depth",
+    "n": "Normalisation",
 }
 OTHER_TOPIC = "Other"
+WITHOUT_RUNS = "without runs"
 FOREST = "claims"  # the forest plot's file, without suffix
 MAP = "settings"  # the verdict map's
 
@@ -54,9 +59,10 @@ class Ledger:
 
     @property
     def counts(self) -> str:
-        """Return how many claims there are, and how many with each verdict."""
-        words = [verdict.word for verdict in self.verdicts]
-        counts = (f"{words.count(w)} {w}" for w in WORDS)
+        """Return how many claims there are, and how many with each verdict or without runs."""
+        words = [verdict.word if verdict.means else WITHOUT_RUNS for verdict in self.verdicts]
+        kinds = (*WORDS, WITHOUT_RUNS) if WITHOUT_RUNS in words else WORDS
+        counts = (f"{words.count(word)} {word}" for word in kinds)
         further = sum("/" in verdict.study for verdict in self.verdicts)
         verdicts = f", {len(words)} verdicts with those in further settings" if further else ""
         return f"{len(words) - further} claims{verdicts}: {', '.join(counts)}."

@@ -99,14 +99,17 @@ class VerdictText:
 
 
 def verdicts_to_markdown(texts: Iterable[VerdictText], *, link: bool = False) -> str:
-    """Return a Markdown table of verdicts; `link` makes each id a link to its study's page."""
+    """Return a Markdown table of verdicts; `link` links each id to its study's page.
+
+    A claim without runs has no page.
+    """
     return markdown_table(("claim", *NUMBERS, "verdict"), [_cells(text, link) for text in texts])
 
 
 def _cells(text: VerdictText, link: bool) -> list[str]:
     verdict = text.verdict
     name = verdict.claim.id
-    if link:
+    if link and verdict.means:
         name = f"[{name}]({verdict.study}/README.md)"
         name += verdict.name.removeprefix(verdict.claim.id)
     return [
