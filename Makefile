@@ -60,6 +60,7 @@ verdicts: .venv/stamp ## judge all claims and write experiments/results again fr
 	@$(RUN) cnn_anatomy.report verdicts
 
 figures: .venv/stamp ## draw the committed figures again from the committed runs, and docs/figures.md
+	@$(RUN) tools.receptive_fields
 	@$(RUN) cnn_anatomy.report figures
 	@$(RUN) tools.figures
 

@@ -22,6 +22,7 @@ TAGS = {"study", "variant", "key", "mlflow.parentRunId", "mlflow.source.git.comm
 METRICS = {
     *(f"{split}/{what}" for split in ("train", "val", "test") for what in ("loss", "accuracy")),
     *("gap/accuracy", "params/total", "params/trainable", "params/head", "macs"),
+    "receptive_field",
     *("gradient/first", "gradient/last", "gradient/decay"),
     *("gradient/stage_1", "gradient/stage_2", "gradient/stage_3"),
     *("consistency/shift", "speed/images_per_second"),

@@ -6,6 +6,7 @@ import lightning.pytorch as pl
 import torch
 
 from cnn_anatomy.networks.cost import macs, parameter_count
+from cnn_anatomy.networks.receptive_field import receptive_field
 from cnn_anatomy.training.classifier import Classifier
 
 
@@ -19,6 +20,7 @@ class CostProbe(pl.Callback):
     | `params/trainable` | trainable parameters in `params/total`, including those thawed later |
     | `params/head` | parameters of the head |
     | `macs` | multiply-adds of the forward pass of one image |
+    | `receptive_field` | width in pixels of what a unit of the last map depends on, if limited |
     """
 
     def on_fit_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
@@ -44,6 +46,9 @@ class CostProbe(pl.Callback):
             "params/head": parameter_count(network.head),
             "macs": macs(network, image),
         }
+        reach = receptive_field(network, image)
+        if reach is not None:
+            metrics["receptive_field"] = reach
         module.train(training)
         for logger in trainer.loggers:
             logger.log_metrics({k: float(v) for k, v in metrics.items()}, step=0)

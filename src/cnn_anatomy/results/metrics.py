@@ -108,6 +108,7 @@ METRICS = {
     "params/head": Metric("head params (10³)", 1e-3, 1, exact=True, rank=lowest),
     "params/auxiliary": Metric("auxiliary params (10³)", 1e-3, 1, exact=True, rank=lowest),
     "macs": Metric("MACs (10⁶)", 1e-6, 2, exact=True, rank=lowest, budget=True),
+    "receptive_field": Metric("receptive field (pixels)", 1, 0, exact=True),
     "speed/images_per_second": Metric("train images/s", 1, 0, rank=highest),
     "speed/inference_images_per_second": Metric("test images/s", 1, 0, rank=highest),
 }

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import EngFormatter, LogLocator, NullLocator
 
 from cnn_anatomy.report.figures.canvas import canvas
-from cnn_anatomy.report.figures.lines import add_legend, error_bars
+from cnn_anatomy.report.figures.lines import add_legend, error_bars, whole_ticks
 from cnn_anatomy.report.figures.style import DOT, LABEL_POINTS, Encoding
 from cnn_anatomy.report.figures.variants import study_encoding
 from cnn_anatomy.results.artifacts import Evidence
@@ -19,7 +20,21 @@ from cnn_anatomy.results.statistics import summarise
 
 METRIC = "test/accuracy"
 BUDGETS = ("params/total", "macs")
-COSTS = {"params/total": "parameters", "macs": "multiply-adds per image"}
+
+
+class CostAxis(NamedTuple):
+    """What the axis of a cost says, and its scale."""
+
+    name: str
+    unit: str = ""
+    scale: str = "log"
+
+
+COSTS = {
+    "params/total": CostAxis("parameters"),
+    "macs": CostAxis("multiply-adds per image"),
+    "receptive_field": CostAxis("the receptive field", " (pixels)", "linear"),
+}
 LEAST_RATIO = 1.1  # of the dearest to the cheapest variant, for a cost to be an axis
 COLUMN_INCHES = 0.85
 POINTS_PER_INCH = 72
@@ -78,28 +93,36 @@ def _write_column(
 
 
 def cost(evidence: Evidence, path: Path, *, variants: Sequence[str] | None = None) -> str:
-    """Draw accuracy against parameters and multiply-adds, those of which the variants differ in."""
+    """Draw accuracy against parameters, multiply-adds and receptive field, if variants differ."""
     finished = evidence.variants(variants)
     differing = [name for name in COSTS if _ratio(evidence, finished, name) >= LEAST_RATIO]
     if not differing:
         return ""
     encoding = study_encoding(evidence)
-    with canvas(path, 2.2 + 3.6 * len(differing), 3.4) as figure:
+    with canvas(path, 2.2 + 3.4 * len(differing), 3.4) as figure:
         panels = figure.subplots(1, len(differing), sharey=True, squeeze=False)[0]
         for axes, name in zip(panels, differing, strict=True):
             for variant in finished:
                 _draw_point(axes, evidence, encoding, variant, name)
-            axes.set_xscale("log")
-            axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-            axes.xaxis.set_major_formatter(EngFormatter(sep=" "))
-            axes.xaxis.set_minor_locator(NullLocator())
-            axes.set_xlabel(COSTS[name])
+            _scale(axes, COSTS[name])
         panels[0].set_ylabel("test accuracy (%)")
         add_legend(figure, encoding, finished)
     return (
-        f"Test accuracy against {' and against '.join(COSTS[name] for name in differing)}: each "
-        "seed, the mean and its 95 % interval"
+        f"Test accuracy against {' and against '.join(COSTS[name].name for name in differing)}: "
+        "each seed, the mean and its 95 % interval"
     )
+
+
+def _scale(axes: Axes, cost: CostAxis) -> None:
+    """Give the x-axis its label, its scale and ticks that do not collide."""
+    axes.set_xlabel(f"{cost.name.removeprefix('the ')}{cost.unit}")
+    axes.set_xscale(cost.scale)
+    if cost.scale == "log":
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.xaxis.set_major_formatter(EngFormatter(sep=" "))
+        axes.xaxis.set_minor_locator(NullLocator())
+    else:
+        whole_ticks(axes)
 
 
 def _draw_point(
