@@ -306,19 +306,21 @@ def test_the_explorer_shows_the_numbers_of_the_table(site, published):
 
 
 @needs_browser
-def test_the_keyboard_reaches_every_control_of_the_explorer(site):
+@pytest.mark.parametrize("page", ["index", "skip", "sentences", "explorer"])
+def test_the_keyboard_reaches_every_control(site, page):
+    controls = """return [...document.querySelectorAll('a, select, input, button, textarea')]
+        .filter(e => e.offsetParent)"""
     with browser() as driver:
-        driver.get(site.with_name("explorer.html").as_uri())
-        drawn(driver)
-        wanted = driver.execute_script(
-            "return [...document.querySelectorAll('a, select, input, button')]"
-            ".filter(e => e.offsetParent).length"
-        )
+        driver.get(site.with_name(f"{page}.html").as_uri())
+        if page == "explorer":
+            drawn(driver)
+        wanted = {control.id for control in driver.execute_script(controls)}
+        regions = len(driver.find_elements(By.CSS_SELECTOR, "[tabindex='0']"))
         reached = set()
-        for _ in range(wanted + 2):
+        for _ in range(len(wanted) + regions + 1):
             driver.switch_to.active_element.send_keys(Keys.TAB)
             reached.add(driver.switch_to.active_element.id)
-        assert len(reached) >= wanted
+        assert wanted <= reached
 
 
 @needs_browser
