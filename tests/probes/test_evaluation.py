@@ -140,7 +140,8 @@ def test_the_controls_of_the_inception_module_cost_what_it_costs(small, digits):
         return parameter_count(network), macs(network, digits.load().train.images[:1].float())
 
     whole = cost()
-    assert cost("inception.max_pool=false") == whole
+    assert cost("inception.pool=none") == whole
+    assert cost("inception.pool=average") == whole
     assert cost("inception.nonlinear=false") == whole
     _, matched = cost("inception.small=3", "inception.large=3", "model.width=28")
     assert matched == pytest.approx(whole[1], rel=0.05)

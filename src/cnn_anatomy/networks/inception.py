@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import partial
-from typing import Annotated
+from typing import Annotated, Literal
 
 import torch
 from annotated_types import Ge, Le
@@ -16,6 +16,14 @@ from cnn_anatomy.networks.layers import ConvNormAct, Factory
 
 Kernel = Annotated[int, Ge(1), Le(7)]
 BRANCHES = ("branch1", "branch3", "branch5", "pool")
+PoolName = Literal["max", "average", "depthwise", "none"]
+# What the pool branch begins with: maps (N, C, H, W), C given, to the same shape from 3×3 windows.
+POOLS: Mapping[str, Factory] = {
+    "max": lambda channels: nn.MaxPool2d(3, 1, 1),
+    "average": lambda channels: nn.AvgPool2d(3, 1, 1, count_include_pad=False),
+    "depthwise": lambda channels: nn.Conv2d(channels, channels, 3, 1, 1, groups=channels),
+    "none": lambda channels: nn.Identity(),
+}
 
 
 def branch_widths(width: int) -> tuple[int, int, int, int, int, int]:
@@ -37,7 +45,8 @@ class Inception(nn.Module):
         reductions: whether 1×1 convolutions reduce the input of the 3×3 and 5×5 branches. The pool
             branch keeps its projection either way, or channels could only grow (their section 4).
         small, large: kernel sizes of the 1×1 and the 5×5 branch.
-        max_pool: whether the pool branch pools; without, it is a 1×1 convolution of equal cost.
+        pool: what precedes the projection of the pool branch: a maximum or an average of 3×3
+            windows, a learnt weighted sum of each channel's, or nothing.
         nonlinear: whether an activation follows the 1×1 reductions.
         stacked: whether the 5×5 branch has two convolutions in place of one, which with large=3 see
             as far as one of 5×5 (Szegedy et al. 2016, section 3.1).
@@ -55,7 +64,7 @@ class Inception(nn.Module):
         reductions: bool = True,
         small: Kernel = 1,
         large: Kernel = 5,
-        max_pool: bool = True,
+        pool: PoolName = "max",
         nonlinear: bool = True,
         stacked: bool = False,
     ) -> None:
@@ -85,8 +94,7 @@ class Inception(nn.Module):
         self.branch5 = spatial(r5, c5, large)
         if stacked:
             self.branch5 = nn.Sequential(self.branch5, conv(c5, c5, large, False))
-        pool = nn.MaxPool2d(3, 1, 1) if max_pool else nn.Identity()
-        self.pool = nn.Sequential(pool, conv(channels, cp, 1))
+        self.pool = nn.Sequential(POOLS[pool](channels), conv(channels, cp, 1))
         self.refinements = nn.Sequential()  # see the module `refinement`
         self.width = c1 + c3 + c5 + cp
         self.skip = skip(channels, self.width, pooling=pooling, norm=norm)
@@ -115,7 +123,7 @@ class Modules:
     reductions: bool
     small: Kernel = 1
     large: Kernel = 5
-    max_pool: bool = True
+    pool: PoolName = "max"
     nonlinear: bool = True
     stacked: bool = False
 

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from cnn_anatomy.core.errors import ConfigError
 from cnn_anatomy.networks.adaptive_average import replace_adaptive_averages
 from cnn_anatomy.networks.auxiliary import Auxiliary
+from cnn_anatomy.networks.dilation import dilate
 from cnn_anatomy.networks.interface import Network, Output
 from cnn_anatomy.networks.layers import Factory
 from cnn_anatomy.networks.refinement import refine
@@ -158,6 +159,7 @@ def compose(
         **shared,
     )
     refine(entrance, built, conv=conv, attention=attention, residual=residual, **shared)
+    dilate(nn.Sequential(entrance, *built), channels)
     shapes = map_shapes(entrance, built, torch.zeros(1, channels, *size))
     heads = auxiliary.build(shapes, classes, **shared)
     network = Composed(entrance, built, head(width, shapes[-1][1:], classes), heads)

@@ -57,6 +57,20 @@ def halves(pooling: nn.Module) -> bool:
     return not isinstance(pooling, Unpooled)
 
 
+class Dilated(Pooling):
+    """No pooling: the convolutions after it dilate instead, see `dilation.dilate`.
+
+    The receptive field grows as behind a pooling, and the resolution stays the same.
+    """
+
+    window = None
+    subsamples = False  # every second pixel, while the dilations are measured
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the input (N, C, H, W) unchanged."""
+        return x[..., ::2, ::2] if self.subsamples else x
+
+
 class Strided(Pooling):
     """No pooling: the convolution before it has stride 2 (He et al. 2015)."""
 
