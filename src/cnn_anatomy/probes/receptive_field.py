@@ -37,6 +37,7 @@ class ReceptiveFieldProbe(EvaluationProbe):
         return {} if side is None else {"receptive_field": float(side)}
 
 
+@torch.inference_mode(mode=False)
 @torch.enable_grad()
 def receptive_field(network: Network, images: Tensor) -> int | None:
     """Return the side in pixels of what the centre of the last map depends on.
