@@ -9,12 +9,15 @@ import pytest
 from filelock import FileLock
 from helpers import REPOSITORY, SMALL, composed
 from hydra.utils import instantiate
+from hypothesis import settings
 from installed_wheel import install_wheel
 from omegaconf import OmegaConf
 
 from cnn_anatomy.tracking.store import prepare
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+settings.register_profile("default", deadline=None)  # a busy machine is slow, and no finding
+settings.load_profile("default")
 
 
 def pytest_addoption(parser):

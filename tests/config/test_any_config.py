@@ -158,14 +158,14 @@ def trains_or_is_refused(words, cache):
 LOOSE = list(HealthCheck)  # an example takes as long as it takes
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=LOOSE, derandomize=True)
+@settings(max_examples=25, suppress_health_check=LOOSE, derandomize=True)
 @given(words=overrides())
 def test_any_configuration_trains_or_is_refused(words, tmp_path_factory):
     trains_or_is_refused(words, tmp_path_factory.getbasetemp() / "cache")
 
 
 @pytest.mark.slow
-@settings(max_examples=400, deadline=None, suppress_health_check=LOOSE)
+@settings(max_examples=400, suppress_health_check=LOOSE)
 @given(words=overrides())
 def test_many_more(words, tmp_path_factory):
     trains_or_is_refused(words, tmp_path_factory.getbasetemp() / "cache")

@@ -235,7 +235,6 @@ def package(tmp_path_factory):
 
 MOVES = settings(
     max_examples=8,
-    deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )

@@ -313,7 +313,6 @@ def mutated(draw):
     return kind, content, next(part for part in reversed(where) if isinstance(part, str))
 
 
-@settings(deadline=None)
 @given(mutated())
 def test_a_mistake_in_a_real_file_is_refused_by_file_and_key(tmp_path_factory, mutation):
     kind, content, key = mutation
@@ -333,7 +332,7 @@ def junk():
     return st.recursive(scalars, lambda x: st.lists(x) | st.dictionaries(keys, x), max_leaves=5)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.data(), st.sampled_from(FILES))
 def test_whatever_a_key_holds_is_read_or_refused(tmp_path_factory, data, file):
     path, kind = file
@@ -343,7 +342,7 @@ def test_whatever_a_key_holds_is_read_or_refused(tmp_path_factory, data, file):
     read_or_refused(tmp_path_factory, yaml.safe_dump(content, sort_keys=False).encode(), kind)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.binary() | TEXTS.map(str.encode) | junk().map(yaml.safe_dump).map(str.encode))
 def test_whatever_a_file_holds_is_read_or_refused(tmp_path_factory, content):
     read_or_refused(tmp_path_factory, content, StudyFile)
@@ -422,7 +421,7 @@ PAPER_FILES = record_of(
 )
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(STUDIES.map(lambda x: (StudyFile, x)) | PAPER_FILES.map(lambda x: (PaperFile, x)))
 def test_any_valid_file_is_read_and_written_without_loss(tmp_path_factory, file):
     kind, content = file
