@@ -153,12 +153,7 @@ def test_the_controls_of_the_inception_module_cost_what_it_costs(small, digits):
         (
             "invariance",
             [],
-            {
-                "activation/contrast",
-                "activation/contrast_stage_1",
-                "consistency/shift_1",
-                "receptive_field",
-            },
+            {"activation/contrast", "activation/contrast_stage_1", "consistency/shift_1"},
             {"shift"},
         ),
         ("robustness", [], {"accuracy/scale", "drop/noise", "drop/test"}, {"robustness"}),
