@@ -13,6 +13,7 @@ NETWORKS = [
     ("model=resnet", "model.depth=14", "block=preactivation", "conv=separable"),
     ("model=vgg",),
     ("model=inception", "skip=identity", "inception.pool=none"),
+    ("network=convnext_tiny",),
 ]
 
 
@@ -31,10 +32,11 @@ def test_every_nth_pixel_is_that_of_the_subsampled_network(overrides):
     dilated = built(*overrides, "pooling=dilated", device="cpu", size=32).double().eval()
     dilated.load_state_dict(pooled.state_dict())
     images = torch.rand(2, 3, 32, 32, dtype=torch.float64)
+    side = dilated.stem(images).shape[-1]
     pairs = zip(pooled.maps(images).values(), dilated.maps(images).values(), strict=True)
     for stage, (coarse, fine) in enumerate(pairs, 1):
-        step = 32 // coarse.shape[-1]
-        assert fine.shape[-1] == 32
+        step = fine.shape[-1] // coarse.shape[-1]
+        assert fine.shape[-1] == side
         torch.testing.assert_close(fine[..., ::step, ::step], coarse, msg=f"stage {stage}")
 
 

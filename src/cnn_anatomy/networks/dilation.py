@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from cnn_anatomy.networks.pooling import Dilated
 
+Windowed = nn.Conv2d | nn.ZeroPad2d
 SIDE = 256  # pixels of the image that is followed through the network: 2⁸, for up to eight halvings
 
 
@@ -30,22 +31,23 @@ def dilate(layers: nn.Sequential, channels: int) -> None:
     pooled = _input_sides(layers, channels)
     for pool in pools:
         pool.subsamples = False
-    for conv, side in whole.items():
-        factor = round(side / pooled[conv]) if conv.kernel_size != (1, 1) else 1
-        conv.dilation = (factor, factor)
-        conv.padding = tuple(factor * int(p) for p in conv.padding)
+    for layer, side in whole.items():
+        factor = round(side / pooled[layer])
+        layer.padding = tuple(factor * int(p) for p in layer.padding)
+        if isinstance(layer, nn.Conv2d) and layer.kernel_size != (1, 1):
+            layer.dilation = (factor, factor)
 
 
-def _input_sides(layers: nn.Sequential, channels: int) -> dict[nn.Conv2d, int]:
-    """Return the side in pixels of the input of every convolution."""
-    sides: dict[nn.Conv2d, int] = {}
+def _input_sides(layers: nn.Sequential, channels: int) -> dict[Windowed, int]:
+    """Return the side in pixels of the input of every convolution, and of every padding."""
+    sides: dict[Windowed, int] = {}
 
-    def note(conv: nn.Module, inputs: tuple[Tensor, ...]) -> None:
-        assert isinstance(conv, nn.Conv2d)
-        sides[conv] = inputs[0].shape[-1]
+    def note(module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        assert isinstance(module, Windowed)
+        sides[module] = inputs[0].shape[-1]
 
-    convs = [module for module in layers.modules() if isinstance(module, nn.Conv2d)]
-    hooks = [conv.register_forward_pre_hook(note) for conv in convs]
+    found = [module for module in layers.modules() if isinstance(module, Windowed)]
+    hooks = [module.register_forward_pre_hook(note) for module in found]
     with torch.no_grad():
         layers.eval()(torch.zeros(1, channels, SIDE, SIDE))
     layers.train()
