@@ -109,6 +109,29 @@ def other_shape() -> object:
     return {"fc.weight": torch.zeros(1000, 3)}
 
 
+def study_beside(folder: Path) -> None:
+    """Put a study into the folder that the command is typed in."""
+    (folder.parent / "dil.yaml").write_text(STUDY)
+
+
+def endless(folder: Path) -> None:
+    """Write a data set that does not say how many images it has."""
+    (folder.parent / "mydata.py").write_text(
+        "class Endless:\n"
+        "    def __init__(self, train): pass\n"
+        "    def __getitem__(self, i): return [[[0.5]]], 0\n"
+    )
+
+
+def claim(treatment: str, metric: str = "macs") -> str:
+    """Return a study of two skips with a claim."""
+    return STUDY + (
+        "grid: {skip: [none, identity]}\n"
+        f"claims: [{{id: x, statement: s, source: t, metric: {metric}, better: higher, "
+        f"treatment: {treatment}, control: {{skip: none}}, matters: 1}}]\n"
+    )
+
+
 STUDY = "question: a\nreading: b\ntable: {rows: [skip], metrics: [macs]}\n"
 MINE = "--multirun study=mine"
 IMAGES = "data=imagefolder data.source.root=FOLDER/images"
@@ -234,6 +257,7 @@ SECTIONS = {
         Case(IMAGES, text_as_image),
         Case(IMAGES, truncated),
         Case(IMAGES, pictures("cat", "dog", n=1), late=True),
+        Case("data=own data.source.target=mydata.Endless", endless, late=True),
     ],
     "Checkpoints": [
         Case(WEIGHTS, late=True),
@@ -257,6 +281,7 @@ SECTIONS = {
         Case("model=torchvision model.name=resnet5O"),
         Case("model=own"),
         Case("model=own model.target=mynets.Net"),
+        Case("model=own model.target=torch.nn.Module", late=True),
         Case("model=own model.target=torch.nn.Conv2d model.args.kernel_siez=3"),
         Case("model=own model.target=torch.nn.Conv2d pooling=max"),
     ],
@@ -299,6 +324,7 @@ SECTIONS = {
     "Sweeps": [
         Case("--multirun study=skp"),
         Case("--multirun study=../skip"),
+        Case("--multirun study=dil", study_beside),
         Case("--multirun study=skip pooling=max,avg"),
         Case("--multirun study=skip hydra.sweeper.seeds=0"),
         Case("--multirun study=skip hydra.sweeper.seeds=some"),
@@ -354,7 +380,17 @@ SECTIONS = {
             "overrides: [model.depth=8, model.width=4]\n",
             late=True,
         ),
+        Case(MINE, study=claim("{skip: idntity}")),
+        Case(MINE, study=claim("{variant: skip=identiy}")),
+        Case(MINE, study=claim("{model: resnet}")),
+        Case(MINE, study=claim("{skip: identity}", "mac")),
         Case(MINE, study=STUDY.replace("macs", "mac") + "grid: {skip: [none]}\n"),
+    ],
+    "New files": [
+        Case("new poolng mine"),
+        Case("new pooling max"),
+        Case("new pooling soft-max"),
+        Case("new data json"),
     ],
 }
 CASES = [case for cases in SECTIONS.values() for case in cases]

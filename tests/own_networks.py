@@ -27,6 +27,14 @@ class Small(nn.Module):
         return self.fc(x.mean((2, 3)))
 
 
+class Silent(nn.Module):
+    """A network whose forward was forgotten."""
+
+    def __init__(self, num_classes: int) -> None:
+        super().__init__()
+        self.fc = nn.Linear(3, num_classes)
+
+
 class Flat(nn.Module):
     """Flattens by `view`, which a map in channels-last format does not take."""
 

@@ -20,6 +20,7 @@ from hydra.errors import InstantiationException
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
+from cnn_anatomy.config.command_help import command_help
 from cnn_anatomy.config.options import check_option_names
 from cnn_anatomy.config.search_path import add_config_folders, longer_search_path
 from cnn_anatomy.config.validation import check_config
@@ -92,6 +93,9 @@ def main() -> None:
         print(error, file=sys.stderr)
         raise SystemExit(2) from None
     try:
+        if {"--help", "-h"} & set(sys.argv[1:]):
+            print(command_help())
+            return
         if sys.argv[1:2] == ["new"]:
             start(sys.argv[2:])
             return

@@ -48,6 +48,10 @@ class Numbered(Dots):
     def __init__(self, part):
         super().__init__(part == 1)
 
+class Unmeasured:
+    def __init__(self, train): pass
+    def __getitem__(self, i): return Image.new("L", (8, 8)), 0
+
 class Endless:
     def __init__(self, train): pass
     def __iter__(self): yield 1
@@ -144,6 +148,7 @@ def test_files_that_an_argument_names_are_read_again_when_they_change(module, tm
         ("dots.Dots", {"cuont": 3}, "takes train, count, size: .*'cuont'"),
         ("dots.Numbered", {}, "takes part, and so neither train nor split"),
         ("dots.Endless", {}, "makes a Endless without __getitem__"),
+        ("dots.Unmeasured", {}, "makes a Unmeasured without __len__"),
         ("dots.Dots", {"count": 0}, "makes an empty data set"),
         ("dots.Dots", {"size": 9}, r"1×18×9, 1×20×10.*give data\.source\.size"),
         ("dots.Items", {"item": "image"}, r"item 0 is a ndarray, and not \(image, label\)"),

@@ -185,6 +185,8 @@ def test_what_is_no_such_network_is_refused():
         adapted("Smal")
     with pytest.raises(ConfigError, match=r"makes a Aided, not a torch.nn.Module"):
         adapted("Aided", early=1, logits=2)
+    with pytest.raises(ConfigError, match=r"makes a Silent without forward, which maps images"):
+        adapted("Silent")
 
 
 def test_the_size_is_passed_by_the_names_that_take_it():

@@ -28,9 +28,9 @@ def test_every_key_of_a_written_study_has_its_comment_and_it_is_read(tmp_path):
     [
         ((), "new is none of new study|pooling|data NAME"),
         (("pool", "mine"), "did you mean pooling"),
-        (("pooling", "max"), "the name max is taken"),
-        (("data", "torch"), "the name torch is taken"),
-        (("study", "skip"), "the name skip is taken"),
+        (("pooling", "max"), "choose a name that is none of avg, blur_max"),
+        (("data", "torch"), "Python has a module torch, which torch.py would hide"),
+        (("study", "skip"), "choose a name that is none of attention, aux"),
         (("study", "a-b"), "a-b is no name of a Python module"),
     ],
 )

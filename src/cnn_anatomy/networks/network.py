@@ -161,9 +161,8 @@ def compose(
     refine(entrance, built, conv=conv, attention=attention, residual=residual, **shared)
     dilate(nn.Sequential(entrance, *built), channels)
     shapes = map_shapes(entrance, built, torch.zeros(1, channels, *size))
-    heads = auxiliary.build(shapes, classes, **shared)
-    network = Composed(entrance, built, head(width, shapes[-1][1:], classes), heads)
-    return initialise(network, init)
+    heads = head(width, shapes[-1][1:], classes), auxiliary.build(shapes, classes, **shared)
+    return initialise(Composed(entrance, built, *heads), init)
 
 
 def initialise(network: Network, init: Factory) -> Network:

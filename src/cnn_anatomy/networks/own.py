@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -60,13 +60,8 @@ def own(
         for name in names
         if name in parameters and name not in args
     }
-    module = make(**passed, **args)
-    if not isinstance(module, nn.Module):
-        raise ConfigError(
-            f"model.target={target} makes a {type(module).__name__}, not a torch.nn.Module"
-        )
     return Adapter(
-        module,
+        _made(make, target, {**passed, **args}),
         torch.zeros(1, channels, height, width),
         classes,
         stages=stages,
@@ -75,3 +70,22 @@ def own(
         surgery=surgery,
         subject=f"model.target={target}",
     )
+
+
+def _made(make: Callable[..., Any], target: str, keywords: Mapping[str, Any]) -> nn.Module:
+    """Return the module that `make`, called `target`, makes of `keywords`.
+
+    Raises:
+        ConfigError: if it makes none, or one that computes nothing.
+    """
+    module = make(**keywords)
+    if not isinstance(module, nn.Module):
+        raise ConfigError(
+            f"model.target={target} makes a {type(module).__name__}, not a torch.nn.Module"
+        )
+    if module.forward == nn.Module.forward.__get__(module):
+        raise ConfigError(
+            f"model.target={target} makes a {type(module).__name__} without forward, which maps "
+            "images to logits"
+        )
+    return module

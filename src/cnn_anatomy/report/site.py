@@ -14,6 +14,7 @@ from urllib.parse import quote
 from mlflow import MlflowClient
 
 from cnn_anatomy.core.atomic import write_text
+from cnn_anatomy.core.commands import sweep_command
 from cnn_anatomy.core.errors import ConfigError
 from cnn_anatomy.core.paths import PUBLISHED
 from cnn_anatomy.report.committed import committed_ledger, read_publications
@@ -67,7 +68,7 @@ def write_site(studies: Sequence[Study], client: MlflowClient, root: Path) -> Pa
     swept = [study for study in studies if is_swept(client, study.name)]
     if not swept:
         names = ", ".join(dict.fromkeys(study.stem for study in studies))
-        raise ConfigError(f"the store has no sweep of {names}: make sweep STUDY=all")
+        raise ConfigError(f"the store has no sweep of {names}: {sweep_command('all')}")
     pages = publish_studies(swept, client, root)
     return _write_pages(pages, judge_all_claims(client, [(p.study, p.sweep) for p in pages]), root)
 
@@ -80,7 +81,9 @@ def write_committed_site(root: Path, published: Path = PUBLISHED) -> Path:
     """
     found = [p for p in read_publications(published) if not isinstance(p.study, Paper)]
     if not found:
-        raise ConfigError("neither the store nor experiments/results holds runs: make sweep")
+        raise ConfigError(
+            f"neither the store nor experiments/results holds runs: {sweep_command()}"
+        )
     ledger = committed_ledger(published)
     pages = []
     for study, sweep, place in found:

@@ -114,16 +114,16 @@ METRICS = {
 }
 
 
-def metric(name: str) -> Metric:
+def metric(name: str, key: str = "table.metrics") -> Metric:
     """Return how a metric prints; `untrained/<name>` is measured before the first step.
 
     Raises:
-        ConfigError: if METRICS lacks it, naming the choices.
+        ConfigError: if METRICS lacks it, naming the `key` that asks for it and the choices.
     """
     base = name.removeprefix(UNTRAINED)
     if base not in METRICS:
         raise ConfigError(
-            f"table.metrics={name} is none of {', '.join(METRICS)}{did_you_mean(base, METRICS)}"
+            f"{key}={name} is none of {', '.join(METRICS)}{did_you_mean(base, METRICS)}"
         )
     trained = METRICS[base]
     return trained if base == name else replace(trained, label=f"{trained.label}, untrained")

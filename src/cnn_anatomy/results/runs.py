@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 from mlflow import MlflowClient
 
+from cnn_anatomy.core.commands import sweep_command
 from cnn_anatomy.core.errors import ConfigError
 from cnn_anatomy.studies.registration import Registration
 from cnn_anatomy.tracking.registration import REGISTRATION_TAG
@@ -106,7 +107,7 @@ def read_sweep(client: MlflowClient, study: str, parent: str | None = None) -> S
     if experiment is None or parent is None:
         raise ConfigError(
             f"study={study} has no sweep in the store with the seeds and settings of its file: "
-            f"make sweep STUDY={study}"
+            f"{sweep_command(study)}"
         )
     plan = _plan(client, parent)
     runs = _joined(pd.DataFrame(plan["runs"]), read_runs(client, experiment.experiment_id))

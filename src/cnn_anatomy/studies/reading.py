@@ -44,7 +44,10 @@ def find_file(folder: Path, key: str, name: str, others: Sequence[str] = ()) -> 
     names = record_names(folder)
     if name not in names:
         names = [*others, *names]
-        raise ConfigError(f"{key}={name} is none of {', '.join(names)}{did_you_mean(name, names)}")
+        hint = did_you_mean(name, names)
+        if Path(f"{name}.yaml").is_file():
+            hint = f"; for {name}.yaml in this folder, give {key}=./{name}.yaml"
+        raise ConfigError(f"{key}={name} is none of {', '.join(names)}{hint}")
     return folder / f"{name}.yaml"
 
 

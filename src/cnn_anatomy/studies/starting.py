@@ -37,10 +37,19 @@ def start_files(words: Sequence[str], folder: Path) -> list[Path]:
         )
     kind, name = words
     if not name.isidentifier() or keyword.iskeyword(name):
-        raise ConfigError(f"new {kind} {name}: {name} is no name of a Python module")
+        raise ConfigError(
+            f"new {kind} {name}: {name} is no name of a Python module, which has letters, digits "
+            "and _ alone, and begins with none of the digits"
+        )
     taken = study_names() if kind == "study" else [p.stem for p in (CONF / kind).glob("*.yaml")]
-    if name in taken or (kind != "study" and find_spec(name) is not None):
-        raise ConfigError(f"new {kind} {name}: the name {name} is taken: choose another")
+    if name in taken:
+        names = ", ".join(sorted(taken))
+        raise ConfigError(f"new {kind} {name}: choose a name that is none of {names}")
+    if kind != "study" and not (folder / f"{name}.py").exists() and find_spec(name) is not None:
+        raise ConfigError(
+            f"new {kind} {name}: Python has a module {name}, which {name}.py would hide: choose "
+            "another name"
+        )
     root = STARTERS / kind
     targets = {
         file: folder / str(file.relative_to(root)).replace("NAME", name).removesuffix(SUFFIX)

@@ -10,10 +10,10 @@ from typing import Annotated, Any, Self
 
 from pydantic import Field, model_validator
 
+from cnn_anatomy.core.commands import sweep_command
 from cnn_anatomy.core.errors import ConfigError, did_you_mean
 from cnn_anatomy.core.paths import (
     EXPERIMENTS,
-    REPOSITORY,
     RESULTS,
     STUDIES_VARIABLE,
     own_studies,
@@ -148,12 +148,7 @@ class Study(StudyFile):
         """Return the command that sweeps the study with so many seeds."""
         word = self.stem if self.file is None else shown(self.file)
         given = {"setting": self.further_setting, "seeds": "" if seeds == self.seeds else seeds}
-        more = {key: value for key, value in given.items() if value != ""}
-        if REPOSITORY is None:
-            words = [f" hydra.sweeper.{key}={value}" for key, value in more.items()]
-            return f"cnn-anatomy --multirun study={word}{''.join(words)}"
-        words = [f" {key.upper()}={value}" for key, value in more.items()]
-        return f"make sweep STUDY={word}{''.join(words)}"
+        return sweep_command(word, **{key: value for key, value in given.items() if value != ""})
 
     @property
     def metrics(self) -> tuple[str, ...]:

@@ -21,7 +21,7 @@ from cnn_anatomy.core.errors import ConfigError
 from cnn_anatomy.core.paths import CONF, add_module_folders, cache, tracking_uri
 from cnn_anatomy.core.places import check_cache
 from cnn_anatomy.launchers.launcher import SweepLauncher
-from cnn_anatomy.results.metrics import metric
+from cnn_anatomy.sweep.claims import check_metrics, check_sides
 from cnn_anatomy.sweep.composition import Overrides, compose_variants, key_jobs
 from cnn_anatomy.sweep.download import download_data
 from cnn_anatomy.sweep.jobs import Job
@@ -98,9 +98,7 @@ class StudySweeper(Sweeper):
             check_until(request, self.until, self.max_seeds)
         files = [study.file for study in request.studies if study.file is not None]
         add_module_folders(*(file.parent for file in files))
-        for study in request.studies:
-            for name in study.metrics:
-                metric(name)
+        check_metrics(request.studies)
         if self.match is not None or self.match_to is not None:
             request = with_match(request, self.match, self.match_to)
         names = [study.name for study in request.studies]
@@ -126,6 +124,7 @@ class StudySweeper(Sweeper):
     def _compose(self, request: SweepRequest) -> Mapping[Overrides, DictConfig]:
         """Compose and check all variants, and download their data unless nothing is trained."""
         variants = compose_variants(request.runs, self.common, self.context.config_loader)
+        check_sides(request.studies, request.runs, variants)
         if any(is_dry_run(variant.trainer) for variant in variants.values()):
             raise ConfigError(
                 "trainer.fast_dev_run records nothing that a sweep could compare: give it without "
