@@ -133,6 +133,7 @@ class Ledger:
             settings_table=settings_markdown(self.across),
             note=VERDICTS_NOTE,
             verdicts_to_markdown=verdicts_to_markdown,
+            linked={v.study for v in self.verdicts if (root / v.study / "README.md").is_file()},
         )
         write_text(root / "README.md", text)
 

@@ -129,13 +129,13 @@ def publish_studies(
     for place, group in groupby(sweeps, key=lambda pair: root or pair[0].results):
         together = list(group)
         ledger = judge_all_claims(client, together)
-        ledger.write(place)
         for study, sweep in together:
             folder = place / study.name
             evidence = Evidence(study, sweep, StoredFiles(client))
             figures = draw_figures(evidence, folder)
             evidence.save(folder)
             pages.append(write_study_page(study, sweep, ledger.study(study.name), folder, figures))
+        ledger.write(place)  # which links to the pages that there are
     return pages
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -98,19 +98,18 @@ class VerdictText:
         return claim.statement + (f" ({claim.scope})" if claim.scope else "")
 
 
-def verdicts_to_markdown(texts: Iterable[VerdictText], *, link: bool = False) -> str:
-    """Return a Markdown table of verdicts; `link` links each id to its study's page.
-
-    A claim without runs has no page.
-    """
-    return markdown_table(("claim", *NUMBERS, "verdict"), [_cells(text, link) for text in texts])
+def verdicts_to_markdown(texts: Iterable[VerdictText], *, linked: Collection[str] = ()) -> str:
+    """Return a Markdown table of verdicts; ids are links to the pages of the studies `linked`."""
+    heads = ("claim", *NUMBERS, "verdict")
+    return markdown_table(heads, [_cells(text, linked) for text in texts])
 
 
-def _cells(text: VerdictText, link: bool) -> list[str]:
+def _cells(text: VerdictText, linked: Collection[str]) -> list[str]:
     verdict = text.verdict
     name = verdict.claim.id
-    if link and verdict.means:
+    if verdict.study in linked:
         name = f"[{name}]({verdict.study}/README.md)"
+    if linked:
         name += verdict.name.removeprefix(verdict.claim.id)
     return [
         f"**{name}** {escape_html(text.statement)}",
