@@ -23,7 +23,7 @@ from selenium import webdriver
 
 from cnn_anatomy.core.paths import tracking_uri
 from cnn_anatomy.tracking.server import server_answers
-from cnn_anatomy.tracking.views import view_address
+from cnn_anatomy.tracking.views import WORKFLOW, view_address
 
 VIEWS = {"table": False, "curves": True, "trade-off": True}  # whether each shows charts
 SETTLED_SECONDS = 8.0  # without a new line of the table or trace of a chart
@@ -32,6 +32,7 @@ TRACES = "return document.querySelectorAll('.scatterlayer .trace').length"
 TOOLBARS_HIDDEN = """  // which else appear only under a pointer
 document.querySelectorAll('.modebar-container').forEach(bar => bar.remove())
 """
+TEXT = "return document.body.innerText"
 REQUESTS = "return performance.getEntriesByType('resource').map(e => e.name)"
 ASSISTANT_CLOSED = """
 if (location.protocol == 'http:')
@@ -102,8 +103,27 @@ def wait_until_drawn(driver: webdriver.Chrome, *, charts: bool) -> None:
     until(settled, "draw")
 
 
+def newest_run(client: MlflowClient, experiment: str) -> str:
+    """Return the id of the newest finished run that trained a network."""
+    wanted = "tags.kind = 'run' and attributes.status = 'FINISHED'"
+    (run,) = client.search_runs([experiment], wanted, max_results=1)
+    return run.info.run_id
+
+
+def wait_until_shown(driver: webdriver.Chrome, *parts: str) -> None:
+    """Wait until the page's text holds every part, and nothing is added."""
+    shown: list[str] = []
+
+    def settled() -> bool:
+        shown.append(driver.execute_script(TEXT))
+        time.sleep(SETTLED_SECONDS)
+        return all(p in shown[-1] for p in parts) and driver.execute_script(TEXT) == shown[-1]
+
+    until(settled, f"text {', '.join(parts)}", explain=lambda: shown[-1])
+
+
 def main() -> None:
-    """Take pictures of a study's views, named after them."""
+    """Take pictures of a study's views, named after them, and of its newest run."""
     study, folder = sys.argv[1:]
     client = MlflowClient(tracking_uri())
     experiment = client.get_experiment_by_name(study)
@@ -115,6 +135,11 @@ def main() -> None:
             wait_until_drawn(driver, charts=has_charts)
             driver.execute_script(TOOLBARS_HIDDEN)
             driver.save_screenshot(str(Path(folder) / f"mlflow-{key}.png"))
+        number = experiment.experiment_id
+        run = f"#/experiments/{number}/runs/{newest_run(client, number)}"
+        open_page(driver, f"{address}/{run}?{WORKFLOW}")
+        wait_until_shown(driver, "test/accuracy", "model.depth")
+        driver.save_screenshot(str(Path(folder) / "mlflow-run.png"))
 
 
 if __name__ == "__main__":
