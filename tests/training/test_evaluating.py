@@ -42,6 +42,12 @@ def test_every_measure_is_that_of_training_bit_for_bit(tmp_path, uri):
         assert measured == expected
         assert evaluated.data.params["evaluate"] == source
         assert evaluated.data.metrics.keys().isdisjoint({"train/loss", "gradient/decay"})
+    printed, _ = ended(start(tmp_path, sys.executable, "-m", "cnn_anatomy.report", "runs"))
+    rows = [[cell.strip() for cell in line.split("│")] for line in printed.splitlines()]
+    rows = [row[2:] for row in rows if row[2:3] in (["trained"], ["evaluated"])]
+    assert [row[0] for row in rows] == ["trained", "evaluated", "evaluated"]
+    accuracy = f"{100 * trained.data.metrics['test/accuracy']:.1f}"
+    assert all(accuracy in row for row in rows)
     _, errors = ended(start(tmp_path, *TRAIN, "evaluate", source, *MINE, "skip=none"), status=2)
     assert "skip is Identity in the config.yaml beside them and Plain here" in errors
     _, errors = ended(start(tmp_path, *TRAIN, "evaluate", source, *MINE, "head=gmp"), status=2)

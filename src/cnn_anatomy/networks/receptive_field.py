@@ -47,9 +47,11 @@ def receptive_field(network: Network, image: Tensor) -> int | None:
         squeeze-and-excitation, or on a map that no known operation made.
     """
     training = network.training
-    follower = _Follower(image)
-    with torch.no_grad(), follower:
-        maps = network.eval().maps(image)
+    with torch.inference_mode(mode=False), torch.no_grad():  # whose operations have other names
+        image = torch.zeros_like(image)
+        follower = _Follower(image)
+        with follower:
+            maps = network.eval().maps(image)
     network.train(training)
     reach = follower.reach(maps[max(maps)]) if maps else None
     return None if reach is None else reach.last - reach.first + 1

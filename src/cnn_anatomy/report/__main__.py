@@ -15,7 +15,8 @@ from cnn_anatomy.core.streams import prepare_streams
 from cnn_anatomy.core.tracebacks import reported_errors
 from cnn_anatomy.report.committed import publish_results, redraw_results, rewrite_results
 from cnn_anatomy.report.paper_folder import write_paper
-from cnn_anatomy.report.render import print_table
+from cnn_anatomy.report.render import print_rich, print_table
+from cnn_anatomy.report.single_runs import runs_table
 from cnn_anatomy.report.site import write_committed_site, write_site
 from cnn_anatomy.report.study_page import publish_studies
 from cnn_anatomy.results.run_files import HISTORY_FILE
@@ -88,6 +89,15 @@ def _figures(words: Sequence[str], setting: str | None) -> None:
         print(f"{shown(folder)} keeps its figures: it has no {HISTORY_FILE}")
 
 
+def _runs(words: Sequence[str], setting: str | None) -> None:
+    """Print the finished runs of an experiment, by default that of runs outside of studies."""
+    if len(words) > 1 or setting:
+        raise ConfigError("runs takes one experiment, as in runs adhoc or runs skip/photos")
+    (experiment,) = words or ["adhoc"]
+    check_store(tracking_uri(), [experiment])
+    print_rich(runs_table(MlflowClient(tracking_uri()), experiment))
+
+
 COMMANDS = {
     "tables": _tables,
     "site": _site,
@@ -95,6 +105,7 @@ COMMANDS = {
     "publish": _publish,
     "verdicts": _verdicts,
     "figures": _figures,
+    "runs": _runs,
 }
 
 
@@ -122,7 +133,7 @@ def _run(arguments: Sequence[str] | None) -> None:
             "tables: outputs/results/<study>/; site: outputs/report/index.html; paper: "
             "outputs/paper/appendix.tex; publish: copy "
             "outputs/results to experiments/results; verdicts: the latter again, from its runs; "
-            "figures: also its figures"
+            "figures: also its figures; runs: print the finished runs of an experiment"
         ),
     )
     parser.add_argument(

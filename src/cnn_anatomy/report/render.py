@@ -64,11 +64,16 @@ def to_html(table: ResultsTable) -> str:
 
 
 def print_table(table: ResultsTable) -> None:
-    """Print a table to the terminal, or PIPE_COLUMNS wide where there is none."""
+    """Print a results table."""
+    print_rich(_to_rich(table))
+
+
+def print_rich(table: rich.table.Table) -> None:
+    """Print to the terminal, or PIPE_COLUMNS wide where there is none."""
     console = Console()
     if not console.is_terminal:
         console = Console(width=PIPE_COLUMNS)
-    console.print(_to_rich(table))
+    console.print(table)
 
 
 def _to_rich(table: ResultsTable) -> rich.table.Table:
