@@ -122,7 +122,10 @@ def test_a_variant_with_a_bug_fails_alone(tmp_path, uri):
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (["pooling._target_=mine.Absent"], "Error loading 'mine.Absent'"),
+        (
+            ["pooling._target_=mine.Absent"],
+            "pooling._target_=mine.Absent is not found: mine has no class or function Absent",
+        ),
         (["model=vgg", "data=digits"], "images of 8×8 pixels are too small for the poolings of 5"),
     ],
 )

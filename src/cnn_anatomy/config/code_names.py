@@ -27,18 +27,38 @@ def name_mistakes(path: str, node: Mapping[Any, Any]) -> Iterator[str]:
     if called.partition(".")[0] in OURS and isinstance(node.get("target"), str):
         named["target"] = str(node.get("target"))
     for key, target in named.items():
-        try:
-            require_importable(f"{path}.{key}", target)
-        except ConfigError as error:
-            yield str(error)
-            continue
-        *_, (module, file) = module_files(target) or [("", None)]
-        if file is None or not (target.partition(".")[0] in OURS or is_own(file)):
-            continue
-        names = _names(file)
-        if names is not None and target.removeprefix(f"{module}.").partition(".")[0] not in names:
-            choices = [*_defined(file), *_submodules(file)]
-            yield no_such_name(f"{path}.{key}", target, module, choices)
+        if not _exists(target):
+            yield _sentence(f"{path}.{key}", target)
+
+
+@cache
+def _exists(target: str) -> bool:
+    """Return whether the source shows a dotted name, or is such that it may hold it."""
+    try:
+        require_importable("", target)
+    except ConfigError:
+        return False
+    module, file = _deepest_module(target)
+    names = _names(file) if file else None
+    return names is None or target.removeprefix(f"{module}.").partition(".")[0] in names
+
+
+def _sentence(key: str, target: str) -> str:
+    """Return what is wrong with a name that does not exist."""
+    try:
+        require_importable(key, target)
+    except ConfigError as error:
+        return str(error)
+    module, file = _deepest_module(target)
+    assert file is not None
+    return no_such_name(key, target, module, [*_defined(file), *_submodules(file)])
+
+
+def _deepest_module(target: str) -> tuple[str, Path | None]:
+    """Return the last module in a dotted name with its file, None if that is an installed one's."""
+    *_, (module, file) = module_files(target) or [("", None)]
+    ours = target.partition(".")[0] in OURS
+    return module, file if file is not None and (ours or is_own(file)) else None
 
 
 @cache
