@@ -27,38 +27,32 @@ def name_mistakes(path: str, node: Mapping[Any, Any]) -> Iterator[str]:
     if called.partition(".")[0] in OURS and isinstance(node.get("target"), str):
         named["target"] = str(node.get("target"))
     for key, target in named.items():
-        if not _exists(target):
-            yield _sentence(f"{path}.{key}", target)
+        mistake = _mistake(f"{path}.{key}", target)
+        if mistake:
+            yield mistake
 
 
 @cache
-def _exists(target: str) -> bool:
-    """Return whether the source shows a dotted name, or is such that it may hold it."""
-    try:
-        require_importable("", target)
-    except ConfigError:
-        return False
-    module, file = _deepest_module(target)
-    names = _names(file) if file else None
-    return names is None or target.removeprefix(f"{module}.").partition(".")[0] in names
-
-
-def _sentence(key: str, target: str) -> str:
-    """Return what is wrong with a name that does not exist."""
+def _mistake(key: str, target: str) -> str:
+    """Return what is wrong with a dotted name, empty if nothing is or its source is not read."""
     try:
         require_importable(key, target)
     except ConfigError as error:
         return str(error)
-    module, file = _deepest_module(target)
-    assert file is not None
+    found = list(module_files(target))
+    if not found:  # a module that is built in or compiled, or a folder without modules
+        return ""
+    module, file = found[-1]
+    names = _names(file) if target.partition(".")[0] in OURS or is_own(file) else None
+    name = target.removeprefix(f"{module}.").partition(".")[0]
+    if names is None or name in names or _is_compiled(file, name):
+        return ""
     return no_such_name(key, target, module, [*_defined(file), *_submodules(file)])
 
 
-def _deepest_module(target: str) -> tuple[str, Path | None]:
-    """Return the last module in a dotted name with its file, None if that is an installed one's."""
-    *_, (module, file) = module_files(target) or [("", None)]
-    ours = target.partition(".")[0] in OURS
-    return module, file if file is not None and (ours or is_own(file)) else None
+def _is_compiled(file: Path, name: str) -> bool:
+    """Return whether `name` is a module of the package of `file`, but none of Python source."""
+    return file.stem == "__init__" and any(file.parent.glob(f"{name}.*"))
 
 
 @cache
