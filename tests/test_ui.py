@@ -156,6 +156,7 @@ def test_the_table_has_the_axes_and_metrics_as_columns_the_best_run_first(ui):
     open_page(ui.driver, view_address(ui.address, ui.experiment, "table"))
     text(ui, VARIANTS[-1])
     heads = ui.driver.find_elements(By.CSS_SELECTOR, ".ag-header-cell")
+    heads.sort(key=lambda head: head.location["x"])  # the page's order, not the document's
     columns = [head.get_attribute("col-id") for head in heads]
     names = ["params.`skip`", "params.`norm`", "params.`seed`"]
     names += ["metrics.`test/accuracy`", "metrics.`macs`"]
