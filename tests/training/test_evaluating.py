@@ -2,11 +2,15 @@
 
 import sys
 
+import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from helpers import SMALL, composed
 from mlflow import MlflowClient
+from PIL import Image
 from processes import TRAIN, ended, start
+from public_networks import CifarResNet, lived_in
 
 from cnn_anatomy.core.errors import ConfigError
 from cnn_anatomy.training.build import build_data
@@ -52,6 +56,35 @@ def test_every_measure_is_that_of_training_bit_for_bit(tmp_path, uri):
     assert "skip is Identity in the config.yaml beside them and Plain here" in errors
     _, errors = ended(start(tmp_path, *TRAIN, "evaluate", source, *MINE, "head=gmp"), status=2)
     assert "head is GlobalAverage in" in errors
+
+
+@pytest.mark.every_part
+@pytest.mark.slow
+def test_a_public_checkpoint_is_measured_as_its_own_code_would(tmp_path, uri):
+    model = lived_in(CifarResNet(3, projected=False))
+    torch.save({"state_dict": model.state_dict(), "best_prec1": 91.7}, tmp_path / "resnet20.th")
+    generator = np.random.default_rng(0)
+    shape = (10, 4, 32, 32, 3)  # classes, images of each
+    for split in ("train", "val", "test"):
+        pixels = generator.integers(0, 256, shape, dtype=np.uint8)
+        for label, number in np.ndindex(shape[:2]):
+            folder = tmp_path / "photos" / split / str(label)
+            folder.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(pixels[label, number]).save(folder / f"{number}.png")
+    mean, std = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+    images = (torch.tensor(pixels).flatten(0, 1) / 255 - torch.tensor(mean)) / torch.tensor(std)
+    labels = torch.arange(10).repeat_interleave(4)
+    with torch.no_grad():
+        logits = model(images.permute(0, 3, 1, 2))
+    source = ("data=imagefolder", f"data.source.root={tmp_path}/photos", "model.depth=20")
+    statistics = (f"+data.mean={list(mean)}", f"+data.std={list(std)}")
+    words = (*source, *(word.replace(" ", "") for word in statistics), "trainer.precision=32-true")
+    ended(start(tmp_path, *TRAIN, "evaluate", f"{tmp_path}/resnet20.th", *words))
+    _, (run,) = runs(tmp_path, "evaluation")
+    assert run.data.metrics["test/loss"] == pytest.approx(float(F.cross_entropy(logits, labels)))
+    accuracy = (logits.argmax(1) == labels).double().mean()
+    assert run.data.metrics["test/accuracy"] == pytest.approx(float(accuracy))
+    assert run.data.metrics["params/total"] == sum(p.numel() for p in model.parameters())
 
 
 def test_statistics_of_the_channels_may_be_given(tmp_path):
