@@ -13,6 +13,7 @@ from hypothesis import settings
 from installed_wheel import install_wheel
 from omegaconf import OmegaConf
 
+from cnn_anatomy.core.memory import released
 from cnn_anatomy.tracking.store import prepare
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -72,6 +73,13 @@ def _no_process_is_left():
     yield
     for process in processes.STARTED[before:]:
         processes.kill(process)
+
+
+@pytest.fixture
+def networks_released():
+    """Release what the test leaves in memory: some networks take gigabytes."""
+    with released():
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -31,6 +31,7 @@ def named(name, *words):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("networks_released")
 @pytest.mark.parametrize("name", FAMILIES)
 def test_a_step_with_probes_and_frozen_layers(tmp_path, name):
     pytest.importorskip("timm")

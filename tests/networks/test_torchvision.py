@@ -10,6 +10,7 @@ SIDES = {"inception_v3": 96, "maxvit_t": 224, "vit_h_14": 56}
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("networks_released")
 @pytest.mark.parametrize("name", NAMES)
 def test_a_step_with_probes_and_frozen_layers(tmp_path, name):
     side = f"model.resize={SIDES.get(name, 64)}"

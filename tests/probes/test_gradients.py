@@ -42,6 +42,24 @@ def measured(small, precision, folder):
     return probe.frame(), untrained, exact
 
 
+def test_a_frozen_first_layer_has_no_auxiliary_share(small, tmp_path, capsys):
+    words = (*NETWORK, "trainer.precision=32-true", "freeze=layers", "freeze.layers=1")
+    spec = RunSpec.of(small(*words))
+    data = build_data(spec)
+    classifier, _ = build_classifier(spec, data)
+    trainer = pl.Trainer(
+        **spec.config.trainer,
+        logger=CSVLogger(tmp_path),
+        callbacks=[AuxiliaryGradientProbe()],
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+    )
+    trainer.fit(classifier, datamodule=data)
+    assert "auxiliary_share: absent while the first layer is frozen" in capsys.readouterr().err
+    assert not [name for name in trainer.logged_metrics if "share" in name]
+
+
 def float64_gradients(classifier, images, labels):
     """Return every layer's gradient of the whole loss, the main one and each auxiliary one."""
     network = copy.deepcopy(classifier.network).double().train()

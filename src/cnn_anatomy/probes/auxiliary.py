@@ -42,6 +42,9 @@ class AuxiliaryGradientProbe(pl.Callback):
             return
         weight = layers[0][1].weight
         assert isinstance(weight, torch.Tensor)
+        if not weight.requires_grad:
+            notice("gradient/auxiliary_share: absent while the first layer is frozen")
+            return
         module.train()
         norms = []
         with float32(module), undisturbed(module):

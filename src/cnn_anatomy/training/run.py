@@ -8,6 +8,7 @@ import warnings
 from mlflow import MlflowClient
 
 from cnn_anatomy.core.interrupts import STOP
+from cnn_anatomy.core.memory import released
 from cnn_anatomy.distributed.process_group import broadcast, process_group, rank
 from cnn_anatomy.tracking.store import call_with_retry
 from cnn_anatomy.training.build import build_classifier, build_data
@@ -30,6 +31,11 @@ def run(spec: RunSpec, *, progress: bool = False) -> float:
         Stopped: on Ctrl-C or SIGTERM, or if another rank of the run ends.
     """
     _silence_libraries()
+    with released():
+        return _run(spec, progress)
+
+
+def _run(spec: RunSpec, progress: bool) -> float:
     with STOP, process_group():
         data = build_data(spec)
         with recorded_bug(spec, data):
