@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help sweep plan table publish verdicts figures reproduce report paper sync ui server bench bench-gpu bench-store statistics screenshot test test-slow test-part test-faults test-slurm test-ray test-server test-ddp test-gpu lint format lock clean
+.PHONY: help sweep plan table publish verdicts figures reproduce report paper sync ui server bench bench-gpu bench-store statistics screenshot wheel test test-slow test-part test-faults test-slurm test-ray test-server test-ddp test-gpu lint format lock clean
 export OMP_NUM_THREADS ?= 1
 # Without these MLflow's server starts seven more processes, for jobs on language models, and
 # reports how it is used.
@@ -102,6 +102,9 @@ statistics: .venv/stamp ## measure how often verdicts are right, into docs/stati
 screenshot: report ## photograph the skip study in the MLflow UI and in the report (needs Chromium)
 	@.venv/bin/python tests/screenshot.py skip docs
 	@.venv/bin/python tests/report_screenshot.py skip docs
+
+wheel: .venv/stamp ## make the wheel in dist/, to be installed elsewhere
+	@.venv/bin/uv build --quiet --wheel
 
 test: .venv/stamp ## run the fast tests
 	@.venv/bin/pytest -n 2

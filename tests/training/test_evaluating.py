@@ -56,6 +56,11 @@ def test_every_measure_is_that_of_training_bit_for_bit(tmp_path, uri):
     assert "skip is Identity in the config.yaml beside them and Plain here" in errors
     _, errors = ended(start(tmp_path, *TRAIN, "evaluate", source, *MINE, "head=gmp"), status=2)
     assert "head is GlobalAverage in" in errors
+    other = ("data.source.test=30", "data.batch_size=10", "evaluate", weights)
+    _, said = ended(start(tmp_path, *TRAIN, other[2], other[3], *MINE, *other[:2]))
+    assert said.splitlines()[-1] == (
+        f"evaluate={weights}: images are not as in training: data.source.test 20 → 30"
+    )
 
 
 @pytest.mark.every_part

@@ -45,10 +45,12 @@ def refuse_unreached(settings: Mapping[str, Any]) -> None:
         # A user's own option of `model` need not set the axes that it doesn't use.
         if not ours and settings[axis] == written(axis, default_option(axis)):
             continue
+        replaced = "surgery" in settings["model"] and axis in PLACED.values()
+        instead = f"surgery.{axis}=… replaces some" if replaced else "leave it out"
         for key, value in _changes(axis, settings[axis]):
             raise ConfigError(
-                f"{key}={value} has no meaning for this model, which brings its own parts: leave "
-                "it out"
+                f"{key}={value} has no meaning for this model, which brings its own parts: "
+                f"{instead}"
             )
 
 

@@ -21,7 +21,7 @@ from cnn_anatomy.config.architecture_rules import (
 from cnn_anatomy.config.class_folders import check_images
 from cnn_anatomy.config.duration import check_end
 from cnn_anatomy.config.reach import refuse_unreached
-from cnn_anatomy.config.saved_network import UNEVALUATED, require_same_network, saved_network
+from cnn_anatomy.config.saved_network import UNEVALUATED, require_same_network, saved_config
 from cnn_anatomy.config.signatures import signature
 from cnn_anatomy.config.source_network import NO_TRANSFER
 from cnn_anatomy.core.errors import ConfigError, did_you_mean
@@ -69,7 +69,10 @@ def _own_network(settings: Settings) -> None:
     passed = {name for names in constraints.IMAGE_ARGUMENTS.values() for name in names}
     for key in called.parameters:
         if key not in {*called.optional, *passed, *args}:
-            raise ConfigError(f"model.args.{key} is missing: {target} needs a value")
+            raise ConfigError(
+                f"model.args.{key} is missing: {target} needs a value (what it is to know of the "
+                f"images is passed as {', '.join(sorted(passed))})"
+            )
 
 
 def _canvas(settings: Settings) -> None:
@@ -95,9 +98,9 @@ def _checkpoint_file(settings: Settings) -> None:
     source = settings["transfer"]["source"]
     if not Path(source).is_file():
         raise ConfigError(f"transfer.source={source} is no file: name one that holds a state dict")
-    saved = saved_network(Path(source).parent)
+    saved = saved_config(Path(source).parent)
     if saved is not None:
-        require_same_network(saved, settings["model"], f"transfer.source={source}")
+        require_same_network(saved["model"], settings["model"], f"transfer.source={source}")
 
 
 def _run_id(settings: Settings) -> None:
@@ -127,9 +130,9 @@ def _evaluated(settings: Settings) -> None:
             f"evaluate={source} does not go with a transfer, which is for training: leave transfer "
             "out"
         )
-    saved = saved_network(Path(source).parent) if Path(source).is_file() else None
+    saved = saved_config(Path(source).parent) if Path(source).is_file() else None
     if saved is not None:
-        require_same_network(saved, settings["model"], f"evaluate={source}", UNEVALUATED)
+        require_same_network(saved["model"], settings["model"], f"evaluate={source}", UNEVALUATED)
 
 
 def _momentum(settings: Settings) -> None:

@@ -1,5 +1,7 @@
 """The configuration saved beside weights: whether their network is the one that takes them.
 
+And whether the images are those that it was trained on.
+
 A state dict shows only parts with weights. Another activation, pooling or parameterless skip fits
 it as well, and computes something else.
 """
@@ -19,10 +21,12 @@ CONFIG = "config.yaml"  # which a run keeps beside its weights
 FREE = {"head", "auxiliary", "init", "weights"}
 # Parts that an evaluation may change, as it uses none of them.
 UNEVALUATED = {"auxiliary", "init", "weights"}
+# Settings of the data that no evaluation depends on.
+TRAINING_ONLY = {"batch_size", "eval_batch_size", "augment", "train_limit", "seed"}
 
 
-def saved_network(folder: Path) -> Mapping[str, Any] | None:
-    """Return the resolved `model` of the configuration that a run of ours saved in `folder`.
+def saved_config(folder: Path) -> Mapping[str, Any] | None:
+    """Return the resolved configuration that a run of ours saved in `folder`.
 
     None if there is no such file, or it is not ours.
     """
@@ -32,7 +36,7 @@ def saved_network(folder: Path) -> Mapping[str, Any] | None:
         return None
     model = content.get("model") if isinstance(content, dict) else None
     ours = isinstance(model, dict) and str(model.get("_target_")).startswith("cnn_anatomy.")
-    return model if ours else None
+    return content if ours else None
 
 
 def require_same_network(
@@ -49,27 +53,38 @@ def require_same_network(
     Raises:
         ConfigError: with the first key that differs and both values.
     """
-    for key, theirs, ours in _differences(saved, asked, "model", free):
+    for key, theirs, ours in _differences(saved, asked, "", free):
         raise ConfigError(
             f"{setting} holds the weights of another network: {key} is {theirs} in "
             f"the {CONFIG} beside them and {ours} here"
         )
 
 
+def data_changes(saved: Mapping[str, Any], asked: Mapping[str, Any]) -> list[str]:
+    """Return what differs between the images of two resolved `data` configurations."""
+    return [
+        f"{key} {theirs} → {ours}"
+        for key, theirs, ours in _differences(saved, asked, "data", TRAINING_ONLY)
+        if not key.endswith(".cache")
+    ]
+
+
 def _differences(
-    saved: Mapping[str, Any], asked: Mapping[str, Any], prefix: str, free: Collection[str]
+    saved: Mapping[str, Any], asked: Mapping[str, Any], prefix: str, free: Collection[str] = ()
 ) -> Iterator[tuple[str, Any, Any]]:
-    """Yield (key as on the command line, saved value, asked value) of every value that differs."""
+    """Yield (key as on the command line, saved value, asked value) of every value that differs.
+
+    A part of the model is an axis, whose name has no prefix.
+    """
     for key in saved:
-        if key not in asked or (prefix == "model" and key in free):
+        if key not in asked or key in free:
             continue
         theirs, ours = saved[key], asked[key]
-        if isinstance(theirs, dict) and isinstance(ours, dict):  # a part, which is an axis
-            name = key if prefix == "model" else f"{prefix}.{key}"
-            yield from _differences(theirs, ours, name, free)
+        if isinstance(theirs, dict) and isinstance(ours, dict):
+            yield from _differences(theirs, ours, f"{prefix}.{key}".lstrip("."))
         elif key == "_target_":
             theirs, ours = (str(value).rpartition(".")[2] for value in (theirs, ours))
             if theirs != ours:
-                yield prefix, theirs, ours
+                yield prefix or "model", theirs, ours
         elif theirs != ours:
-            yield f"{prefix}.{key}", theirs, ours
+            yield f"{prefix or 'model'}.{key}", theirs, ours

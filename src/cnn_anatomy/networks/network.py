@@ -227,6 +227,7 @@ def run_or_refuse(run: Callable[[Tensor], T], image: Tensor, refusal: str) -> T:
         raise  # a part knows better what is wrong
     except (RuntimeError, ValueError) as error:
         if not _larger_images_run(run, image):
+            error.add_note(f"The network was given images of shape {tuple(image.shape)}.")
             raise
         raise ConfigError(refusal) from error
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import nullcontext
+from typing import Any
 
 import lightning.pytorch as pl
 
-from cnn_anatomy.config.saved_network import UNEVALUATED
+from cnn_anatomy.config.saved_network import UNEVALUATED, data_changes, require_same_network
+from cnn_anatomy.core.notices import notice
 from cnn_anatomy.data import ImageData
 from cnn_anatomy.distributed.peers import peer_loss_recognised
-from cnn_anatomy.distributed.process_group import broadcast
+from cnn_anatomy.distributed.process_group import broadcast, rank
 from cnn_anatomy.networks import Network, checkpoints
 from cnn_anatomy.tracking.run import RunLogger
 from cnn_anatomy.training.checkpointing import checkpoint_folder
@@ -27,8 +30,16 @@ def load_evaluated(spec: RunSpec, network: Network, data: ImageData) -> None:
     """
     source = str(spec.config.evaluate)
     read = run_weights if source.startswith("runs:/") else file_weights
-    weights = read(spec, "evaluate", source, UNEVALUATED)
+    weights = read(spec, "evaluate", source, _require_evaluated_network)
     checkpoints.load_weights(network, weights)
+
+
+def _require_evaluated_network(spec: RunSpec, saved: Mapping[str, Any], setting: str) -> None:
+    """Check the network, and say in what the images differ from those of training."""
+    require_same_network(saved["model"], spec.plain["model"], setting, UNEVALUATED)
+    changes = data_changes(saved["data"], spec.plain["data"])
+    if changes and rank() == 0:
+        notice(f"{setting}: images are not as in training: {', '.join(changes)}")
 
 
 def evaluate(

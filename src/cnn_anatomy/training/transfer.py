@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 from torch import Tensor, nn
 
-from cnn_anatomy.config.saved_network import CONFIG, FREE, require_same_network, saved_network
+from cnn_anatomy.config.saved_network import CONFIG, require_same_network, saved_config
 from cnn_anatomy.core.atomic import atomic_write
 from cnn_anatomy.core.errors import ConfigError
 from cnn_anatomy.core.instantiation import instantiate
@@ -29,6 +29,9 @@ from cnn_anatomy.training.checkpointing import is_whole
 from cnn_anatomy.training.fit import WEIGHTS, fit
 from cnn_anatomy.training.recording import opened_run, run_lock
 from cnn_anatomy.training.run_spec import RunSpec
+
+# What checks a configuration saved beside weights, of which the third argument is the setting.
+Check = Callable[[RunSpec, Mapping[str, Any], str], None]
 
 KEY = "transfer.source"
 UNVERIFIED = (
@@ -89,30 +92,39 @@ class TrackedRun:
         return run_weights(spec, KEY, self.source)
 
 
+def require_source_network(spec: RunSpec, saved: Mapping[str, Any], setting: str) -> None:
+    """Check that the network of a run can start from that of the configuration `saved`.
+
+    Raises:
+        ConfigError: if it is another one; `setting` names what has its weights.
+    """
+    require_same_network(saved["model"], spec.plain["model"], setting)
+
+
 def file_weights(
-    spec: RunSpec, key: str, source: str, free: Collection[str] = FREE
+    spec: RunSpec, key: str, source: str, check: Check = require_source_network
 ) -> dict[str, Tensor]:
     """Return the tensors of the file `source`, which the setting `key` names.
 
-    Parts of the network that are not `free` must be those of the configuration beside the file.
+    If a configuration of ours lies beside the file, it is checked first.
 
     Raises:
         ConfigError: if the file can't be read, or holds another network's tensors or no tensors.
     """
-    saved = saved_network(Path(source).parent)
+    saved = saved_config(Path(source).parent)
     if saved is not None:
-        require_same_network(saved, spec.plain["model"], f"{key}={source}", free)
+        check(spec, saved, f"{key}={source}")
     elif rank() == 0:
         notice(f"{key}={source} {UNVERIFIED}")
     return read_weights(source)
 
 
 def run_weights(
-    spec: RunSpec, key: str, source: str, free: Collection[str] = FREE
+    spec: RunSpec, key: str, source: str, check: Check = require_source_network
 ) -> dict[str, Tensor]:
     """Return the artifact `weights.pt` of the run `source`, runs:/<id>, which `key` names.
 
-    Parts of the network that are not `free` must be those of the run.
+    The run's configuration is checked first.
 
     Raises:
         ConfigError: if the store has no such run, it kept no weights, or those of another network.
@@ -125,9 +137,9 @@ def run_weights(
         client = MlflowClient(uri)
         with tempfile.TemporaryDirectory() as folder:
             client.download_artifacts(run_id, CONFIG, folder)
-            saved = saved_network(Path(folder))
+            saved = saved_config(Path(folder))
             if saved is not None:
-                require_same_network(saved, spec.plain["model"], f"{key}={source}", free)
+                check(spec, saved, f"{key}={source}")
             return read_weights(client.download_artifacts(run_id, WEIGHTS, folder))
     except (MlflowException, OSError) as error:
         raise ConfigError(
