@@ -47,7 +47,7 @@ class PaperPage(SweepPage):
             f"Ours: budget `{self.paper.budget}` ({self.duration}), "
             f"data `{self.param('data') or 'none'}`.",
             self.runs_sentence,
-            f"Hardware: {hardware}. Commit {self.sweep.commits}.",
+            f"Hardware: {hardware}. {self.sweep.code.capitalize()}.",
         ]
 
     @property

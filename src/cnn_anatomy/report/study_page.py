@@ -51,7 +51,7 @@ class StudyPage(SweepPage):
         setting = f"Setting {self.study.setting}: {' '.join(self.study.setting_overrides)}."
         return [
             *([setting] if self.study.further_setting else []),
-            f"{self.runs_sentence} Data {data or 'none'}, commit {self.sweep.commits}.",
+            f"{self.runs_sentence} Data {data or 'none'}, {self.sweep.code}.",
             f"Network {network or 'none'}, {self.duration}; "
             f"{self._range('params/total', 1e-3)} thousand parameters, "
             f"{self._range('macs', 1e-6)} million multiply-adds per image.",

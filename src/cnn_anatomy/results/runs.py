@@ -65,10 +65,14 @@ class Sweep:
         return f"; {missing} {'run is' if missing == 1 else 'runs are'} missing" * (missing > 0)
 
     @property
-    def commits(self) -> str:
-        """Return the commits of the finished runs, 8 digits each; + marks a modified tree."""
-        commits = set(self.finished.commit)
-        return ", ".join(sorted(c[:8] + "+" * c.endswith("+") for c in commits)) or "none"
+    def code(self) -> str:
+        """Return `commit 0123abcd` of the finished runs, or `version 0.1.0` of a package.
+
+        A + marks a modified tree.
+        """
+        commits = sorted(set(self.finished.commit))
+        short = ", ".join(c if "." in c else c[:8] + "+" * c.endswith("+") for c in commits)
+        return f"{'version' if '.' in short else 'commit'} {short or 'none'}"
 
     def values(self, variant: str, name: str) -> pd.Series:
         """Return a metric's final value by seed, over the variant's finished runs that have it."""
