@@ -45,6 +45,7 @@ def test_every_measure_is_that_of_training_bit_for_bit(tmp_path, uri):
         measured = {name: evaluated.data.metrics[name] for name in expected}
         assert measured == expected
         assert evaluated.data.params["evaluate"] == source
+        assert evaluated.data.params.keys().isdisjoint({"optimizer", "trainer.max_epochs"})
         assert evaluated.data.metrics.keys().isdisjoint({"train/loss", "gradient/decay"})
     printed, _ = ended(start(tmp_path, sys.executable, "-m", "cnn_anatomy.report", "runs"))
     rows = [[cell.strip() for cell in line.split("│")] for line in printed.splitlines()]
@@ -56,10 +57,10 @@ def test_every_measure_is_that_of_training_bit_for_bit(tmp_path, uri):
     assert "skip is Identity in the config.yaml beside them and Plain here" in errors
     _, errors = ended(start(tmp_path, *TRAIN, "evaluate", source, *MINE, "head=gmp"), status=2)
     assert "head is GlobalAverage in" in errors
-    other = ("data.source.test=30", "data.batch_size=10", "evaluate", weights)
-    _, said = ended(start(tmp_path, *TRAIN, other[2], other[3], *MINE, *other[:2]))
+    other = ("data.source.test=30", "data.batch_size=10")
+    _, said = ended(start(tmp_path, *TRAIN, "evaluate", source, *MINE, *other))
     assert said.splitlines()[-1] == (
-        f"evaluate={weights}: images are not as in training: data.source.test 20 → 30"
+        f"evaluate={source}: images are not as in training: data.source.test 20 → 30"
     )
 
 

@@ -63,6 +63,12 @@ def _finished_runs(client: MlflowClient, experiment: str) -> list[Run]:
 
 
 def _differing_params(runs: Sequence[Run]) -> list[str]:
-    """Return the params that not all runs have alike, in the order in which runs have them."""
-    names = dict.fromkeys(name for run in runs for name in run.data.params)
-    return [name for name in names if len({run.data.params.get(name) for run in runs}) > 1]
+    """Return the params of which the runs that have them differ, in the order in which they come.
+
+    What one run alone has follows from an option that differs, or it is no evaluation.
+    """
+    values: dict[str, set[str]] = {}
+    for run in runs:
+        for name, value in run.data.params.items():
+            values.setdefault(name, set()).add(value)
+    return [name for name, found in values.items() if len(found) > 1]

@@ -26,6 +26,7 @@ AXES = (
     *("model", "data", "block", "pooling", "skip", "inception", "aux", "freeze", "head", "norm"),
     *("activation", "conv", "attention", "residual", "init", "transfer", "optimizer", "scheduler"),
 )
+TRAINING = {"freeze", "transfer", "optimizer", "scheduler", "trainer"}  # unused in an evaluation
 SURGERY = "surgery.txt"  # the artifact that lists what was replaced
 
 
@@ -86,11 +87,15 @@ def recorded_bug(spec: RunSpec, data: ImageData) -> Iterator[None]:
 
 
 def run_params(spec: RunSpec) -> dict[str, Any]:
-    """Return the MLflow parameters: the option of each axis, and the numbers behind it."""
-    axes = [axis for axis in AXES if reaches(axis, spec.plain)]
+    """Return the MLflow parameters: the option of each axis, and the numbers behind it.
+
+    Those of an evaluation say nothing of training, which its configuration does not know.
+    """
+    unused = set() if spec.config.evaluate is None else TRAINING
+    axes = [axis for axis in AXES if reaches(axis, spec.plain) and axis not in unused]
     placed = [key for key in PLACED if OmegaConf.select(spec.config, key) is not None]
     params: dict[str, Any] = {key: _choice(spec, key) for key in (*axes, *placed)}
-    for group in (*axes, *placed, "trainer"):
+    for group in (*axes, *placed, *({"trainer"} - unused)):
         settings = OmegaConf.select(spec.config, group)
         pairs = [
             *settings.items(),
