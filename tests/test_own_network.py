@@ -78,10 +78,7 @@ def test_is_swept_frozen_and_transferred(folder):
         (("model.args.width=4", "pooling=max"), "pooling=Max has no meaning for this model"),
         (("model.args.width=4", "skip=identity"), "skip=Identity has no meaning for this model"),
         (("model.args.widht=4",), "mypkg.nets.Net takes width, num_classes, in_channels (did you"),
-        (
-            (),
-            "model.args.width is missing: mypkg.nets.Net needs a value (what",
-        ),
+        ((), "model.args.width is missing: mypkg.nets.Net needs a value (what"),
     ],
 )
 def test_mistakes_are_sentences_before_anything_is_imported(folder, words, sentence):

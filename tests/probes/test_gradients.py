@@ -24,38 +24,35 @@ def measured(small, precision, folder):
     data = build_data(spec)
     classifier, _ = build_classifier(spec, data)
     exact = float64_gradients(classifier, *next(iter(data.train_dataloader())))
-    probe, logger = GradientProbe(), CSVLogger(folder)
-    trainer = pl.Trainer(
-        precision=precision,
-        max_steps=1,
-        accelerator="cpu",
-        limit_val_batches=0,
-        logger=logger,
-        callbacks=[probe, AuxiliaryGradientProbe()],
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-    )
-    trainer.fit(classifier, datamodule=data)
+    probe = GradientProbe()
+    logger = one_step(classifier, data, precision, folder, probe, AuxiliaryGradientProbe()).logger
     logger.save()
     untrained = pd.read_csv(logger.experiment.metrics_file_path).max()
     return probe.frame(), untrained, exact
 
 
-def test_a_frozen_first_layer_has_no_auxiliary_share(small, tmp_path, capsys):
-    words = (*NETWORK, "trainer.precision=32-true", "freeze=layers", "freeze.layers=1")
-    spec = RunSpec.of(small(*words))
-    data = build_data(spec)
-    classifier, _ = build_classifier(spec, data)
+def one_step(classifier, data, precision, folder, *probes):
+    """Train one step with `probes`; return the trainer."""
     trainer = pl.Trainer(
-        **spec.config.trainer,
-        logger=CSVLogger(tmp_path),
-        callbacks=[AuxiliaryGradientProbe()],
+        precision=precision,
+        max_steps=1,
+        accelerator="cpu",
+        limit_val_batches=0,
+        logger=CSVLogger(folder),
+        callbacks=list(probes),
         enable_checkpointing=False,
         enable_progress_bar=False,
         enable_model_summary=False,
     )
     trainer.fit(classifier, datamodule=data)
+    return trainer
+
+
+def test_a_frozen_first_layer_has_no_auxiliary_share(small, tmp_path, capsys):
+    spec = RunSpec.of(small(*NETWORK, "freeze=layers", "freeze.layers=1"))
+    data = build_data(spec)
+    classifier, _ = build_classifier(spec, data)
+    trainer = one_step(classifier, data, "32-true", tmp_path, AuxiliaryGradientProbe())
     assert "auxiliary_share: absent while the first layer is frozen" in capsys.readouterr().err
     assert not [name for name in trainer.logged_metrics if "share" in name]
 

@@ -83,8 +83,8 @@ def test_a_public_checkpoint_is_measured_as_its_own_code_would(tmp_path, uri):
     with torch.no_grad():
         logits = model(images.permute(0, 3, 1, 2))
     source = ("data=imagefolder", f"data.source.root={tmp_path}/photos", "model.depth=20")
-    statistics = (f"+data.mean={list(mean)}", f"+data.std={list(std)}")
-    words = (*source, *(word.replace(" ", "") for word in statistics), "trainer.precision=32-true")
+    given = [f"+data.{k}=[{','.join(map(str, v))}]" for k, v in (("mean", mean), ("std", std))]
+    words = (*source, *given, "trainer.precision=32-true")
     ended(start(tmp_path, *TRAIN, "evaluate", f"{tmp_path}/resnet20.th", *words))
     _, (run,) = runs(tmp_path, "evaluation")
     assert run.data.metrics["test/loss"] == pytest.approx(float(F.cross_entropy(logits, labels)))

@@ -10,7 +10,7 @@ from hydra import compose, initialize_config_dir
 from mlflow import MlflowClient
 
 from cnn_anatomy.config.run_key import run_key
-from cnn_anatomy.config.saved_network import require_same_network
+from cnn_anatomy.config.saved_config import require_same_network
 from cnn_anatomy.config.validation import check_config
 from cnn_anatomy.core.errors import ConfigError
 from cnn_anatomy.core.paths import CONF
@@ -91,9 +91,9 @@ SAVED: dict[str, Any] = {
 def test_weights_of_a_network_with_other_parts_are_refused_by_key_and_both_values(
     key, value, message
 ):
-    require_same_network(SAVED, SAVED, "weights.pt")
+    require_same_network({"model": SAVED}, {"model": SAVED}, "weights.pt")
     with pytest.raises(ConfigError, match=message):
-        require_same_network(SAVED, {**SAVED, key: value}, "weights.pt")
+        require_same_network({"model": SAVED}, {"model": {**SAVED, key: value}}, "weights.pt")
 
 
 @pytest.mark.parametrize(
@@ -104,7 +104,7 @@ def test_weights_of_a_network_with_other_parts_are_refused_by_key_and_both_value
     ],
 )
 def test_a_transfer_may_change_the_head_and_files_may_move(key, value):
-    require_same_network(SAVED, {**SAVED, key: value}, "weights.pt")
+    require_same_network({"model": SAVED}, {"model": {**SAVED, key: value}}, "weights.pt")
 
 
 def test_a_file_without_our_configuration_is_told_to_be_unverified(small, tmp_path, capsys):

@@ -21,7 +21,7 @@ from cnn_anatomy.config.architecture_rules import (
 from cnn_anatomy.config.class_folders import check_images
 from cnn_anatomy.config.duration import check_end
 from cnn_anatomy.config.reach import refuse_unreached
-from cnn_anatomy.config.saved_network import UNEVALUATED, require_same_network, saved_config
+from cnn_anatomy.config.saved_config import UNEVALUATED, require_same_network, saved_config
 from cnn_anatomy.config.signatures import signature
 from cnn_anatomy.config.source_network import NO_TRANSFER
 from cnn_anatomy.core.errors import ConfigError, did_you_mean
@@ -100,7 +100,7 @@ def _checkpoint_file(settings: Settings) -> None:
         raise ConfigError(f"transfer.source={source} is no file: name one that holds a state dict")
     saved = saved_config(Path(source).parent)
     if saved is not None:
-        require_same_network(saved["model"], settings["model"], f"transfer.source={source}")
+        require_same_network(saved, settings, f"transfer.source={source}")
 
 
 def _run_id(settings: Settings) -> None:
@@ -132,7 +132,7 @@ def _evaluated(settings: Settings) -> None:
         )
     saved = saved_config(Path(source).parent) if Path(source).is_file() else None
     if saved is not None:
-        require_same_network(saved["model"], settings["model"], f"evaluate={source}", UNEVALUATED)
+        require_same_network(saved, settings, f"evaluate={source}", UNEVALUATED)
 
 
 def _momentum(settings: Settings) -> None:

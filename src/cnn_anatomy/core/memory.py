@@ -12,8 +12,8 @@ def released() -> Iterator[None]:
     """Release, at the end, what was made since the beginning and is no longer referred to.
 
     A trainer, its loops and callbacks refer to each other and to the network. Python collects such
-    cycles seldom, as it counts objects and not their size; with large networks, processes of a
-    sweep have grown to 19 GiB. What was there before is not searched, so this takes some 10 ms.
+    cycles seldom, as it counts objects and not their size: a process that trained 80 large networks
+    grew to 19 GiB. What was there before is not searched, so this takes some 10 ms.
     """
     gc.freeze()
     try:

@@ -65,7 +65,7 @@ def _finished_runs(client: MlflowClient, experiment: str) -> list[Run]:
 def _differing_params(runs: Sequence[Run]) -> list[str]:
     """Return the params of which the runs that have them differ, in the order in which they come.
 
-    What one run alone has follows from an option that differs, or it is no evaluation.
+    Where a run lacks a param, another param says why, or the run is an evaluation.
     """
     values: dict[str, set[str]] = {}
     for run in runs:

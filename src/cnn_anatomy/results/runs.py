@@ -66,9 +66,9 @@ class Sweep:
 
     @property
     def code(self) -> str:
-        """Return `commit 0123abcd` of the finished runs, or `version 0.1.0` of a package.
+        """Return the code of the finished runs: `commit 0123abcd`, + if the tree was modified.
 
-        A + marks a modified tree.
+        Of an installed package `version 0.1.0`.
         """
         commits = sorted(set(self.finished.commit))
         short = ", ".join(c if "." in c else c[:8] + "+" * c.endswith("+") for c in commits)

@@ -8,7 +8,7 @@ from typing import Any
 
 import lightning.pytorch as pl
 
-from cnn_anatomy.config.saved_network import UNEVALUATED, data_changes, require_same_network
+from cnn_anatomy.config.saved_config import UNEVALUATED, data_changes, require_same_network
 from cnn_anatomy.core.notices import notice
 from cnn_anatomy.data import ImageData
 from cnn_anatomy.distributed.peers import peer_loss_recognised
@@ -34,10 +34,12 @@ def load_evaluated(spec: RunSpec, network: Network, data: ImageData) -> None:
     checkpoints.load_weights(network, weights)
 
 
-def _require_evaluated_network(spec: RunSpec, saved: Mapping[str, Any], setting: str) -> None:
+def _require_evaluated_network(
+    saved: Mapping[str, Any], asked: Mapping[str, Any], setting: str
+) -> None:
     """Check the network, and say in what the images differ from those of training."""
-    require_same_network(saved["model"], spec.plain["model"], setting, UNEVALUATED)
-    changes = data_changes(saved["data"], spec.plain["data"])
+    require_same_network(saved, asked, setting, UNEVALUATED)
+    changes = data_changes(saved, asked)
     if changes and rank() == 0:
         notice(f"{setting}: images are not as in training: {', '.join(changes)}")
 

@@ -13,7 +13,7 @@ from omegaconf import OmegaConf
 
 from cnn_anatomy.config.options import PLACED, PRESETS, written
 from cnn_anatomy.config.reach import reaches
-from cnn_anatomy.config.saved_network import CONFIG
+from cnn_anatomy.config.saved_config import CONFIG
 from cnn_anatomy.core.errors import ConfigError
 from cnn_anatomy.core.uris import without_secrets_inside
 from cnn_anatomy.data import ImageData
@@ -89,13 +89,13 @@ def recorded_bug(spec: RunSpec, data: ImageData) -> Iterator[None]:
 def run_params(spec: RunSpec) -> dict[str, Any]:
     """Return the MLflow parameters: the option of each axis, and the numbers behind it.
 
-    Those of an evaluation say nothing of training, which its configuration does not know.
+    An evaluation has none of training: its configuration does not say how the weights were trained.
     """
     unused = set() if spec.config.evaluate is None else TRAINING
     axes = [axis for axis in AXES if reaches(axis, spec.plain) and axis not in unused]
     placed = [key for key in PLACED if OmegaConf.select(spec.config, key) is not None]
     params: dict[str, Any] = {key: _choice(spec, key) for key in (*axes, *placed)}
-    for group in (*axes, *placed, *({"trainer"} - unused)):
+    for group in (*axes, *placed, *(() if unused else ("trainer",))):
         settings = OmegaConf.select(spec.config, group)
         pairs = [
             *settings.items(),

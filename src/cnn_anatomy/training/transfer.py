@@ -12,7 +12,7 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 from torch import Tensor, nn
 
-from cnn_anatomy.config.saved_network import CONFIG, require_same_network, saved_config
+from cnn_anatomy.config.saved_config import CONFIG, require_same_network, saved_config
 from cnn_anatomy.core.atomic import atomic_write
 from cnn_anatomy.core.errors import ConfigError
 from cnn_anatomy.core.instantiation import instantiate
@@ -30,8 +30,8 @@ from cnn_anatomy.training.fit import WEIGHTS, fit
 from cnn_anatomy.training.recording import opened_run, run_lock
 from cnn_anatomy.training.run_spec import RunSpec
 
-# What checks a configuration saved beside weights, of which the third argument is the setting.
-Check = Callable[[RunSpec, Mapping[str, Any], str], None]
+# Checks (the configuration saved beside weights, that of the run, the setting that names them).
+Check = Callable[[Mapping[str, Any], Mapping[str, Any], str], None]
 
 KEY = "transfer.source"
 UNVERIFIED = (
@@ -92,17 +92,8 @@ class TrackedRun:
         return run_weights(spec, KEY, self.source)
 
 
-def require_source_network(spec: RunSpec, saved: Mapping[str, Any], setting: str) -> None:
-    """Check that the network of a run can start from that of the configuration `saved`.
-
-    Raises:
-        ConfigError: if it is another one; `setting` names what has its weights.
-    """
-    require_same_network(saved["model"], spec.plain["model"], setting)
-
-
 def file_weights(
-    spec: RunSpec, key: str, source: str, check: Check = require_source_network
+    spec: RunSpec, key: str, source: str, check: Check = require_same_network
 ) -> dict[str, Tensor]:
     """Return the tensors of the file `source`, which the setting `key` names.
 
@@ -113,14 +104,14 @@ def file_weights(
     """
     saved = saved_config(Path(source).parent)
     if saved is not None:
-        check(spec, saved, f"{key}={source}")
+        check(saved, spec.plain, f"{key}={source}")
     elif rank() == 0:
         notice(f"{key}={source} {UNVERIFIED}")
     return read_weights(source)
 
 
 def run_weights(
-    spec: RunSpec, key: str, source: str, check: Check = require_source_network
+    spec: RunSpec, key: str, source: str, check: Check = require_same_network
 ) -> dict[str, Tensor]:
     """Return the artifact `weights.pt` of the run `source`, runs:/<id>, which `key` names.
 
@@ -139,7 +130,7 @@ def run_weights(
             client.download_artifacts(run_id, CONFIG, folder)
             saved = saved_config(Path(folder))
             if saved is not None:
-                check(spec, saved, f"{key}={source}")
+                check(saved, spec.plain, f"{key}={source}")
             return read_weights(client.download_artifacts(run_id, WEIGHTS, folder))
     except (MlflowException, OSError) as error:
         raise ConfigError(

@@ -1,6 +1,4 @@
-"""The configuration saved beside weights: whether their network is the one that takes them.
-
-And whether the images are those that it was trained on.
+"""The configuration saved beside weights: does it have the same network and images as a run?
 
 A state dict shows only parts with weights. Another activation, pooling or parameterless skip fits
 it as well, and computes something else.
@@ -45,7 +43,7 @@ def require_same_network(
     setting: str,
     free: Collection[str] = FREE,
 ) -> None:
-    """Compare two resolved `model` configurations, but for the `free` parts.
+    """Compare the models of two resolved configurations, but for the `free` parts.
 
     `setting` names the saved one in a refusal. Keys that only one of them has are left out: they
     are younger than the other configuration.
@@ -53,7 +51,7 @@ def require_same_network(
     Raises:
         ConfigError: with the first key that differs and both values.
     """
-    for key, theirs, ours in _differences(saved, asked, "", free):
+    for key, theirs, ours in _differences(saved["model"], asked["model"], "", free):
         raise ConfigError(
             f"{setting} holds the weights of another network: {key} is {theirs} in "
             f"the {CONFIG} beside them and {ours} here"
@@ -61,10 +59,10 @@ def require_same_network(
 
 
 def data_changes(saved: Mapping[str, Any], asked: Mapping[str, Any]) -> list[str]:
-    """Return what differs between the images of two resolved `data` configurations."""
+    """Return what differs between the images of two resolved configurations."""
     return [
         f"{key} {theirs} → {ours}"
-        for key, theirs, ours in _differences(saved, asked, "data", TRAINING_ONLY)
+        for key, theirs, ours in _differences(saved["data"], asked["data"], "data", TRAINING_ONLY)
         if not key.endswith(".cache")
     ]
 
