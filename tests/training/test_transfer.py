@@ -10,7 +10,7 @@ from hydra import compose, initialize_config_dir
 from mlflow import MlflowClient
 
 from cnn_anatomy.config.run_key import run_key
-from cnn_anatomy.config.saved_config import require_same_network
+from cnn_anatomy.config.saved_config import data_changes, require_same_network
 from cnn_anatomy.config.validation import check_config
 from cnn_anatomy.core.errors import ConfigError
 from cnn_anatomy.core.paths import CONF
@@ -105,6 +105,15 @@ def test_weights_of_a_network_with_other_parts_are_refused_by_key_and_both_value
 )
 def test_a_transfer_may_change_the_head_and_files_may_move(key, value):
     require_same_network({"model": SAVED}, {"model": {**SAVED, key: value}}, "weights.pt")
+
+
+def test_data_differ_in_what_an_evaluation_depends_on():
+    source = {"_target_": "cnn_anatomy.data.own.OwnDataset", "size": 24, "cache": "/here"}
+    saved = {"data": {"source": source, "batch_size": 32, "seed": 0, "train_limit": None}}
+    asked = {"data": {"source": {**source, "size": 32, "cache": "/there"}}}
+    asked["data"] |= {"batch_size": 64, "seed": 1, "train_limit": 100}
+    changes = ["data.source.size 24 → 32", "data.train_limit None → 100"]
+    assert data_changes(saved, asked) == changes
 
 
 def test_a_file_without_our_configuration_is_told_to_be_unverified(small, tmp_path, capsys):

@@ -19,8 +19,9 @@ CONFIG = "config.yaml"  # which a run keeps beside its weights
 FREE = {"head", "auxiliary", "init", "weights"}
 # Parts that an evaluation may change, as it uses none of them.
 UNEVALUATED = {"auxiliary", "init", "weights"}
-# Settings of the data that no evaluation depends on.
-TRAINING_ONLY = {"batch_size", "eval_batch_size", "augment", "train_limit", "seed"}
+# Settings of the data that no evaluation depends on. It does on `train_limit`: the channels are
+# normalised by the statistics of the training images.
+TRAINING_ONLY = {"batch_size", "eval_batch_size", "augment", "seed"}
 
 
 def saved_config(folder: Path) -> Mapping[str, Any] | None:
