@@ -35,7 +35,7 @@ STUDY = Study(
     ),
     grid={"pooling": ("max", "stochastic"), "aux": ("none", "heads")},
 )
-EPOCHS = 15 * KILLS  # so that the sweep is not over before all kills
+EPOCHS = 20 * KILLS  # so that the sweep is not over before all kills
 WORDS = (
     *("--multirun", "pooling=max,stochastic", "aux=none,heads", "model.depth=8", *SMALL),
     *("trainer.precision=32-true", f"trainer.max_epochs={EPOCHS}", f"hydra.sweeper.seeds={SEEDS}"),
