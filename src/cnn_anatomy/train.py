@@ -8,8 +8,10 @@ Torch and MLflow take seconds to import, so nothing of them is imported before a
 from __future__ import annotations
 
 import os
+import shlex
 import sys
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -22,6 +24,7 @@ from omegaconf import DictConfig
 
 from cnn_anatomy.config.command_help import command_help
 from cnn_anatomy.config.options import check_option_names
+from cnn_anatomy.config.saved_words import OVERRIDES, inherited_words, saved_words
 from cnn_anatomy.config.search_path import add_config_folders, longer_search_path
 from cnn_anatomy.config.validation import check_config
 from cnn_anatomy.config.words import (
@@ -38,7 +41,14 @@ from cnn_anatomy.core.errors import ConfigError, RunFailed
 from cnn_anatomy.core.full_disk import full_disk_sentence, is_full_disk
 from cnn_anatomy.core.instantiation import original_error
 from cnn_anatomy.core.interrupts import KEPT, Stopped
-from cnn_anatomy.core.paths import CONF, OUTPUTS, OUTPUTS_VARIABLE, add_module_folders
+from cnn_anatomy.core.notices import notice
+from cnn_anatomy.core.paths import (
+    CONF,
+    OUTPUTS,
+    OUTPUTS_VARIABLE,
+    add_module_folders,
+    tracking_uri,
+)
 from cnn_anatomy.core.places import check_cache, check_hydra_folders, check_outputs
 from cnn_anatomy.core.sentences import COMPOSITION_ERRORS, sentence
 from cnn_anatomy.core.streams import keep_streams, prepare_streams
@@ -50,18 +60,20 @@ from cnn_anatomy.studies.study import option_folders
 from cnn_anatomy.tracking.store_check import check_store
 from cnn_anatomy.training.run_spec import RunSpec
 
+RUN = "runs:/"  # begins the name of a run of MLflow
+
 
 @hydra.main(version_base="1.3", config_path=str(CONF), config_name="train")
 def train(config: DictConfig) -> Any:
     """Train one run."""
     hydra_config = HydraConfig.get()
-    choices = hydra_config.runtime.choices
+    choices, words = hydra_config.runtime.choices, hydra_config.overrides.task
     if hydra_config.mode == RunMode.MULTIRUN:
-        return _run_in_sweep(config, choices)
+        return _run_in_sweep(config, choices, words)
     single = config.tracking.parent is None  # else a sweep has started this process
     try:
         check_config(config, choices)
-        spec = RunSpec.of(config, choices)
+        spec = RunSpec.of(config, choices, list(words))
         check_cache(spec.cache_folder)
         if not spec.is_dry:
             check_store(spec.store_uri, [config.study])
@@ -102,7 +114,8 @@ def main() -> None:
         check_command_line(sys.argv[1:])
         check_outputs()
         os.environ[OUTPUTS_VARIABLE] = str(OUTPUTS)  # in which Hydra makes folders, too
-        sys.argv[1:] = evaluation_words(sys.argv[1:])
+        if sys.argv[1:2] == ["evaluate"]:
+            sys.argv[1:] = _begun_as_trained(sys.argv[1:])
         words = list(override_words(sys.argv[1:]))
         check_words(words)
         check_hydra_folders(words)
@@ -122,6 +135,36 @@ def main() -> None:
         raise SystemExit(error.status) from None
     except Exception as error:
         _exit(error, COMPOSITION_ERRORS)
+
+
+def _begun_as_trained(arguments: Sequence[str]) -> list[str]:
+    """Return the command line of an evaluation, after the overrides with which it was trained."""
+    given = evaluation_words(arguments)
+    words = list(override_words(given))
+    check_words(words)
+    with tempfile.TemporaryDirectory() as folder:
+        saved = saved_words(_folder_of_words(arguments[1], words, Path(folder)))
+    inherited = inherited_words(saved, words)
+    if inherited:
+        notice(f"as in training: {shlex.join(inherited)}")
+    return [*inherited, *given]
+
+
+def _folder_of_words(source: str, words: Sequence[str], folder: Path) -> Path:
+    """Return the folder of the overrides of `source`; those of a run are put into `folder`."""
+    if not source.startswith(RUN):
+        return Path(source).parent
+    uris = [
+        word.partition("=")[2].strip("'\"") for word in words if word.startswith("tracking.uri=")
+    ]
+    uri = tracking_uri(*uris[-1:])
+    check_store(uri)
+    from cnn_anatomy.tracking.artifacts import fetch_artifact
+
+    try:
+        return fetch_artifact(uri, source.removeprefix(RUN), OVERRIDES, folder).parent
+    except FileNotFoundError:  # a run that is older than the file; no run is refused later
+        return folder
 
 
 def _run(spec: RunSpec, *, progress: bool) -> float | None:
@@ -156,7 +199,9 @@ def _words(hydra_config: HydraConf) -> list[str]:
     ]
 
 
-def _run_in_sweep(config: DictConfig, choices: Mapping[str, str]) -> float | None:
+def _run_in_sweep(
+    config: DictConfig, choices: Mapping[str, str], words: Sequence[str]
+) -> float | None:
     """Train what the sweeper has checked; whatever ends the run, its worker goes on.
 
     Raises:
@@ -164,7 +209,7 @@ def _run_in_sweep(config: DictConfig, choices: Mapping[str, str]) -> float | Non
     """
     keep_streams()  # of this worker
     try:
-        return _run(RunSpec.of(config, choices), progress=False)
+        return _run(RunSpec.of(config, choices, list(words)), progress=False)
     except SystemExit as error:
         reason = error.__cause__ or f"the run exited with status {error.code}"
         raise RunFailed(str(reason)) from error

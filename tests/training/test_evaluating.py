@@ -1,5 +1,6 @@
 """`evaluate` measures weights without training them, as training measured them."""
 
+import shlex
 import sys
 
 import numpy as np
@@ -17,6 +18,7 @@ from cnn_anatomy.training.build import build_data
 from cnn_anatomy.training.run_spec import RunSpec
 
 MINE = ("model.depth=8", "probes=robustness", *SMALL)
+REACHING = {w for w in MINE if w.startswith(("model.", "data."))}
 # Of training itself, or of the time that it took.
 UNMEASURED = ("train/loss", "train/accuracy", "gradient/", "untrained/", "speed/", "epoch")
 
@@ -31,9 +33,12 @@ def runs(folder, kind):
 def test_every_measure_is_that_of_training_bit_for_bit(tmp_path, uri):
     ended(start(tmp_path, *TRAIN, *MINE))
     client, (trained,) = runs(tmp_path, "run")
-    weights = client.download_artifacts(trained.info.run_id, "weights.pt", str(tmp_path))
+    weights = f"{client.download_artifacts(trained.info.run_id, '', str(tmp_path))}/weights.pt"
+    begins = f"as in training: {shlex.join(w for w in MINE if w in REACHING)}\n"
     for source in (weights, f"runs:/{trained.info.run_id}"):
-        ended(start(tmp_path, *TRAIN, "evaluate", source, *MINE))
+        # Of what the run was given, all but that of training and the probes is taken over.
+        _, said = ended(start(tmp_path, *TRAIN, "evaluate", source, "probes=robustness"))
+        assert said.startswith(begins)
         _, (evaluated, *_) = runs(tmp_path, "evaluation")
         expected = {
             name: value

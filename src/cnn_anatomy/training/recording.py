@@ -8,12 +8,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import yaml
 from filelock import FileLock
 from omegaconf import OmegaConf
 
 from cnn_anatomy.config.options import PLACED, PRESETS, written
 from cnn_anatomy.config.reach import reaches
 from cnn_anatomy.config.saved_config import CONFIG
+from cnn_anatomy.config.saved_words import OVERRIDES
 from cnn_anatomy.core.errors import ConfigError
 from cnn_anatomy.core.uris import without_secrets_inside
 from cnn_anatomy.data import ImageData
@@ -137,6 +139,8 @@ def _log_inputs(spec: RunSpec, data: ImageData, logger: RunLogger, replaced: Seq
     with tempfile.TemporaryDirectory() as folder:
         config = without_secrets_inside(OmegaConf.to_container(spec.config))
         (Path(folder) / CONFIG).write_text(OmegaConf.to_yaml(config), encoding="utf-8")
+        words = without_secrets_inside(list(spec.words))
+        (Path(folder) / OVERRIDES).write_text(yaml.safe_dump(words), encoding="utf-8")
         if replaced:
             text = "".join(f"{line}\n" for line in replaced)
             (Path(folder) / SURGERY).write_text(text, encoding="utf-8")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ class RunSpec:
     Args:
         config: the resolved configuration; it is read only, never changed.
         choices: the chosen option of each config group.
+        words: the overrides from which the configuration was composed.
         key: the hash of all that determines the result.
         kind: the MLflow tag `kind`: `run`, `evaluation` (of weights, without training), or
             `source` for the source network of a transfer.
@@ -32,6 +33,7 @@ class RunSpec:
 
     config: DictConfig
     choices: Mapping[str, str]
+    words: Sequence[str]
     key: str
     kind: str
     name: str
@@ -39,7 +41,12 @@ class RunSpec:
     cache_folder: Path
 
     @classmethod
-    def of(cls, config: DictConfig, choices: Mapping[str, str] | None = None) -> RunSpec:
+    def of(
+        cls,
+        config: DictConfig,
+        choices: Mapping[str, str] | None = None,
+        words: Sequence[str] = (),
+    ) -> RunSpec:
         """Return the spec of a composed and checked configuration.
 
         Raises:
@@ -50,6 +57,7 @@ class RunSpec:
         return cls(
             config,
             choices or {},
+            words,
             key=run_key(config),
             kind="run" if config.evaluate is None else "evaluation",
             name=_name(config),
@@ -66,6 +74,7 @@ class RunSpec:
             self,
             config=config,
             choices={**self.choices, "freeze": "none", "transfer": "none"},
+            words=(),  # the source's would be others
             key=run_key(config),
             kind="source",
             name=config.variant,

@@ -8,8 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from mlflow import MlflowClient
-from mlflow.exceptions import MlflowException
 from torch import Tensor, nn
 
 from cnn_anatomy.config.saved_config import CONFIG, require_same_network, saved_config
@@ -24,6 +22,7 @@ from cnn_anatomy.distributed.process_group import barrier, broadcast, rank
 from cnn_anatomy.networks import Network, checkpoints
 from cnn_anatomy.networks.freezing import leading
 from cnn_anatomy.networks.weight_files import read_weights
+from cnn_anatomy.tracking.artifacts import fetch_artifact
 from cnn_anatomy.training.build import build_classifier, build_data
 from cnn_anatomy.training.checkpointing import is_whole
 from cnn_anatomy.training.fit import WEIGHTS, fit
@@ -123,16 +122,13 @@ def run_weights(
     uri = spec.store_uri
     run_id = source.removeprefix("runs:/")
     try:
-        if uri.startswith("sqlite:///"):  # MLflow would create a missing file
-            Path(uri.removeprefix("sqlite:///")).stat()
-        client = MlflowClient(uri)
         with tempfile.TemporaryDirectory() as folder:
-            client.download_artifacts(run_id, CONFIG, folder)
+            fetch_artifact(uri, run_id, CONFIG, Path(folder))
             saved = saved_config(Path(folder))
             if saved is not None:
                 check(saved, spec.plain, f"{key}={source}")
-            return read_weights(client.download_artifacts(run_id, WEIGHTS, folder))
-    except (MlflowException, OSError) as error:
+            return read_weights(str(fetch_artifact(uri, run_id, WEIGHTS, Path(folder))))
+    except FileNotFoundError as error:
         raise ConfigError(
             f"{key}={source} has no {WEIGHTS} in {without_secrets(uri)}: give the id of a run "
             "that ended there, trained with tracking.weights=true"

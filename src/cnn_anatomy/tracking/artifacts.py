@@ -1,0 +1,28 @@
+"""Files that a run has kept."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
+
+
+def fetch_artifact(uri: str, run_id: str, name: str, folder: Path) -> Path:
+    """Copy a run's artifact `name` into `folder` and return its path.
+
+    Args:
+        uri: the store.
+        run_id: the run's id.
+        name: the artifact's path among those of the run.
+        folder: where it is put.
+
+    Raises:
+        FileNotFoundError: if there is no such store, run or artifact.
+    """
+    if uri.startswith("sqlite:///"):  # MLflow would create a missing file
+        Path(uri.removeprefix("sqlite:///")).stat()
+    try:
+        return Path(MlflowClient(uri).download_artifacts(run_id, name, str(folder)))
+    except (MlflowException, OSError) as error:
+        raise FileNotFoundError(f"{run_id} has no {name}") from error
