@@ -24,6 +24,7 @@ from omegaconf import DictConfig
 
 from cnn_anatomy.config.command_help import command_help
 from cnn_anatomy.config.options import check_option_names
+from cnn_anatomy.config.saved_config import saved_config
 from cnn_anatomy.config.saved_words import OVERRIDES, inherited_words, saved_words
 from cnn_anatomy.config.search_path import add_config_folders, longer_search_path
 from cnn_anatomy.config.validation import check_config
@@ -142,18 +143,17 @@ def _begun_as_trained(arguments: Sequence[str]) -> list[str]:
     given = evaluation_words(arguments)
     words = list(override_words(given))
     check_words(words)
-    with tempfile.TemporaryDirectory() as folder:
-        saved = saved_words(_folder_of_words(arguments[1], words, Path(folder)))
-    inherited = inherited_words(saved, words)
+    inherited = inherited_words(_saved_words(arguments[1], words), words)
     if inherited:
         notice(f"as in training: {shlex.join(inherited)}")
     return [*inherited, *given]
 
 
-def _folder_of_words(source: str, words: Sequence[str], folder: Path) -> Path:
-    """Return the folder of the overrides of `source`; those of a run are put into `folder`."""
+def _saved_words(source: str, words: Sequence[str]) -> list[str]:
+    """Return the overrides saved beside the weights `source`, a file or a run in MLflow."""
     if not source.startswith(RUN):
-        return Path(source).parent
+        folder = Path(source).parent
+        return [] if saved_config(folder) is None else saved_words(folder)
     uris = [
         word.partition("=")[2].strip("'\"") for word in words if word.startswith("tracking.uri=")
     ]
@@ -161,10 +161,12 @@ def _folder_of_words(source: str, words: Sequence[str], folder: Path) -> Path:
     check_store(uri)
     from cnn_anatomy.tracking.artifacts import fetch_artifact
 
-    try:
-        return fetch_artifact(uri, source.removeprefix(RUN), OVERRIDES, folder).parent
-    except FileNotFoundError:  # a run that is older than the file; no run is refused later
-        return folder
+    with tempfile.TemporaryDirectory() as fetched:
+        try:
+            fetch_artifact(uri, source.removeprefix(RUN), OVERRIDES, Path(fetched))
+        except FileNotFoundError:  # of a run that is older than the file; no run is refused later
+            return []
+        return saved_words(Path(fetched))
 
 
 def _run(spec: RunSpec, *, progress: bool) -> float | None:
