@@ -48,7 +48,7 @@ def test_a_page_tells_budget_runs_and_figures(page):
     ) in text
     assert to_markdown(page.table) in text
     assert "![Accuracy of a&lt;b](accuracy.png)\n\nAccuracy of a&lt;b.\n\n" in text
-    assert text.endswith("```\nmake reproduce PAPER=he2015 BUDGET=short\n```\n")
+    assert text.endswith("```\nmake reproduce PAPER=he2015 BUDGET=short SEEDS=2\n```\n")
     assert "\n\n\n" not in text
     assert "\n\n\n" not in page.note
     assert "8 runs" in page.note
