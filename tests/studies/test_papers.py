@@ -88,7 +88,9 @@ def test_the_published_values_are_in_the_order_that_the_paper_reports(name, meas
 def test_a_mistake_names_the_choices():
     with pytest.raises(ConfigError, match=r"PAPER=he2105 is none of he2015.*did you mean he2015"):
         load_paper("he2105", "smoke")
-    with pytest.raises(ConfigError, match=r"BUDGET=smoky is none of smoke, short, eighth, paper \(did"):
+    with pytest.raises(
+        ConfigError, match=r"BUDGET=smoky is none of smoke, short, eighth, paper \(did"
+    ):
         load_paper("he2015", "smoky")
 
 
