@@ -36,6 +36,7 @@ from cnn_anatomy.config.words import (
     option_values,
     options_first,
     override_words,
+    undeferred,
 )
 from cnn_anatomy.core.environment import check_command_line, check_environment
 from cnn_anatomy.core.errors import ConfigError, RunFailed
@@ -54,6 +55,7 @@ from cnn_anatomy.core.places import check_cache, check_hydra_folders, check_outp
 from cnn_anatomy.core.sentences import COMPOSITION_ERRORS, sentence
 from cnn_anatomy.core.streams import keep_streams, prepare_streams
 from cnn_anatomy.core.tracebacks import print_traceback
+from cnn_anatomy.core.uris import RUN
 from cnn_anatomy.distributed.launch import launch_ranks
 from cnn_anatomy.distributed.process_group import rank, world_size
 from cnn_anatomy.studies.starting import start
@@ -61,20 +63,18 @@ from cnn_anatomy.studies.study import option_folders
 from cnn_anatomy.tracking.store_check import check_store
 from cnn_anatomy.training.run_spec import RunSpec
 
-RUN = "runs:/"  # begins the name of a run of MLflow
-
 
 @hydra.main(version_base="1.3", config_path=str(CONF), config_name="train")
 def train(config: DictConfig) -> Any:
     """Train one run."""
     hydra_config = HydraConfig.get()
-    choices, words = hydra_config.runtime.choices, hydra_config.overrides.task
+    choices, words = hydra_config.runtime.choices, list(hydra_config.overrides.task)
     if hydra_config.mode == RunMode.MULTIRUN:
         return _run_in_sweep(config, choices, words)
     single = config.tracking.parent is None  # else a sweep has started this process
     try:
         check_config(config, choices)
-        spec = RunSpec.of(config, choices, list(words))
+        spec = RunSpec.of(config, choices, words)
         check_cache(spec.cache_folder)
         if not spec.is_dry:
             check_store(spec.store_uri, [config.study])
@@ -154,10 +154,8 @@ def _saved_words(source: str, words: Sequence[str]) -> list[str]:
     if not source.startswith(RUN):
         folder = Path(source).parent
         return [] if saved_config(folder) is None else saved_words(folder)
-    uris = [
-        word.partition("=")[2].strip("'\"") for word in words if word.startswith("tracking.uri=")
-    ]
-    uri = tracking_uri(*uris[-1:])
+    given = [o.value() for o in undeferred(words) if o.key_or_group == "tracking.uri"]
+    uri = tracking_uri(*(str(value) for value in given[-1:] if value is not None))
     check_store(uri)
     from cnn_anatomy.tracking.artifacts import fetch_artifact
 
@@ -211,7 +209,7 @@ def _run_in_sweep(
     """
     keep_streams()  # of this worker
     try:
-        return _run(RunSpec.of(config, choices, list(words)), progress=False)
+        return _run(RunSpec.of(config, choices, words), progress=False)
     except SystemExit as error:
         reason = error.__cause__ or f"the run exited with status {error.code}"
         raise RunFailed(str(reason)) from error

@@ -34,8 +34,9 @@ def daemons(folder):
     found = []
     for process in psutil.process_iter():
         try:
-            if process.name().startswith(PROGRAM[:15]):  # as long as Linux keeps a name
-                found += [process] * process.environ().get(PIPES, "").startswith(str(folder))
+            is_daemon = process.name().startswith(PROGRAM[:15])  # as long as Linux keeps a name
+            if is_daemon and process.environ().get(PIPES, "").startswith(str(folder)):
+                found.append(process)
         except psutil.Error:  # it has ended, or is another user's
             continue
     return found

@@ -18,7 +18,7 @@ from cnn_anatomy.training.build import build_data
 from cnn_anatomy.training.run_spec import RunSpec
 
 MINE = ("model.depth=8", "probes=robustness", *SMALL)
-REACHING = {w for w in MINE if w.startswith(("model.", "data."))}
+INHERITED = [w for w in MINE if w.startswith(("model.", "data."))]
 # Of training itself, or of the time that it took.
 UNMEASURED = ("train/loss", "train/accuracy", "gradient/", "untrained/", "speed/", "epoch")
 
@@ -34,7 +34,7 @@ def test_every_measure_is_that_of_training_bit_for_bit(tmp_path, uri):
     ended(start(tmp_path, *TRAIN, *MINE))
     client, (trained,) = runs(tmp_path, "run")
     weights = f"{client.download_artifacts(trained.info.run_id, '', str(tmp_path))}/weights.pt"
-    begins = f"as in training: {shlex.join(w for w in MINE if w in REACHING)}\n"
+    begins = f"as in training: {shlex.join(INHERITED)}\n"
     for source in (weights, f"runs:/{trained.info.run_id}"):
         # Of what the run was given, all but that of training and the probes is taken over.
         _, said = ended(start(tmp_path, *TRAIN, "evaluate", source, "probes=robustness"))

@@ -8,10 +8,11 @@ from pathlib import Path
 import yaml
 
 OVERRIDES = "overrides.yaml"  # which a run keeps beside its weights; Hydra's name and format
-# What these say is how a run was trained, recorded or named, not what its network is.
-UNEVALUATED = {
-    *("optimizer", "scheduler", "trainer", "callbacks", "freeze", "transfer", "probes", "compile"),
-    *("study", "setting", "variant", "tracking", "paths", "hydra", "evaluate"),
+TRAINING = {"freeze", "transfer", "optimizer", "scheduler", "trainer"}  # unused in an evaluation
+# Keys that an evaluation does not take over: they say how a run was trained, measured or recorded.
+NOT_INHERITED = TRAINING | {
+    *("callbacks", "compile", "probes", "study", "setting", "variant", "tracking", "paths"),
+    *("hydra", "evaluate"),
 }
 
 
@@ -37,7 +38,7 @@ def inherited_words(saved: Iterable[str], given: Iterable[str]) -> list[str]:
     return [
         word.lstrip("+")  # which Hydra's composition of a run has added
         for word in saved
-        if _key(word).partition(".")[0] not in UNEVALUATED
+        if _key(word).partition(".")[0] not in NOT_INHERITED
         and not any(f"{_key(word)}.".startswith(f"{key}.") for key in replaced)
     ]
 

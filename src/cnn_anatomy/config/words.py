@@ -25,13 +25,11 @@ _PLACED_WORD = re.compile(rf"\w+@({'|'.join(map(re.escape, PLACED))})(?==)")  # 
 
 
 def evaluation_words(arguments: Sequence[str]) -> list[str]:
-    """Return the command line with `evaluate CHECKPOINT` at its beginning as an override.
+    """Return a command line that begins with `evaluate CHECKPOINT`, with that as an override.
 
     Raises:
         ConfigError: if the checkpoint is left out.
     """
-    if not arguments or arguments[0] != "evaluate":
-        return list(arguments)
     if len(arguments) < 2 or (not Path(arguments[1]).is_file() and "=" in arguments[1]):
         raise ConfigError("evaluate takes a file or runs:/<id>: cnn-anatomy evaluate CHECKPOINT …")
     source = QuotedString(arguments[1], Quote.single).with_quotes()

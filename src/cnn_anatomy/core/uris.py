@@ -14,6 +14,7 @@ CREDENTIALS = re.compile(r"(?<=://)(?:[^/?#\s:@]*:\S*|[^/?#\s]*)@")
 # Passwords that drivers take as options: ?password=…, &sslpassword=…
 SECRET_OPTIONS = re.compile(r"([?&;](?:\w*password|pwd|passwd|token|secret\w*)=)[^&;\s]*", re.I)
 MASK = "***"
+RUN = "runs:/"  # begins MLflow's address of a run
 T = TypeVar("T")
 
 

@@ -7,6 +7,8 @@ from pathlib import Path
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
+from cnn_anatomy.tracking.store import is_empty
+
 
 def fetch_artifact(uri: str, run_id: str, name: str, folder: Path) -> Path:
     """Copy a run's artifact `name` into `folder` and return its path.
@@ -20,8 +22,8 @@ def fetch_artifact(uri: str, run_id: str, name: str, folder: Path) -> Path:
     Raises:
         FileNotFoundError: if there is no such store, run or artifact.
     """
-    if uri.startswith("sqlite:///"):  # MLflow would create a missing file
-        Path(uri.removeprefix("sqlite:///")).stat()
+    if is_empty(uri):  # MLflow would create the store
+        raise FileNotFoundError(f"{uri} is no store")
     try:
         return Path(MlflowClient(uri).download_artifacts(run_id, name, str(folder)))
     except (MlflowException, OSError) as error:

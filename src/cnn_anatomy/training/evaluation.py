@@ -10,6 +10,7 @@ import lightning.pytorch as pl
 
 from cnn_anatomy.config.saved_config import UNEVALUATED, data_changes, require_same_network
 from cnn_anatomy.core.notices import notice
+from cnn_anatomy.core.uris import RUN
 from cnn_anatomy.data import ImageData
 from cnn_anatomy.distributed.peers import peer_loss_recognised
 from cnn_anatomy.distributed.process_group import broadcast, rank
@@ -29,7 +30,7 @@ def load_evaluated(spec: RunSpec, network: Network, data: ImageData) -> None:
         ConfigError: if there are none, or they are those of another network.
     """
     source = str(spec.config.evaluate)
-    read = run_weights if source.startswith("runs:/") else file_weights
+    read = run_weights if source.startswith(RUN) else file_weights
     weights = read(spec, "evaluate", source, _require_evaluated_network)
     checkpoints.load_weights(network, weights)
 

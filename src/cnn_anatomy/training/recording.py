@@ -15,7 +15,7 @@ from omegaconf import OmegaConf
 from cnn_anatomy.config.options import PLACED, PRESETS, written
 from cnn_anatomy.config.reach import reaches
 from cnn_anatomy.config.saved_config import CONFIG
-from cnn_anatomy.config.saved_words import OVERRIDES
+from cnn_anatomy.config.saved_words import OVERRIDES, TRAINING
 from cnn_anatomy.core.errors import ConfigError
 from cnn_anatomy.core.uris import without_secrets_inside
 from cnn_anatomy.data import ImageData
@@ -28,7 +28,6 @@ AXES = (
     *("model", "data", "block", "pooling", "skip", "inception", "aux", "freeze", "head", "norm"),
     *("activation", "conv", "attention", "residual", "init", "transfer", "optimizer", "scheduler"),
 )
-TRAINING = {"freeze", "transfer", "optimizer", "scheduler", "trainer"}  # unused in an evaluation
 SURGERY = "surgery.txt"  # the artifact that lists what was replaced
 
 

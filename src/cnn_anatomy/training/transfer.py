@@ -16,7 +16,7 @@ from cnn_anatomy.core.errors import ConfigError
 from cnn_anatomy.core.instantiation import instantiate
 from cnn_anatomy.core.notices import notice
 from cnn_anatomy.core.ranges import Count
-from cnn_anatomy.core.uris import without_secrets
+from cnn_anatomy.core.uris import RUN, without_secrets
 from cnn_anatomy.data import ImageData
 from cnn_anatomy.distributed.process_group import barrier, broadcast, rank
 from cnn_anatomy.networks import Network, checkpoints
@@ -120,7 +120,7 @@ def run_weights(
         ConfigError: if the store has no such run, it kept no weights, or those of another network.
     """
     uri = spec.store_uri
-    run_id = source.removeprefix("runs:/")
+    run_id = source.removeprefix(RUN)
     try:
         with tempfile.TemporaryDirectory() as folder:
             fetch_artifact(uri, run_id, CONFIG, Path(folder))
