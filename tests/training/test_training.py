@@ -141,7 +141,7 @@ def test_a_source_network_is_the_runs_own_but_for_its_task(small):
     spec = RunSpec.of(small(*words), {"freeze": "layers", "transfer": "classes", "norm": "batch"})
     source = spec.source()
     assert source.config.data.classes == [0, 1, 2, 3, 4]
-    assert source.config.seed == source.config.data.seed == 0
+    assert source.config.seed == source.config.data.seed == 1003  # one for each seed
     assert source.config.model == spec.config.model
     assert source.choices == {"freeze": "none", "transfer": "none", "norm": "batch"}
     assert source.tags["kind"] == "source"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,8 @@ BOOKKEEPING = {"study", "variant", "setting", "tracking", "paths", "hydra"}
 PLACEMENT = {"cache", "accelerator", "devices", "num_nodes", "strategy", "cuda_graph"}
 # Settings (group, key) that may name a file, whose content counts instead of its path.
 FILES = (("transfer", "source"), ("model", "weights"))
-SEED_PLACEHOLDER = "\0seed"
+SEED_PLACEHOLDER = "\0seed+"  # followed by a number: the seed plus this number
+SEEDED = re.compile(re.escape(json.dumps(SEED_PLACEHOLDER)[:-1]) + r'(\d+)"')
 
 
 def run_key(config: DictConfig) -> str:
@@ -34,8 +36,11 @@ def run_key(config: DictConfig) -> str:
 def run_keys(config: DictConfig, seeds: Sequence[int]) -> list[str]:
     """Return the key of `config` at every seed, without resolving it for each of them."""
     zero, one = (_relevant(OmegaConf.merge(config, {"seed": seed})) for seed in (0, 1))
-    text = _text(_with_seed(zero, one, SEED_PLACEHOLDER))
-    return [short_hash(text.replace(json.dumps(SEED_PLACEHOLDER), str(seed))) for seed in seeds]
+    text = _text(_with_placeholders(zero, one))
+    return [
+        short_hash(SEEDED.sub(lambda found, seed=seed: str(seed + int(found[1])), text))
+        for seed in seeds
+    ]
 
 
 def named_files(configs: Iterable[DictConfig]) -> set[Path]:
@@ -80,16 +85,19 @@ def _plain(config: DictConfig | ListConfig) -> dict[str, Any]:
     return {str(key): value for key, value in plain.items() if key not in BOOKKEEPING}
 
 
-def _with_seed(zero: Any, one: Any, seed: Any) -> Any:
-    """Return the settings at `seed`, given those at seeds 0 and 1, which differ in seeds alone."""
+def _with_placeholders(zero: Any, one: Any) -> Any:
+    """Return the settings at seed 0, with placeholders for what differs at seed 1: seeds alone.
+
+    A seed is the run's, or this plus a number, as that of a transfer's source network.
+    """
     if zero == one:
         return zero
     if isinstance(zero, dict):
-        return {key: _with_seed(zero[key], one[key], seed) for key in zero}
+        return {key: _with_placeholders(zero[key], one[key]) for key in zero}
     if isinstance(zero, list):
-        return [_with_seed(a, b, seed) for a, b in zip(zero, one, strict=True)]
-    assert (zero, one) == (0, 1), "a setting follows from the seed but is not the seed"
-    return seed
+        return [_with_placeholders(a, b) for a, b in zip(zero, one, strict=True)]
+    assert one - zero == 1, "a setting follows from the seed but is not the seed plus a number"
+    return f"{SEED_PLACEHOLDER}{zero}"
 
 
 def _last_name(target: str) -> str:

@@ -24,6 +24,7 @@ def source_config(config: DictConfig, *, resolve: bool = True) -> DictConfig | N
     changes = config.transfer.get("source")
     if not isinstance(changes, DictConfig):
         return None
+    changes = OmegaConf.to_container(changes, resolve=True)  # ${seed} in it is the run's own
     source = OmegaConf.create(OmegaConf.to_container(config, resolve=resolve))
     source.transfer, source.freeze = NO_TRANSFER, NO_FREEZING
     source = OmegaConf.merge(source, changes)
