@@ -21,7 +21,7 @@ from cnn_anatomy.report.paper_page import write_paper_page
 from cnn_anatomy.report.study_page import write_study_page
 from cnn_anatomy.results.artifacts import Evidence
 from cnn_anatomy.results.run_files import EVIDENCE, HISTORY_FILE, KeptFiles
-from cnn_anatomy.results.run_table import REGISTRATION, RUN_TABLE, read_run_table
+from cnn_anatomy.results.run_table import REGISTRATION, RUN_TABLE, read_run_table, without_folders
 from cnn_anatomy.results.runs import Sweep
 from cnn_anatomy.studies.paper import Paper, load_paper, paper_names
 from cnn_anatomy.studies.selection import select_studies
@@ -197,8 +197,9 @@ def _compared(study: Study, overrides: Sequence[str]) -> list[str]:
     Without those of the data, if a paper was trained on other data, and without what was solved
     for to match costs.
     """
+    words = without_folders(overrides)
     if study.match is not None:
-        return [word for word in overrides if word.split("=")[0] != study.match.by]
+        return [word for word in words if word.split("=")[0] != study.match.by]
     if isinstance(study, Paper) and not study.data:
-        return [word for word in overrides if word.split("=")[0].split(".")[0] != "data"]
-    return list(overrides)
+        return [w for w in words if w.lstrip("+").split("=")[0].split(".")[0] != "data"]
+    return words

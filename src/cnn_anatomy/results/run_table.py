@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -15,13 +17,15 @@ REGISTRATION = "registration.json"  # beside it, if the study's claims were regi
 UNTIL_DECIDED = "until_decided"  # a column of one value, True or False
 COLUMNS = ("variant", "seed", "status", "run_id", "key", "commit", "tags.hardware", "overrides")
 
+FOLDERS = re.compile(r"(?<==)([\"']?)/(?:[^/\"']+/)+")  # of an absolute path, its value's beginning
+
 
 def to_run_table(sweep: Sweep) -> str:
     """Return a row for each planned run, with all its params and final metrics to the last bit."""
     names = map(str, sweep.runs.columns)
     results = sorted(n for n in names if n.startswith(("params.", "metrics.")))
     runs = sweep.runs.reindex(columns=[*COLUMNS, *results])
-    overrides = [json.dumps(list(words), ensure_ascii=False) for words in runs.overrides]
+    overrides = [json.dumps(without_folders(w), ensure_ascii=False) for w in runs.overrides]
     runs = runs.assign(overrides=overrides, **{UNTIL_DECIDED: sweep.until_decided})
     return runs.to_csv(index=False, lineterminator="\n")
 
@@ -49,6 +53,11 @@ def read_run_table(file: Path, study: str) -> Sweep:
             columns[name] = read.get(name, lambda column: column)(column)
     until_decided = bool((columns.pop(UNTIL_DECIDED) == "True").all())
     return Sweep(study, "", pd.DataFrame(columns), until_decided, _registration(file.parent))
+
+
+def without_folders(words: Sequence[str]) -> list[str]:
+    """Return overrides that name files and folders by their last name: the rest is a machine's."""
+    return [FOLDERS.sub(r"\1", word) for word in words]
 
 
 def _registration(folder: Path) -> Registration | None:
