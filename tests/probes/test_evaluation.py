@@ -9,9 +9,12 @@ from hypothesis import strategies as st
 from cnn_anatomy.data.images import ImageSet
 from cnn_anatomy.networks.cost import macs, parameter_count
 from cnn_anatomy.networks.heads import GlobalAverage
+from cnn_anatomy.networks.pooling import Average, Max
 from cnn_anatomy.probes.activation import contrast, covered
 from cnn_anatomy.probes.features import fisher, peak_in_box, peak_metrics
+from cnn_anatomy.probes.filters import FREQUENCY, ORIENTATIONS, selectivity
 from cnn_anatomy.probes.object_size import accuracy_metrics, silenced, size_bins
+from cnn_anatomy.probes.pooling_swap import averaging
 from cnn_anatomy.probes.robustness import drop, noise, zoom
 from cnn_anatomy.probes.shift import shifted
 from cnn_anatomy.training.build import build_classifier, build_data
@@ -133,6 +136,42 @@ def test_silenced_modules_give_zeros_until_left():
     assert layer(x).any()
 
 
+def test_symmetric_filters_prefer_no_orientation_and_edges_prefer_theirs():
+    spot, blank = torch.zeros(2, 1, 1, 3, 3)
+    spot[0, 0, 1, 1] = 1
+    box = torch.ones(1, 1, 3, 3)
+    assert selectivity(torch.cat([spot, box, blank])).tolist() == pytest.approx([0, 0, 0], abs=1e-9)
+    across = torch.outer(torch.tensor([1.0, 2.0, 1.0]), torch.tensor([-1.0, 0.0, 1.0]))
+    sobel = torch.stack([across, across.T, across + across.T])[:, None]
+    angles = np.arange(ORIENTATIONS) * np.pi / ORIENTATIONS
+    x, y = 2 * np.pi * FREQUENCY * np.cos(angles), 2 * np.pi * FREQUENCY * np.sin(angles)
+    response = np.abs(2 * np.sin(x) * (2 + 2 * np.cos(y)))  # a sum of cosines, in closed form
+    expected = abs((response * np.exp(2j * angles)).sum()) / response.sum()
+    vertical, horizontal, diagonal = selectivity(sobel).tolist()
+    assert vertical == pytest.approx(expected)
+    assert horizontal == pytest.approx(expected)
+    assert diagonal > 0.3
+
+
+@given(st.integers(1, 3), st.integers(2, 5), st.floats(0.1, 100), st.integers(0, 1000))
+def test_selectivity_is_between_zero_and_one_whatever_the_scale(channels, side, scale, seed):
+    weight = torch.randn(4, channels, side, side, generator=torch.Generator().manual_seed(seed))
+    found = selectivity(weight)
+    assert torch.allclose(found, selectivity(weight.transpose(2, 3)))
+    assert torch.allclose(found, selectivity(-scale * weight), atol=1e-6)
+    assert ((found >= 0) & (found <= 1 + 1e-9)).all()
+
+
+@pytest.mark.parametrize("kernel", [2, 3])
+def test_averaged_max_pooling_gives_the_means_of_its_windows_until_left(kernel):
+    pooling, x = Max(3, kernel), torch.rand(2, 3, 9, 9)
+    before = pooling(x)
+    with averaging([pooling]):
+        inside = pooling(x)[:, :, 1:-1, 1:-1]  # where no window holds padding
+        assert torch.allclose(inside, Average(3, kernel)(x)[:, :, 1:-1, 1:-1])
+    assert torch.equal(pooling(x), before)
+
+
 def test_the_controls_of_the_inception_module_cost_what_it_costs(small, digits):
     def cost(*overrides):
         spec = RunSpec.of(small("model=inception", "model.width=32", *overrides))
@@ -155,6 +194,13 @@ def test_the_controls_of_the_inception_module_cost_what_it_costs(small, digits):
             [],
             {"activation/contrast", "activation/contrast_stage_1", "consistency/shift_1"},
             {"shift"},
+        ),
+        ("invariance", ["pooling=max"], {"averaged/accuracy_lost", "averaged/contrast_lost"}, {}),
+        (
+            "transfer",
+            [],
+            {"filters/orientation", "features/linear_probe", "untrained/features/linear_probe"},
+            {},
         ),
         ("robustness", [], {"accuracy/scale", "drop/noise", "drop/test"}, {"robustness"}),
         (
@@ -194,7 +240,10 @@ def test_what_a_run_logs(probes, words, metrics, files, small, uri):
     (run,) = client.search_runs([experiment])
     assert run.data.metrics.keys() >= metrics
     kept = {f.path.partition(".")[0] for f in client.list_artifacts(run.info.run_id)}
-    assert kept >= files
+    assert kept >= set(files)
+    assert (probes == "invariance" and not words) <= (
+        "averaged/accuracy_lost" not in run.data.metrics
+    )
     if probes == "auxiliary":
         assert 0 < run.data.metrics["gradient/auxiliary_share"] < 1
     if probes == "features":

@@ -24,20 +24,25 @@ class ActivationProbe(EvaluationProbe):
     def measure(self, trainer: pl.Trainer, module: pl.LightningModule) -> dict[str, float]:
         """Measure on the test images."""
         assert isinstance(module, Classifier)
-        boxes = tested_images(trainer).boxes
-        if boxes is None:
-            return {}
-        contrasts: dict[int, list[Tensor]] = {}
-        start = 0
-        for images, _ in tested_batches(trainer):
-            mask = covered(boxes[start : start + len(images)], images.shape[-2:]).to(images.device)
-            start += len(images)
-            for k, x in module.network.maps(images).items():
-                response = x.float().abs().mean(1)
-                contrasts.setdefault(k, []).append(contrast(response, mask))
-        means = {k: torch.cat(values).mean().item() for k, values in contrasts.items()}
+        means = stage_contrasts(trainer, module)
         stages = {f"activation/contrast_stage_{k}": mean for k, mean in means.items()}
         return {**stages, "activation/contrast": means[max(means)]} if means else {}
+
+
+def stage_contrasts(trainer: pl.Trainer, module: Classifier) -> dict[int, float]:
+    """Return the mean contrast on the test images by stage; none if these have no boxes."""
+    boxes = tested_images(trainer).boxes
+    if boxes is None:
+        return {}
+    contrasts: dict[int, list[Tensor]] = {}
+    start = 0
+    for images, _ in tested_batches(trainer):
+        mask = covered(boxes[start : start + len(images)], images.shape[-2:]).to(images.device)
+        start += len(images)
+        for k, x in module.network.maps(images).items():
+            response = x.float().abs().mean(1)
+            contrasts.setdefault(k, []).append(contrast(response, mask))
+    return {k: torch.cat(values).mean().item() for k, values in contrasts.items()}
 
 
 def covered(boxes: Tensor, size: torch.Size) -> Tensor:

@@ -1,0 +1,68 @@
+"""What a trained network loses if its max poolings average instead, at the same weights."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import lightning.pytorch as pl
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from cnn_anatomy.networks.pooling import Max
+from cnn_anatomy.probes.activation import stage_contrasts
+from cnn_anatomy.probes.evaluation import EvaluationProbe, correctly_classified
+from cnn_anatomy.training.classifier import Classifier
+
+
+class PoolingSwapProbe(EvaluationProbe):
+    """Measures the tested network twice: as it is, and with averages of the same windows.
+
+    | metric | meaning |
+    |---|---|
+    | `averaged/accuracy_lost` | test accuracy as it is − that with averages |
+    | `averaged/contrast_lost` | the same of `activation/contrast`, if images have boxes |
+
+    Logs nothing of a network without max pooling.
+    """
+
+    def measure(self, trainer: pl.Trainer, module: pl.LightningModule) -> dict[str, float]:
+        """Measure on the test images."""
+        assert isinstance(module, Classifier)
+        poolings = [m for m in module.network.modules() if isinstance(m, Max)]
+        if not poolings:
+            return {}
+        before = self._measured(trainer, module)
+        with averaging(poolings):
+            after = self._measured(trainer, module)
+        return {f"averaged/{name}_lost": before[name] - after[name] for name in before}
+
+    def _measured(self, trainer: pl.Trainer, module: Classifier) -> dict[str, float]:
+        accuracy = correctly_classified(trainer, module).float().mean().item()
+        contrasts = stage_contrasts(trainer, module)
+        contrast = {"contrast": contrasts[max(contrasts)]} if contrasts else {}
+        return {"accuracy": accuracy, **contrast}
+
+
+@contextmanager
+def averaging(poolings: list[Max]) -> Iterator[None]:
+    """Make max poolings return the means of their windows, without padding, within the block."""
+
+    def mean(module: nn.Module, inputs: tuple[Tensor, ...], _: Tensor) -> Tensor:
+        pool = module.pool
+        assert isinstance(pool, nn.MaxPool2d)
+        return F.avg_pool2d(
+            inputs[0],
+            pool.kernel_size,
+            pool.stride,
+            pool.padding,
+            ceil_mode=pool.ceil_mode,
+            count_include_pad=False,
+        )
+
+    hooks = [pooling.register_forward_hook(mean) for pooling in poolings]
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()
