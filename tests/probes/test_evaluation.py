@@ -13,6 +13,7 @@ from cnn_anatomy.networks.pooling import Average, Max
 from cnn_anatomy.probes.activation import contrast, covered
 from cnn_anatomy.probes.features import fisher, peak_in_box, peak_metrics
 from cnn_anatomy.probes.filters import FREQUENCY, ORIENTATIONS, selectivity
+from cnn_anatomy.probes.learning_speed import first_reached
 from cnn_anatomy.probes.object_size import accuracy_metrics, silenced, size_bins
 from cnn_anatomy.probes.pooling_swap import averaging
 from cnn_anatomy.probes.robustness import drop, noise, zoom
@@ -162,6 +163,15 @@ def test_selectivity_is_between_zero_and_one_whatever_the_scale(channels, side, 
     assert ((found >= 0) & (found <= 1 + 1e-9)).all()
 
 
+def test_a_level_is_reached_where_the_curve_first_crosses_it():
+    curve = [(10, 0.2), (20, 0.4), (30, 0.8), (40, 0.1), (50, 0.9)]
+    assert first_reached(curve, 0.5) == pytest.approx(22.5)
+    assert first_reached(curve, 0.4) == 20
+    assert first_reached(curve, 0.1) == 10  # by the first validation
+    assert first_reached(curve, 0.95) is None
+    assert first_reached([], 0.5) is None
+
+
 @pytest.mark.parametrize("kernel", [2, 3])
 def test_averaged_max_pooling_gives_the_means_of_its_windows_until_left(kernel):
     pooling, x = Max(3, kernel), torch.rand(2, 3, 9, 9)
@@ -217,8 +227,8 @@ def test_the_controls_of_the_inception_module_cost_what_it_costs(small, digits):
         ),
         (
             "auxiliary",
-            ["aux=heads"],
-            {"gradient/auxiliary_share", "accuracy/large"},
+            ["aux=heads", "probes.learning_speed.accuracy=0.01"],
+            {"gradient/auxiliary_share", "accuracy/large", "steps/to_accuracy"},
             {"object_size"},
         ),
     ],

@@ -37,10 +37,11 @@ def run_keys(config: DictConfig, seeds: Sequence[int]) -> list[str]:
     """Return the key of `config` at every seed, without resolving it for each of them."""
     zero, one = (_relevant(OmegaConf.merge(config, {"seed": seed})) for seed in (0, 1))
     text = _text(_with_placeholders(zero, one))
-    return [
-        short_hash(SEEDED.sub(lambda found, seed=seed: str(seed + int(found[1])), text))
-        for seed in seeds
-    ]
+
+    def key(seed: int) -> str:
+        return short_hash(SEEDED.sub(lambda found: str(seed + int(found[1])), text))
+
+    return [key(seed) for seed in seeds]
 
 
 def named_files(configs: Iterable[DictConfig]) -> set[Path]:
