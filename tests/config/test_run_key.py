@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 from helpers import composed
-from omegaconf import OmegaConf
+from omegaconf import OmegaConf, open_dict
 
 from cnn_anatomy.config.run_key import BOOKKEEPING, FILES, PLACEMENT, counting, run_key, run_keys
 from cnn_anatomy.core.paths import CONF
@@ -57,6 +57,15 @@ def test_the_keys_of_many_seeds_are_those_of_each():
         run_key(composed("transfer=classes", "data.classes=[5,6]", f"seed={s}")) for s in (0, 1, 7)
     ]
     assert run_keys(config, (0, 1, 7)) == expected
+
+
+@pytest.mark.parametrize("value", ["${sum:${seed},-5}", "w${seed}.pt"])
+def test_the_keys_of_many_seeds_are_those_of_each_whatever_follows_from_the_seed(value):
+    config = composed()
+    with open_dict(config):
+        config.optimizer.extra = value
+    each = [OmegaConf.merge(config, {"seed": seed}) for seed in (0, 1, 7)]
+    assert run_keys(config, (0, 1, 7)) == list(map(run_key, each))
 
 
 def test_the_module_of_our_own_classes_does_not_count():

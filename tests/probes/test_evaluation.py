@@ -176,7 +176,7 @@ def test_a_level_is_reached_where_the_curve_first_crosses_it():
 def test_averaged_max_pooling_gives_the_means_of_its_windows_until_left(kernel):
     pooling, x = Max(3, kernel), torch.rand(2, 3, 9, 9)
     before = pooling(x)
-    with averaging([pooling]):
+    with averaging([pooling.pool]):
         inside = pooling(x)[:, :, 1:-1, 1:-1]  # where no window holds padding
         assert torch.allclose(inside, Average(3, kernel)(x)[:, :, 1:-1, 1:-1])
     assert torch.equal(pooling(x), before)
@@ -206,6 +206,12 @@ def test_the_controls_of_the_inception_module_cost_what_it_costs(small, digits):
             {"shift"},
         ),
         ("invariance", ["pooling=max"], {"averaged/accuracy_lost", "averaged/contrast_lost"}, {}),
+        (  # images are taken for frozen layers' maps, if a probe goes through the module
+            "transfer",
+            ["freeze=layers", "freeze.layers=5", "data.augment=null"],
+            {"features/linear_probe", "untrained/features/linear_probe"},
+            {},
+        ),
         (
             "transfer",
             [],

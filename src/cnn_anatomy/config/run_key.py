@@ -21,7 +21,7 @@ PLACEMENT = {"cache", "accelerator", "devices", "num_nodes", "strategy", "cuda_g
 # Settings (group, key) that may name a file, whose content counts instead of its path.
 FILES = (("transfer", "source"), ("model", "weights"))
 SEED_PLACEHOLDER = "\0seed+"  # followed by a number: the seed plus this number
-SEEDED = re.compile(re.escape(json.dumps(SEED_PLACEHOLDER)[:-1]) + r'(\d+)"')
+SEEDED = re.compile(re.escape(json.dumps(SEED_PLACEHOLDER)[:-1]) + r'(-?\d+)"')
 
 
 def run_key(config: DictConfig) -> str:
@@ -35,13 +35,26 @@ def run_key(config: DictConfig) -> str:
 
 def run_keys(config: DictConfig, seeds: Sequence[int]) -> list[str]:
     """Return the key of `config` at every seed, without resolving it for each of them."""
-    zero, one = (_relevant(OmegaConf.merge(config, {"seed": seed})) for seed in (0, 1))
-    text = _text(_with_placeholders(zero, one))
+    zero, one = (_relevant(_at(config, seed)) for seed in (0, 1))
+    try:
+        text = _text(_with_placeholders(zero, one))
+    except _NotASeedError:
+        return [run_key(_at(config, seed)) for seed in seeds]
 
     def key(seed: int) -> str:
         return short_hash(SEEDED.sub(lambda found: str(seed + int(found[1])), text))
 
     return [key(seed) for seed in seeds]
+
+
+class _NotASeedError(Exception):
+    """A setting follows from the seed, but is not the seed plus a number."""
+
+
+def _at(config: DictConfig, seed: int) -> DictConfig:
+    merged = OmegaConf.merge(config, {"seed": seed})
+    assert isinstance(merged, DictConfig)
+    return merged
 
 
 def named_files(configs: Iterable[DictConfig]) -> set[Path]:
@@ -97,7 +110,8 @@ def _with_placeholders(zero: Any, one: Any) -> Any:
         return {key: _with_placeholders(zero[key], one[key]) for key in zero}
     if isinstance(zero, list):
         return [_with_placeholders(a, b) for a, b in zip(zero, one, strict=True)]
-    assert one - zero == 1, "a setting follows from the seed but is not the seed plus a number"
+    if not (isinstance(zero, int) and isinstance(one, int) and one - zero == 1):
+        raise _NotASeedError
     return f"{SEED_PLACEHOLDER}{zero}"
 
 

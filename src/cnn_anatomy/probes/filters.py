@@ -13,6 +13,7 @@ from cnn_anatomy.probes.evaluation import EvaluationProbe, tested_batches
 from cnn_anatomy.training.classifier import Classifier
 
 FREQUENCY = 0.25  # cycles per pixel: a bar is two pixels wide
+WIDEST = 5  # pixels: wider kernels may detect edges to which such gratings say nothing
 ORIENTATIONS = 16
 
 
@@ -21,7 +22,9 @@ class FilterProbe(EvaluationProbe):
 
     `filters/orientation` is the mean over filters of `selectivity`: 0 for filters that respond to
     gratings of every orientation alike, towards 1 for those that respond to one orientation only.
-    Logs nothing if the first weight layer is no convolution, or has 1×1 kernels.
+    Random filters have a value, too, which falls with the number of input channels: compare
+    networks of the same images. Logs nothing if the first weight layer is no convolution, or its
+    kernels are of 1×1 or wider than `WIDEST` pixels.
     """
 
     def measure(self, trainer: pl.Trainer, module: pl.LightningModule) -> dict[str, float]:
@@ -32,7 +35,7 @@ class FilterProbe(EvaluationProbe):
         if not layers or not isinstance(layers[0][1], nn.Conv2d):
             return {}
         weight = layers[0][1].weight
-        if max(weight.shape[-2:]) == 1:
+        if not 1 < max(weight.shape[-2:]) <= WIDEST:
             return {}
         return {"filters/orientation": selectivity(weight).mean().item()}
 

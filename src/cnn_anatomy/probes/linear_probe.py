@@ -12,7 +12,10 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from torch import Tensor
 
+from cnn_anatomy.core.notices import notice
+from cnn_anatomy.networks import Network
 from cnn_anatomy.probes.evaluation import EvaluationProbe
+from cnn_anatomy.probes.float32 import float32
 from cnn_anatomy.probes.logged import log
 from cnn_anatomy.training.classifier import Classifier
 
@@ -23,10 +26,12 @@ MOST_IMAGES = 5000  # of training, on which the probe is fitted
 class LinearProbe(EvaluationProbe):
     """Measures the accuracy of a linear probe (Alain & Bengio 2016) of the last features.
 
-    `features/linear_probe` is the test accuracy of a ridge classifier on the vectors that the
-    network's own classifier gets. It is fitted to the training images, the first `MOST_IMAGES`
-    without augmentation, and its penalty is chosen by leaving out one of these. The same of the
-    network before training is `untrained/features/linear_probe`.
+    `features/linear_probe` is the test accuracy of a ridge classifier on the standardised vectors
+    that the network's own classifier gets. It is fitted to the training images without
+    augmentation, at most `MOST_IMAGES` and of each class as large a share, and its penalty is
+    chosen by leaving out one of these. The same of the network before training, whose batch
+    normalisation has no statistics yet, is `untrained/features/linear_probe`. Computed in float32.
+    Logs nothing if a feature is not finite.
     """
 
     @torch.no_grad()
@@ -36,37 +41,39 @@ class LinearProbe(EvaluationProbe):
             return
         training = module.training
         module.eval()
-        with trainer.precision_plugin.test_step_context():
-            measured = self.measure(trainer, module)
+        measured = self.measure(trainer, module)
         module.train(training)
         log(trainer, measured, epoch=-1)
 
     def measure(self, trainer: pl.Trainer, module: pl.LightningModule) -> dict[str, float]:
         """Fit to training images, measure on the test images."""
         assert isinstance(module, Classifier)
-        loaders = trainer.datamodule.test_dataloader()  # type: ignore[attr-defined]
-        test_batches, train_batches = (loader.part(0, 1) for loader in loaders)
-        train = vectors(module, train_batches, MOST_IMAGES)
-        test = vectors(module, test_batches)
+        data = trainer.datamodule  # type: ignore[attr-defined]
+        splits = data.load()
+        fitted = splits.train.first_of_each(MOST_IMAGES, seed=0)
+        with float32(module):
+            train = vectors(module.network, data.batches(fitted))
+            test = vectors(module.network, data.batches(splits.test))
+        if not (np.isfinite(train[0]).all() and np.isfinite(test[0]).all()):
+            notice("features/linear_probe: absent, as a feature is not finite")
+            return {}
         probe = make_pipeline(StandardScaler(), RidgeClassifierCV(PENALTIES))
         return {"features/linear_probe": float(probe.fit(*train).score(*test))}
 
 
 def vectors(
-    module: Classifier, batches: Iterable[tuple[Tensor, Tensor]], most: int | None = None
+    network: Network, batches: Iterable[tuple[Tensor, Tensor]]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return the classifier's inputs (N, D) and the labels (N,), of the first `most` images."""
+    """Return the classifier's inputs (N, D) and the labels (N,)."""
     inputs: list[Tensor] = []
     labels: list[Tensor] = []
-    hook = module.network.classifier.register_forward_pre_hook(
+    hook = network.classifier.register_forward_pre_hook(
         lambda _, given: inputs.append(given[0].flatten(1).double().cpu())
     )
     try:
         for images, batch_labels in batches:
-            module(images)
+            network(images)  # not the module, which may begin behind layers that are frozen
             labels.append(batch_labels.cpu())
-            if most is not None and sum(map(len, labels)) >= most:
-                break
     finally:
         hook.remove()
-    return torch.cat(inputs)[:most].numpy(), torch.cat(labels)[:most].numpy()
+    return torch.cat(inputs).numpy(), torch.cat(labels).numpy()

@@ -9,10 +9,11 @@ import lightning.pytorch as pl
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from cnn_anatomy.networks.pooling import Max
 from cnn_anatomy.probes.activation import stage_contrasts
 from cnn_anatomy.probes.evaluation import EvaluationProbe, correctly_classified
 from cnn_anatomy.training.classifier import Classifier
+
+PLAIN = (1, (1, 1))  # dilations
 
 
 class PoolingSwapProbe(EvaluationProbe):
@@ -23,14 +24,15 @@ class PoolingSwapProbe(EvaluationProbe):
     | `averaged/accuracy_lost` | test accuracy as it is − that with averages |
     | `averaged/contrast_lost` | the same of `activation/contrast`, if images have boxes |
 
-    Logs nothing of a network without max pooling.
+    All max poolings are meant, those in Inception modules, too. Logs nothing of a network without
+    any, nor of one in which they are dilated or return indices.
     """
 
     def measure(self, trainer: pl.Trainer, module: pl.LightningModule) -> dict[str, float]:
         """Measure on the test images."""
         assert isinstance(module, Classifier)
-        poolings = [m for m in module.network.modules() if isinstance(m, Max)]
-        if not poolings:
+        poolings = [m for m in module.network.modules() if isinstance(m, nn.MaxPool2d)]
+        if not poolings or any(p.return_indices or p.dilation not in PLAIN for p in poolings):
             return {}
         before = self._measured(trainer, module)
         with averaging(poolings):
@@ -45,18 +47,17 @@ class PoolingSwapProbe(EvaluationProbe):
 
 
 @contextmanager
-def averaging(poolings: list[Max]) -> Iterator[None]:
+def averaging(poolings: list[nn.MaxPool2d]) -> Iterator[None]:
     """Make max poolings return the means of their windows, without padding, within the block."""
 
     def mean(module: nn.Module, inputs: tuple[Tensor, ...], _: Tensor) -> Tensor:
-        pool = module.pool
-        assert isinstance(pool, nn.MaxPool2d)
+        assert isinstance(module, nn.MaxPool2d)
         return F.avg_pool2d(
             inputs[0],
-            pool.kernel_size,
-            pool.stride,
-            pool.padding,
-            ceil_mode=pool.ceil_mode,
+            module.kernel_size,
+            module.stride,
+            module.padding,
+            ceil_mode=module.ceil_mode,
             count_include_pad=False,
         )
 

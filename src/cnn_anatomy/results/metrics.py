@@ -113,7 +113,7 @@ METRICS = {
     "params/auxiliary": Metric("auxiliary params (10³)", 1e-3, 1, exact=True, rank=lowest),
     "macs": Metric("MACs (10⁶)", 1e-6, 2, exact=True, rank=lowest, budget=True),
     "receptive_field": Metric("receptive field (pixels)", 1, 0, exact=True),
-    "steps/to_accuracy": Metric("steps to the set val. accuracy", 1, 0, rank=lowest),
+    "steps/to_accuracy": Metric("steps to the set val. accuracy", 1, 0),
     "speed/images_per_second": Metric("train images/s", 1, 0, rank=highest),
     "speed/inference_images_per_second": Metric("test images/s", 1, 0, rank=highest),
 }

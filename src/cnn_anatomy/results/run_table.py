@@ -17,7 +17,9 @@ REGISTRATION = "registration.json"  # beside it, if the study's claims were regi
 UNTIL_DECIDED = "until_decided"  # a column of one value, True or False
 COLUMNS = ("variant", "seed", "status", "run_id", "key", "commit", "tags.hardware", "overrides")
 
-FOLDERS = re.compile(r"(?<==)([\"']?)/(?:[^/\"']+/)+")  # of an absolute path, its value's beginning
+# Slashes at the end of a path, and the folders before its last name.
+LAST_SLASHES = re.compile(r"(?<=[^=/\[,{:\"'\s~])/+(?=[\"',\]}]|$)")
+FOLDERS = re.compile(r"(?:(?<=[=\[,{\"'\s])|(?<=:)(?<!runs:))~?/(?:[^/\"',\]}]+/+)*(?=[^/\"',\]}])")
 
 
 def to_run_table(sweep: Sweep) -> str:
@@ -57,7 +59,7 @@ def read_run_table(file: Path, study: str) -> Sweep:
 
 def without_folders(words: Sequence[str]) -> list[str]:
     """Return overrides that name files and folders by their last name: the rest is a machine's."""
-    return [FOLDERS.sub(r"\1", word) for word in words]
+    return [FOLDERS.sub("", LAST_SLASHES.sub("", word)) for word in words]
 
 
 def _registration(folder: Path) -> Registration | None:
