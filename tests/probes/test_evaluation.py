@@ -262,5 +262,8 @@ def test_what_a_run_logs(probes, words, metrics, files, small, uri):
     )
     if probes == "auxiliary":
         assert 0 < run.data.metrics["gradient/auxiliary_share"] < 1
+    if probes == "transfer":  # frozen layers are trained no further, but the others are
+        trained = run.data.metrics["features/linear_probe"]
+        assert trained != run.data.metrics["untrained/features/linear_probe"]
     if probes == "features":
         assert run.data.metrics["input_sizes/accepted"] == 4

@@ -16,7 +16,7 @@ from cnn_anatomy.core.notices import notice
 from cnn_anatomy.networks import Network
 from cnn_anatomy.probes.evaluation import EvaluationProbe
 from cnn_anatomy.probes.float32 import float32
-from cnn_anatomy.probes.logged import log
+from cnn_anatomy.probes.logged import UNTRAINED
 from cnn_anatomy.training.classifier import Classifier
 
 PENALTIES = np.logspace(-2, 5, 8)
@@ -43,7 +43,9 @@ class LinearProbe(EvaluationProbe):
         module.eval()
         measured = self.measure(trainer, module)
         module.train(training)
-        log(trainer, measured, epoch=-1)
+        untrained = {f"{UNTRAINED}{name}": value for name, value in measured.items()}
+        for logger in trainer.loggers:  # under this name only: a value at step 0 is not replaced
+            logger.log_metrics(untrained, step=0)
 
     def measure(self, trainer: pl.Trainer, module: pl.LightningModule) -> dict[str, float]:
         """Fit to training images, measure on the test images."""
