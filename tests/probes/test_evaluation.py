@@ -22,6 +22,7 @@ from cnn_anatomy.training.build import build_classifier, build_data
 from cnn_anatomy.training.fit import fit
 from cnn_anatomy.training.run_spec import RunSpec
 
+MORE_IMAGES = ["data.source.train=300", "data.source.test=300", "data.train_limit=null"]
 BOX = torch.tensor([[2, 0, 6, 4]])
 
 
@@ -208,13 +209,13 @@ def test_the_controls_of_the_inception_module_cost_what_it_costs(small, digits):
         ("invariance", ["pooling=max"], {"averaged/accuracy_lost", "averaged/contrast_lost"}, {}),
         (  # images are taken for frozen layers' maps, if a probe goes through the module
             "transfer",
-            ["freeze=layers", "freeze.layers=5", "data.augment=null"],
+            ["freeze=layers", "freeze.layers=5", "data.augment=null", *MORE_IMAGES],
             {"features/linear_probe", "untrained/features/linear_probe"},
             {},
         ),
         (
             "transfer",
-            [],
+            MORE_IMAGES,
             {"filters/orientation", "features/linear_probe", "untrained/features/linear_probe"},
             {},
         ),
