@@ -206,18 +206,23 @@ def test_the_controls_of_the_inception_module_cost_what_it_costs(small, digits):
             {"activation/contrast", "activation/contrast_stage_1", "consistency/shift_1"},
             {"shift"},
         ),
-        ("invariance", ["pooling=max"], {"averaged/accuracy_lost", "averaged/contrast_lost"}, {}),
+        (
+            "invariance",
+            ["pooling=max"],
+            {"averaged/accuracy_lost", "averaged/contrast_lost"},
+            set(),
+        ),
         (  # images are taken for frozen layers' maps, if a probe goes through the module
             "transfer",
             ["freeze=layers", "freeze.layers=5", "data.augment=null", *MORE_IMAGES],
             {"features/linear_probe", "untrained/features/linear_probe"},
-            {},
+            set(),
         ),
         (
             "transfer",
             MORE_IMAGES,
             {"filters/orientation", "features/linear_probe", "untrained/features/linear_probe"},
-            {},
+            set(),
         ),
         ("robustness", [], {"accuracy/scale", "drop/noise", "drop/test"}, {"robustness"}),
         (
@@ -257,10 +262,9 @@ def test_what_a_run_logs(probes, words, metrics, files, small, uri):
     (run,) = client.search_runs([experiment])
     assert run.data.metrics.keys() >= metrics
     kept = {f.path.partition(".")[0] for f in client.list_artifacts(run.info.run_id)}
-    assert kept >= set(files)
-    assert (probes == "invariance" and not words) <= (
-        "averaged/accuracy_lost" not in run.data.metrics
-    )
+    assert kept >= files
+    if probes == "invariance" and not words:  # no max pooling
+        assert "averaged/accuracy_lost" not in run.data.metrics
     if probes == "auxiliary":
         assert 0 < run.data.metrics["gradient/auxiliary_share"] < 1
     if probes == "transfer":  # frozen layers are trained no further, but the others are

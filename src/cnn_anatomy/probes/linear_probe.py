@@ -16,7 +16,7 @@ from cnn_anatomy.core.notices import notice
 from cnn_anatomy.networks import Network
 from cnn_anatomy.probes.evaluation import EvaluationProbe
 from cnn_anatomy.probes.float32 import float32
-from cnn_anatomy.probes.logged import UNTRAINED
+from cnn_anatomy.results.metrics import UNTRAINED
 from cnn_anatomy.training.classifier import Classifier
 
 PENALTIES = np.logspace(-2, 5, 8)
@@ -28,8 +28,8 @@ class LinearProbe(EvaluationProbe):
 
     `features/linear_probe` is the test accuracy of a ridge classifier on the standardised vectors
     that the network's own classifier gets. It is fitted to the training images without
-    augmentation, at most `MOST_IMAGES` and of each class as large a share, and its penalty is
-    chosen by leaving out one of these. The same of the network before training, whose batch
+    augmentation, at most `MOST_IMAGES` in the proportion of the classes, and its penalty is chosen
+    by leave-one-out validation on these. The same of the network before training, whose batch
     normalisation has no statistics yet, is `untrained/features/linear_probe`. Computed in float32.
     Logs nothing if a feature is not finite.
     """

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import lightning.pytorch as pl
 
-UNTRAINED = "untrained/"
+from cnn_anatomy.results.metrics import UNTRAINED
 
 
 def log(trainer: pl.Trainer, metrics: Mapping[str, float], epoch: int) -> None:

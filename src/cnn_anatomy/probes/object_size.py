@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 
 import lightning.pytorch as pl
 import numpy as np
@@ -19,6 +19,7 @@ from cnn_anatomy.probes.evaluation import (
     correctly_classified,
     tested_images,
 )
+from cnn_anatomy.probes.hooks import outputs_replaced
 
 
 class ObjectSizeProbe(EvaluationProbe):
@@ -98,12 +99,6 @@ def accuracy_metrics(accuracy: dict[str, np.ndarray]) -> dict[str, float]:
     return {name: float(value) for name, value in metrics.items()}
 
 
-@contextmanager
-def silenced(modules: list[nn.Module]) -> Iterator[None]:
+def silenced(modules: Sequence[nn.Module]) -> AbstractContextManager[None]:
     """Make `modules` return zeros within the block."""
-    hooks = [m.register_forward_hook(lambda m, i, out: torch.zeros_like(out)) for m in modules]
-    try:
-        yield
-    finally:
-        for hook in hooks:
-            hook.remove()
+    return outputs_replaced(modules, lambda module, inputs, output: torch.zeros_like(output))

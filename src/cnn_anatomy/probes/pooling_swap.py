@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 
 import lightning.pytorch as pl
 import torch.nn.functional as F
@@ -11,9 +11,10 @@ from torch import Tensor, nn
 
 from cnn_anatomy.probes.activation import stage_contrasts
 from cnn_anatomy.probes.evaluation import EvaluationProbe, correctly_classified
+from cnn_anatomy.probes.hooks import outputs_replaced
 from cnn_anatomy.training.classifier import Classifier
 
-PLAIN = (1, (1, 1))  # dilations
+UNDILATED = (1, (1, 1))
 
 
 class PoolingSwapProbe(EvaluationProbe):
@@ -32,7 +33,7 @@ class PoolingSwapProbe(EvaluationProbe):
         """Measure on the test images."""
         assert isinstance(module, Classifier)
         poolings = [m for m in module.network.modules() if isinstance(m, nn.MaxPool2d)]
-        if not poolings or any(p.return_indices or p.dilation not in PLAIN for p in poolings):
+        if not poolings or any(p.return_indices or p.dilation not in UNDILATED for p in poolings):
             return {}
         before = self._measured(trainer, module)
         with averaging(poolings):
@@ -46,24 +47,18 @@ class PoolingSwapProbe(EvaluationProbe):
         return {"accuracy": accuracy, **contrast}
 
 
-@contextmanager
-def averaging(poolings: list[nn.MaxPool2d]) -> Iterator[None]:
+def averaging(poolings: Sequence[nn.MaxPool2d]) -> AbstractContextManager[None]:
     """Make max poolings return the means of their windows, without padding, within the block."""
+    return outputs_replaced(poolings, _means)
 
-    def mean(module: nn.Module, inputs: tuple[Tensor, ...], _: Tensor) -> Tensor:
-        assert isinstance(module, nn.MaxPool2d)
-        return F.avg_pool2d(
-            inputs[0],
-            module.kernel_size,
-            module.stride,
-            module.padding,
-            ceil_mode=module.ceil_mode,
-            count_include_pad=False,
-        )
 
-    hooks = [pooling.register_forward_hook(mean) for pooling in poolings]
-    try:
-        yield
-    finally:
-        for hook in hooks:
-            hook.remove()
+def _means(module: nn.Module, inputs: tuple[Tensor, ...], _: Tensor) -> Tensor:
+    assert isinstance(module, nn.MaxPool2d)
+    return F.avg_pool2d(
+        inputs[0],
+        module.kernel_size,
+        module.stride,
+        module.padding,
+        ceil_mode=module.ceil_mode,
+        count_include_pad=False,
+    )
