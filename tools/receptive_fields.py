@@ -16,6 +16,7 @@ from hydra import compose, initialize_config_dir
 from cnn_anatomy.core.atomic import write_text
 from cnn_anatomy.core.errors import ConfigError
 from cnn_anatomy.core.paths import CONF, PUBLISHED, shown
+from cnn_anatomy.core.sentences import COMPOSITION_ERRORS, sentence
 from cnn_anatomy.networks.cost import macs, parameter_count
 from cnn_anatomy.networks.receptive_field import receptive_field
 from cnn_anatomy.report.committed import read_publications
@@ -67,8 +68,8 @@ def main() -> None:
             with initialize_config_dir(str(CONF), version_base="1.3"):
                 write_text(file, to_run_table(completed(sweep)))
             print(shown(file))
-        except ConfigError as error:
-            print(f"{shown(file)} keeps no receptive field: {error}")
+        except COMPOSITION_ERRORS as error:  # its images may be on another machine
+            print(f"{shown(file)} keeps no receptive field: {sentence(error)}")
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ from hydra.conf import HydraConf
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import InstantiationException
 from hydra.types import RunMode
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from cnn_anatomy.config.command_help import command_help
 from cnn_anatomy.config.options import check_option_names
@@ -68,7 +68,7 @@ from cnn_anatomy.training.run_spec import RunSpec
 def train(config: DictConfig) -> Any:
     """Train one run."""
     hydra_config = HydraConfig.get()
-    choices, words = hydra_config.runtime.choices, list(hydra_config.overrides.task)
+    choices, words = hydra_config.runtime.choices, _task_words(hydra_config)
     if hydra_config.mode == RunMode.MULTIRUN:
         return _run_in_sweep(config, choices, words)
     single = config.tracking.parent is None  # else a sweep has started this process
@@ -195,8 +195,15 @@ def _words(hydra_config: HydraConf) -> list[str]:
         *(f"{options[s.provider]}={s.path}" for s in sources if s.provider in options),
         f"--config-name={hydra_config.job.config_name}",
         *(word for word in hydra_config.overrides.hydra if word.startswith("hydra.searchpath")),
-        *hydra_config.overrides.task,
+        *_task_words(hydra_config),
     ]
+
+
+def _task_words(hydra_config: HydraConf) -> list[str]:
+    """Return the overrides as they were typed: with `${seed}`, not with its value."""
+    words = OmegaConf.to_container(hydra_config.overrides.task, resolve=False)
+    assert isinstance(words, list)
+    return [str(word) for word in words]
 
 
 def _run_in_sweep(
