@@ -371,6 +371,21 @@ SECTIONS = {
         Case(MINE, study=STUDY + "variants: {a: [], b: []}\nmatch: {cost: macs, to: c}\n"),
         Case(MINE, study=STUDY + "variants: {a: [], b: []}\nmatch: {cost: flops, to: a}\n"),
         Case(MINE, study=STUDY + "grid: {model.width: [4]}\nmatch: {cost: macs, to: width=4}\n"),
+        Case(MINE, study=STUDY + "variants: {a: []}\ntune: {by: seed, values: [1, 2]}\n"),
+        Case(MINE, study=STUDY + "variants: {a: []}\ntune: {by: optimizer.lr, values: [0.1]}\n"),
+        Case(MINE, study=STUDY + "variants: {a: []}\ntune: {by: model.width, values: [4, 8, 4]}\n"),
+        Case(
+            MINE,
+            study=STUDY + "grid: {model.width: [4]}\ntune: {by: model.width, values: [4, 8]}\n",
+        ),
+        Case(
+            f"{MINE} optimizer.lr=0.1",
+            study=STUDY + "variants: {a: []}\ntune: {by: optimizer.lr, values: [0.01, 0.1]}\n",
+        ),
+        Case(
+            MINE, study=STUDY + "variants: {a: []}\ntune: {by: optimizer.lr, values: [0.1, -1]}\n"
+        ),
+        Case(MINE, study=STUDY + "variants: {a: []}\ntune: {by: optimiser.lr, values: [0.1, 1]}\n"),
         Case(
             MINE,
             study=STUDY + "variants: {a: [], b: [model=vgg]}\nmatch: {cost: macs, to: a}\n",

@@ -23,6 +23,7 @@ from cnn_anatomy.results.artifacts import Evidence
 from cnn_anatomy.results.run_files import EVIDENCE, HISTORY_FILE, KeptFiles
 from cnn_anatomy.results.run_table import REGISTRATION, RUN_TABLE, read_run_table, without_folders
 from cnn_anatomy.results.runs import Sweep
+from cnn_anatomy.results.tuning import TUNING
 from cnn_anatomy.studies.paper import Paper, load_paper, paper_names
 from cnn_anatomy.studies.selection import select_studies
 from cnn_anatomy.studies.setting import ALL_SETTINGS
@@ -143,8 +144,8 @@ def _copy(source: Path, target: Path) -> None:
         if file.is_file():
             file.unlink()
     kept = (file.name for pattern in EVIDENCE for file in source.glob(pattern))
-    registered = [REGISTRATION] if (source / REGISTRATION).is_file() else []
-    for name in (RUN_TABLE, CAPTIONS, *registered, *kept, *_pictures(source)):
+    beside = [name for name in (REGISTRATION, TUNING) if (source / name).is_file()]
+    for name in (RUN_TABLE, CAPTIONS, *beside, *kept, *_pictures(source)):
         shutil.copy(source / name, target)
 
 
@@ -195,11 +196,11 @@ def _compared(study: Study, overrides: Sequence[str]) -> list[str]:
     """Return the overrides that the file tells.
 
     Without those of the data, if a paper was trained on other data, and without what was solved
-    for to match costs.
+    for to match costs, or tuned.
     """
     words = without_folders(overrides)
-    if study.match is not None:
-        return [word for word in words if word.split("=")[0] != study.match.by]
+    found = [variation.by for variation in (study.match, study.tune) if variation is not None]
+    words = [word for word in words if word.split("=")[0] not in found]
     if isinstance(study, Paper) and not study.data:
         return [w for w in words if w.lstrip("+").split("=")[0].split(".")[0] != "data"]
     return words

@@ -16,6 +16,7 @@ from cnn_anatomy.report.table import ResultsTable
 from cnn_anatomy.report.templating import render_template
 from cnn_anatomy.results.run_table import REGISTRATION, RUN_TABLE, to_run_table
 from cnn_anatomy.results.runs import Sweep
+from cnn_anatomy.results.tuning import TUNING
 
 CAPTIONS = "figures.json"  # figure → caption
 SCALE_WARNING = (
@@ -122,14 +123,18 @@ def read_figures(folder: Path) -> list[DrawnFigure]:
 
 
 def write_table_files(table: ResultsTable, sweep: Sweep, folder: Path) -> None:
-    """Write table.md, table.tex, table.csv, the runs behind them, and the registered claims."""
-    (folder / REGISTRATION).unlink(missing_ok=True)  # of another sweep
+    """Write the files of `table_files`, and remove those of another sweep that it doesn't have."""
+    for name in (REGISTRATION, TUNING):
+        (folder / name).unlink(missing_ok=True)
     for name, text in table_files(table, sweep).items():
         write_text(folder / name, text)
 
 
 def table_files(table: ResultsTable, sweep: Sweep) -> dict[str, str]:
-    """Return the contents of the files that `write_table_files` writes, by name."""
+    """Return the contents of the tables, of the runs behind them, of claims and of tuning by name.
+
+    Claims are there if they were registered, and tuning if variants were tuned.
+    """
     registered = sweep.registration
     return {
         "table.md": to_markdown(table),
@@ -137,4 +142,5 @@ def table_files(table: ResultsTable, sweep: Sweep) -> dict[str, str]:
         "table.csv": to_csv(table),
         RUN_TABLE: to_run_table(sweep),
         **({REGISTRATION: registered.model_dump_json(indent=1) + "\n"} if registered else {}),
+        **({TUNING: sweep.tuning.csv} if sweep.tuning else {}),
     }

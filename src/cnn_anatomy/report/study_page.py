@@ -55,8 +55,22 @@ class StudyPage(SweepPage):
             f"Network {network or 'none'}, {self.duration}; "
             f"{self._range('params/total', 1e-3)} thousand parameters, "
             f"{self._range('macs', 1e-6)} million multiply-adds per image.",
+            *([self._tuning] if self.sweep.tuning else []),
             *([self._registration] if self.sweep.registration else []),
         ]
+
+    @property
+    def _tuning(self) -> str:
+        """Return how the variants were tuned, at which cost, and which may want other values."""
+        tuning = self.sweep.tuning
+        assert tuning is not None
+        edge = tuning.at_the_edge
+        return (
+            f"Of {tuning.key}={','.join(tuning.values)}, each variant has the value with the "
+            f"highest mean validation accuracy over seeds {', '.join(map(str, tuning.seeds))}, "
+            f"which are none of the table's: {len(tuning.trials)} further runs (tuning.csv)"
+            + (f"; at the edge of these values: {', '.join(edge)}." if edge else ".")
+        )
 
     @property
     def _registration(self) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 from cnn_anatomy.results.runs import Sweep
+from cnn_anatomy.results.tuning import TUNING, Tuning
 from cnn_anatomy.studies.registration import Registration
 
 RUN_TABLE = "runs.csv"
@@ -35,7 +36,7 @@ def to_run_table(sweep: Sweep) -> str:
 def read_run_table(file: Path, study: str) -> Sweep:
     """Read what `to_run_table` returned, as the sweep of a store that isn't there.
 
-    Claims that were registered are read from the file beside it.
+    Claims that were registered, and how variants were tuned, are read from files beside it.
 
     Empty cells are params, tags and metrics that a run does not have.
     """
@@ -54,7 +55,9 @@ def read_run_table(file: Path, study: str) -> Sweep:
         else:
             columns[name] = read.get(name, lambda column: column)(column)
     until_decided = bool((columns.pop(UNTIL_DECIDED) == "True").all())
-    return Sweep(study, "", pd.DataFrame(columns), until_decided, _registration(file.parent))
+    tuning = Tuning.read(file.with_name(TUNING)) if file.with_name(TUNING).is_file() else None
+    runs = pd.DataFrame(columns)
+    return Sweep(study, "", runs, until_decided, _registration(file.parent), tuning)
 
 
 def without_folders(words: Sequence[str]) -> list[str]:

@@ -13,6 +13,7 @@ from mlflow import MlflowClient
 
 from cnn_anatomy.core.commands import sweep_command
 from cnn_anatomy.core.errors import ConfigError
+from cnn_anatomy.results.tuning import Tuning
 from cnn_anatomy.studies.registration import Registration
 from cnn_anatomy.tracking.registration import REGISTRATION_TAG
 from cnn_anatomy.tracking.run_cache import read_runs
@@ -34,7 +35,8 @@ class Sweep:
     `key`, `overrides`, `status` (MISSING if the run never started), `run_id`, `commit`,
     `tags.hardware`, `params.<name>` and `metrics.<name>` (NaN if not logged). `until_decided` says
     that seeds were added until the claims were decided, so that they were looked at in between;
-    `registration` holds the study's claims as they were before its first run, if they were kept.
+    `registration` holds the study's claims as they were before its first run, if they were kept,
+    and `tuning` how its variants were tuned, if they were.
     """
 
     study: str
@@ -42,6 +44,7 @@ class Sweep:
     runs: pd.DataFrame
     until_decided: bool = False
     registration: Registration | None = None
+    tuning: Tuning | None = None
 
     @property
     def finished(self) -> pd.DataFrame:
@@ -99,6 +102,19 @@ def finished_run_ids(client: MlflowClient, experiment: str) -> dict[str, str]:
     return dict(done[::-1].itertuples(index=False, name=None))
 
 
+def finished_values(client: MlflowClient, study: str, metric: str) -> dict[str, float]:
+    """Return run key → a metric's final value in the latest run that is done, for each that has it.
+
+    A study that was never swept has none.
+    """
+    experiment = client.get_experiment_by_name(study)
+    if experiment is None:
+        return {}
+    runs = read_runs(client, experiment.experiment_id)
+    done = runs[is_done(runs)].reindex(columns=["tags.key", f"metrics.{metric}"]).dropna()
+    return {str(key): float(value) for key, value in done[::-1].itertuples(index=False, name=None)}
+
+
 def read_sweep(client: MlflowClient, study: str, parent: str | None = None) -> Sweep:
     """Read the sweep whose parent run is `parent`; by default the study's latest preset sweep.
 
@@ -117,7 +133,8 @@ def read_sweep(client: MlflowClient, study: str, parent: str | None = None) -> S
     runs = _joined(pd.DataFrame(plan["runs"]), read_runs(client, experiment.experiment_id))
     text = experiment.tags.get(REGISTRATION_TAG)
     registered = Registration.model_validate_json(text) if text else None
-    return Sweep(study, parent, runs, plan.get("until_decided", False), registered)
+    tuning = Tuning.of(plan["tuning"]) if plan.get("tuning") else None
+    return Sweep(study, parent, runs, plan.get("until_decided", False), registered, tuning)
 
 
 def newest_sweep(client: MlflowClient, study: str) -> str | None:

@@ -34,6 +34,13 @@ def one_of(choices: Collection[str]) -> Callable[[str], str]:
     return check_choice
 
 
+def written(value: Any) -> str:
+    """Return a value of a study's file as Hydra's overrides write it."""
+    if isinstance(value, list):
+        return f"[{','.join(map(written, value))}]"
+    return "null" if value is None else str(value)
+
+
 def _override(text: str) -> str:
     if "=" not in text and not text.startswith("~"):
         raise ConfigError("must be an override, as in key=value")

@@ -6,6 +6,7 @@ import os
 import re
 
 from cnn_anatomy.studies.record import Count, Overrides, Record
+from cnn_anatomy.studies.tune import Tune
 
 ALL_SETTINGS = "all"  # the word for every setting of a study
 VARIABLE = re.compile(r"\$\{oc\.env:(\w+)\}")  # without a default
@@ -22,12 +23,14 @@ class StudySetting(Record):
     Attributes:
         overrides: further Hydra overrides, which win over those that all variants share.
         seeds: how many seeds each variant is trained with, in place of the study's.
+        tune: the key that each variant is tuned by, in place of the study's.
         limits: what the study does not show in this setting, in place of the study's.
         needs: how to get the data, where an override names an environment variable.
     """
 
     overrides: Overrides = ()
     seeds: Count | None = None
+    tune: Tune | None = None
     limits: str = ""
     needs: str = ""
 

@@ -6,7 +6,7 @@ import itertools
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
@@ -24,9 +24,10 @@ from cnn_anatomy.studies.figure import Figure, Figures
 from cnn_anatomy.studies.match import Match
 from cnn_anatomy.studies.planned_run import PlannedRun
 from cnn_anatomy.studies.reading import find_file, read_record, record_names
-from cnn_anatomy.studies.record import Count, Key, Overrides, Record, Setting
+from cnn_anatomy.studies.record import Count, Key, Overrides, Record, Setting, written
 from cnn_anatomy.studies.setting import ALL_SETTINGS, StudySetting, is_setting_name
 from cnn_anatomy.studies.table_layout import Table
+from cnn_anatomy.studies.tune import Tune
 
 STUDY_NAME = r"\w[\w.-]*"  # also of an MLflow experiment and a folder
 
@@ -43,6 +44,7 @@ class StudyFile(Record):
         variants: further variants by name, each with its overrides.
         seeds: how many seeds each variant is trained with.
         match: which cost all variants have in equal measure.
+        tune: the key whose value each variant takes by its accuracy in validation.
         settings: in which the claims are judged, by name; the first is the default.
         claims: the claims that the study decides.
         figures: what is drawn.
@@ -57,6 +59,7 @@ class StudyFile(Record):
     variants: Mapping[Key, Overrides] = {}
     seeds: Count = 3
     match: Match | None = None
+    tune: Tune | None = None
     settings: Mapping[Key, StudySetting] = {}
     claims: tuple[Claim, ...] = ()
     figures: Figures = (Figure(name="accuracy"), Figure(name="gradients"))
@@ -66,9 +69,7 @@ class StudyFile(Record):
     def overrides_by_variant(self) -> dict[str, tuple[str, ...]]:
         """Return the overrides of each variant, without those that all share."""
         combinations = itertools.product(*self.grid.values()) if self.grid else ()
-        cells = [
-            [(k, _written(v)) for k, v in zip(self.grid, c, strict=True)] for c in combinations
-        ]
+        cells = [[(k, written(v)) for k, v in zip(self.grid, c, strict=True)] for c in combinations]
         products = {
             " ".join(f"{key.split('.')[-1]}={value}" for key, value in cell): tuple(
                 f"{key}={value}" for key, value in cell
@@ -79,9 +80,9 @@ class StudyFile(Record):
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """Return the params that name a row, and the one that is solved for to match costs."""
-        solved = () if self.match is None else (self.match.by,)
-        return tuple(dict.fromkeys([*self.table.rows, *solved]))
+        """Return the params that name a row, those that match costs and that are tuned included."""
+        found = [variation.by for variation in (self.match, self.tune) if variation is not None]
+        return tuple(dict.fromkeys([*self.table.rows, *found]))
 
     @model_validator(mode="after")
     def _is_consistent(self) -> Self:
@@ -95,6 +96,8 @@ class StudyFile(Record):
             )
         if self.match is not None:
             self.match.check(self.overrides_by_variant)
+        if self.tune is not None:
+            self.tune.check(self.overrides_by_variant)
         for name in self.settings:
             if not is_setting_name(name):
                 raise ConfigError(
@@ -149,6 +152,16 @@ class Study(StudyFile):
         word = self.stem if self.file is None else shown(self.file)
         given = {"setting": self.further_setting, "seeds": "" if seeds == self.seeds else seeds}
         return sweep_command(word, **{key: value for key, value in given.items() if value != ""})
+
+    @property
+    def trials(self) -> str:
+        """Return the name of the study of the runs that tune it, which is like a setting's."""
+        return f"{self.stem}/{'-'.join(filter(None, (self.further_setting, 'tuning')))}"
+
+    @property
+    def experiments(self) -> tuple[str, ...]:
+        """Return the names of the MLflow experiments that its sweep needs."""
+        return (self.name, self.trials) if self.tune else (self.name,)
 
     @property
     def metrics(self) -> tuple[str, ...]:
@@ -244,6 +257,7 @@ def _settings(content: StudyFile, stem: str, file: Path | None = None) -> list[S
             "file": file,
             "setting_overrides": own.overrides,
             "seeds": own.seeds or content.seeds,
+            "tune": own.tune or content.tune,
             "limits": own.limits or content.limits,
         }
         studies.append(Study(**keys))
@@ -253,10 +267,3 @@ def _settings(content: StudyFile, stem: str, file: Path | None = None) -> list[S
 def _is_path(word: str) -> bool:
     """Return whether a word names a study's file, and not a study of ours or of a folder."""
     return "/" in word or word.endswith((".yaml", ".yml"))
-
-
-def _written(value: Any) -> str:
-    """Return a value of a grid as Hydra's overrides write it."""
-    if isinstance(value, list):
-        return f"[{','.join(map(_written, value))}]"
-    return "null" if value is None else str(value)

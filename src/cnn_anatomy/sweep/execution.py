@@ -103,6 +103,7 @@ def _open(plan: SweepPlan, client: MlflowClient, experiments: Mapping[str, str])
             plan.records_of(study),
             preset=plan.request.preset,
             until_decided=plan.until_decided,
+            tuning=plan.tuning_of(study),
         )
     for record in plan.request.studies:
         save_views(client, experiments[record.name], study_views(record, parents[record.name]))
@@ -121,8 +122,14 @@ def _train_until_decided(
             break
         plan = replace(plan, jobs=(*plan.jobs, *jobs))
         for study, parent in sweep.parents.items():
-            records = plan.records_of(study)
-            record_plan(sweep.client, parent, study, records, until_decided=True)
+            record_plan(
+                sweep.client,
+                parent,
+                study,
+                plan.records_of(study),
+                until_decided=True,
+                tuning=plan.tuning_of(study),
+            )
         failures = _train_missing(replace(plan, jobs=jobs), sweep, launcher)
     return failures
 

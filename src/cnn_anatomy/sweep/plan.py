@@ -47,6 +47,11 @@ class SweepPlan:
         """Return the jobs of one of the studies as plan.json has them."""
         return [{**job.run._asdict(), "key": job.key} for job in self.jobs_of(study)]
 
+    def tuning_of(self, study: str) -> list[dict[str, Any]]:
+        """Return how one of the studies was tuned as plan.json has it; empty if it was not."""
+        tuning = self.request.tunings.get(study)
+        return [] if tuning is None else tuning.records
+
     def jobs_of(self, study: str) -> list[Job]:
         """Return the jobs of one of the studies."""
         return [job for job in self.jobs if job.run.study == study]

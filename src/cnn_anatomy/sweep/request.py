@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 from hydra.core.override_parser.types import Override
 
@@ -15,6 +16,9 @@ from cnn_anatomy.studies.planned_run import PlannedRun
 from cnn_anatomy.studies.selection import select_studies
 from cnn_anatomy.studies.study import Study
 from cnn_anatomy.studies.table_layout import Table
+
+if TYPE_CHECKING:  # as it imports pandas, which takes a second
+    from cnn_anatomy.results.tuning import Tuning
 
 DECIDED = "decided"
 ADHOC = "adhoc"  # the study that swept overrides amount to
@@ -30,12 +34,14 @@ class SweepRequest:
         runs: every run, including the overrides common to all runs.
         preset: whether the studies keep the settings of their files; more seeds are allowed.
         papers: the studies again, if they are papers.
+        tunings: how the variants of studies were tuned, by study.
     """
 
     studies: tuple[Study, ...]
     runs: tuple[PlannedRun, ...]
     preset: bool
     papers: tuple[Paper, ...] = ()
+    tunings: Mapping[str, Tuning] = field(default_factory=dict)
 
     @property
     def descriptions(self) -> dict[str, str]:
@@ -228,7 +234,7 @@ def _refuse_axes(studies: Sequence[Study], common: Sequence[Override]) -> None:
             word.partition("=")[0].lstrip("+~")
             for words in study.overrides_by_variant.values()
             for word in words
-        }
+        } | ({study.tune.by} if study.tune else set())
         for override in common:
             key = override.key_or_group  # whose keys it replaces, too
             if any(name == key or name.startswith(f"{key}.") for name in varied):

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import cast
 
 from hydra.core.config_loader import ConfigLoader
@@ -101,25 +102,42 @@ class StudySweeper(Sweeper):
         check_metrics(request.studies)
         if self.match is not None or self.match_to is not None:
             request = with_match(request, self.match, self.match_to)
-        names = [study.name for study in request.studies]
+        names = [name for study in request.studies for name in study.experiments]
         check_cache(cache(self.common.paths.cache))
         check_store(tracking_uri(self.common.tracking.uri), names)
         if request.papers:
             _check_papers(request)
         if any(study.match for study in request.studies):
             request = _matched(request, self.common, self.context.config_loader)
+        if any(study.tune for study in request.studies):
+            self._compose(request)  # so that mistakes are found before the first trial is trained
+            tuned = _tuned(request, partial(self._sweep, files=files))
+            if tuned is None:
+                print("the runs themselves can be planned once these are done")
+                return []
+            request = tuned
+        self._sweep(request, files)
+        return []
+
+    def _sweep(self, request: SweepRequest, files: Sequence[Path]) -> SweepPlan:
+        """Plan the runs of a request and do what is missing of them; return the plan."""
         plan_cache = PlanCache(request.runs, self.common, files)
         cached = plan_cache.load()
         if self.plan:
             jobs = cached or self._key(request, self._compose(request), plan_cache)
-            _print_plan(self._plan(request, jobs, plan_cache), self.study_launcher)
-        elif cached is None or not _print_if_finished(self._plan(request, cached, plan_cache)):
-            # Composed again though cached: files and folders that runs read may be gone.
-            variants = self._compose(request)
-            plan = self._plan(request, self._key(request, variants, plan_cache), plan_cache)
-            key = partial(key_jobs, variants=variants, common=self.common)
-            _execute(replace(plan, key=key), self.study_launcher)
-        return []
+            plan = self._plan(request, jobs, plan_cache)
+            _print_plan(plan, self.study_launcher)
+            return plan
+        if cached is not None:
+            plan = self._plan(request, cached, plan_cache)
+            if _print_if_finished(plan):
+                return plan
+        # Composed again though cached: files and folders that runs read may be gone.
+        variants = self._compose(request)
+        plan = self._plan(request, self._key(request, variants, plan_cache), plan_cache)
+        key = partial(key_jobs, variants=variants, common=self.common)
+        _execute(replace(plan, key=key), self.study_launcher)
+        return plan
 
     def _compose(self, request: SweepRequest) -> Mapping[Overrides, DictConfig]:
         """Compose and check all variants, and download their data unless nothing is trained."""
@@ -155,7 +173,7 @@ class StudySweeper(Sweeper):
             cache=cache(self.common.paths.cache),
             plan_cache=plan_cache,
             force=self.force,
-            most_seeds=None if self.until is None else self.max_seeds,
+            most_seeds=self.max_seeds if self.until and _have_claims(request) else None,
         )
 
 
@@ -180,6 +198,11 @@ def require_launcher(config: DictConfig) -> None:
         )
 
 
+def _have_claims(request: SweepRequest) -> bool:
+    """Return whether the studies have claims, as those have not that only tune others."""
+    return any(study.claims for study in request.studies)
+
+
 # What the functions below import takes seconds, so they do it late: refusals come at once.
 
 
@@ -193,6 +216,16 @@ def _matched(request: SweepRequest, common: DictConfig, loader: ConfigLoader) ->
     from cnn_anatomy.sweep.matching import match_costs
 
     return match_costs(request, common, loader)
+
+
+def _tuned(
+    request: SweepRequest, sweep: Callable[[SweepRequest], SweepPlan]
+) -> SweepRequest | None:
+    """Sweep the trials that tune the studies; return the request as they tell, None if any miss."""
+    from cnn_anatomy.sweep.tuning import trial_request, tuned, tuning_trials
+
+    trials = tuning_trials(request)
+    return tuned(request, trials, sweep(trial_request(request, trials)))
 
 
 def _print_plan(plan: SweepPlan, launcher: SweepLauncher) -> None:

@@ -51,11 +51,13 @@ def start_parent(
     *,
     preset: bool,
     until_decided: bool = False,
+    tuning: Sequence[Mapping[str, Any]] = (),
 ) -> str:
     """Create a sweep's parent run with `runs` as its plan.json; return its id.
 
-    `preset` marks a sweep with the study's own settings, without an override from outside, and
-    `until_decided` one to which seeds are added until the claims are decided.
+    `preset` marks a sweep with the study's own settings, without an override from outside,
+    `until_decided` one to which seeds are added until the claims are decided, and `tuning` tells
+    how its variants were tuned.
     """
     tags = {
         "study": study,
@@ -66,7 +68,7 @@ def start_parent(
         **process_tags(),
     }
     parent = client.create_run(experiment, run_name=f"sweep of {study}", tags=tags)
-    record_plan(client, parent.info.run_id, study, runs, until_decided=until_decided)
+    record_plan(client, parent.info.run_id, study, runs, until_decided=until_decided, tuning=tuning)
     # Readers look for this tag and then read the plan, so it comes last.
     client.set_tag(parent.info.run_id, "kind", "sweep")
     return parent.info.run_id
@@ -79,9 +81,15 @@ def record_plan(
     runs: Sequence[Mapping[str, Any]],
     *,
     until_decided: bool,
+    tuning: Sequence[Mapping[str, Any]] = (),
 ) -> None:
     """Log `runs` as the plan.json of a sweep's parent run, in place of an earlier one."""
-    plan = {"study": study, "until_decided": until_decided, "runs": list(runs)}
+    plan = {
+        "study": study,
+        "until_decided": until_decided,
+        "tuning": list(tuning),
+        "runs": list(runs),
+    }
     client.log_dict(parent, without_secrets_inside(plan), "plan.json")
 
 
