@@ -43,7 +43,7 @@ def refusal(folder, text, kind=StudyFile):
         (
             "",
             "holds no keys: it takes claims, figures, grid, limits, match, overrides, question, "
-            "reading, seeds, settings, table, variants",
+            "reading, seeds, settings, table, tune, variants",
         ),
         (b"question: \xff", "isn't UTF-8 text: byte 10 is 0xff"),
         ("question: a\nreading: b\n", "key table is missing"),
@@ -63,7 +63,7 @@ def refusal(folder, text, kind=StudyFile):
         (GOOD + "settings: {a: [seed=1]}", "settings.a=['seed=1'] must map keys to values"),
         (
             GOOD + "settings: {a: {override: [data=digits]}}",
-            "key settings.a.override is none of limits, needs, overrides, seeds (did you mean "
+            "key settings.a.override is none of limits, needs, overrides, seeds, tune (did you mean "
             "overrides?)",
         ),
         (GOOD + "seeds: x", "seeds='x' must be a whole number"),
@@ -93,12 +93,12 @@ def refusal(folder, text, kind=StudyFile):
         (
             GOOD + "name: x",
             "key name is none of claims, figures, grid, limits, match, overrides, question, "
-            "reading, seeds, settings, table, variants",
+            "reading, seeds, settings, table, tune, variants",
         ),
         (
             GOOD + "3: x",
             "key 3 is none of claims, figures, grid, limits, match, overrides, question, "
-            "reading, seeds, settings, table, variants",
+            "reading, seeds, settings, table, tune, variants",
         ),
         (GOOD + "claims: [3]", "claims[0]=3 must map keys to values"),
         (
@@ -211,7 +211,7 @@ def test_every_mistake_has_its_line(tmp_path):
         "table.metrics='skip' must be a list",
         "seeds=0 is out of range: it must be at least 1",
         "key qestion is none of claims, figures, grid, limits, match, overrides, question, "
-        "reading, seeds, settings, table, variants (did you mean question?)",
+        "reading, seeds, settings, table, tune, variants (did you mean question?)",
     ]
 
 
