@@ -55,7 +55,7 @@ def test_a_page_tells_budget_runs_and_figures(page):
 
 
 def test_values_of_another_budget_are_not_comparable(page):
-    assert "the paper trains on cifar10 with its full schedule, we train on cifar10" in page.caveat
+    assert "the paper trains on CIFAR-10 with its full schedule, we train on cifar10" in page.caveat
     assert page.caveat in page.note
     assert "networks are small and trained briefly" in page.markdown
     full = replace(page, paper=load_paper("he2015", "paper"))

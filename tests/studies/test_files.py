@@ -21,7 +21,7 @@ from cnn_anatomy.studies.study import Claim, StudyFile, Table
 TABLE = "question: a\nreading: b\ntable: {rows: [skip], metrics: [macs]}\n"
 GOOD = TABLE + "grid: {skip: [none]}\n"
 CLAIM = "{id: a1.b, statement: a, source: b, metric: macs, better: lower, treatment: {skip: none}"
-PAPER = "title: a\nsource: b\nsetting: c\nvariants: {A: [], B: []}\nmetrics: [macs]\n"
+PAPER = "title: a\nsource: b\ntrained_on: d\nsetting: c\nvariants: {A: [], B: []}\nmetrics: [macs]\n"
 
 
 def refusal(folder, text, kind=StudyFile):
@@ -413,7 +413,7 @@ BUDGETS = record_of(
 )
 PAPER_FILES = record_of(
     {"overrides": OVERRIDES, "baseline": st.none(), "figures": FIGURES},
-    **dict.fromkeys(("title", "source", "setting"), TEXTS),
+    **dict.fromkeys(("title", "source", "trained_on", "setting"), TEXTS),
     variants=VARIANTS,
     metrics=NAMES,
     published=st.dictionaries(TEXTS, st.just({}), max_size=2),

@@ -61,7 +61,7 @@ class PaperPage(SweepPage):
             return ""
         return (
             f"**The columns come from different experiments**: the paper trains on "
-            f"{', '.join(theirs)} with its full schedule, we train on {ours} with the budget "
+            f"{self.paper.trained_on} with its full schedule, we train on {ours} with the budget "
             f"`{self.paper.budget}`. Compare the order of the rows, not the values."
         )
 

@@ -44,6 +44,7 @@ class PaperFile(Record):
     Attributes:
         title: the paper's title.
         source: authors, year, and the tables that the values come from.
+        trained_on: the data that the published values are of, as the paper calls it.
         setting: the paper's data and schedule, and how ours differ.
         variants: the rows of the table, each with its overrides.
         metrics: columns of ours, besides those published.
@@ -57,6 +58,7 @@ class PaperFile(Record):
 
     title: str
     source: str
+    trained_on: str
     setting: str
     variants: Mapping[Key, Overrides] = Field(min_length=1)
     metrics: Names
@@ -98,6 +100,7 @@ class Paper(Study):
 
     Attributes:
         source: authors, year, and the tables that the values come from.
+        trained_on: the data that the published values are of, as the paper calls it.
         published: the paper's values by measure (`error`, `accuracy`, …) and variant.
         approximate: variants whose values were read off a figure, or are uncertain.
         budget: the name of the budget.
@@ -107,6 +110,7 @@ class Paper(Study):
     """
 
     source: str = ""
+    trained_on: str = ""
     published: Published = {}
     approximate: frozenset[str] = frozenset()
     budget: str = "paper"
@@ -162,6 +166,7 @@ def load_paper(name: str, budget: str, *, data_replaced: bool = False) -> Paper:
         figures=content.figures,
         limits=spent.limits,
         source=content.source,
+        trained_on=content.trained_on,
         published=content.published,
         approximate=frozenset(content.approximate),
         budget=budget,
