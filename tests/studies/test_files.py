@@ -21,7 +21,9 @@ from cnn_anatomy.studies.study import Claim, StudyFile, Table
 TABLE = "question: a\nreading: b\ntable: {rows: [skip], metrics: [macs]}\n"
 GOOD = TABLE + "grid: {skip: [none]}\n"
 CLAIM = "{id: a1.b, statement: a, source: b, metric: macs, better: lower, treatment: {skip: none}"
-PAPER = "title: a\nsource: b\ntrained_on: d\nsetting: c\nvariants: {A: [], B: []}\nmetrics: [macs]\n"
+PAPER = (
+    "title: a\nsource: b\ntrained_on: d\nsetting: c\nvariants: {A: [], B: []}\nmetrics: [macs]\n"
+)
 
 
 def refusal(folder, text, kind=StudyFile):
@@ -63,8 +65,8 @@ def refusal(folder, text, kind=StudyFile):
         (GOOD + "settings: {a: [seed=1]}", "settings.a=['seed=1'] must map keys to values"),
         (
             GOOD + "settings: {a: {override: [data=digits]}}",
-            "key settings.a.override is none of limits, needs, overrides, seeds, tune (did you mean "
-            "overrides?)",
+            "key settings.a.override is none of limits, needs, overrides, seeds, tune (did you "
+            "mean overrides?)",
         ),
         (GOOD + "seeds: x", "seeds='x' must be a whole number"),
         (GOOD + "seeds: true", "seeds=True must be a whole number"),

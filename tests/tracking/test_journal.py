@@ -106,3 +106,17 @@ def test_only_a_lost_server_is_waited_for(tmp_path, uri):
     journal = Journal(MlflowClient(uri), "0" * 32, tmp_path / "journal")
     with pytest.raises(MlflowException, match="not found"):
         journal.metrics({"a": 1.0}, 0)
+
+
+def test_a_second_value_of_a_metric_at_a_step_is_named_and_the_first_stays(tmp_path, uri, capsys):
+    client, experiment = MlflowClient(uri), prepare(uri, "s")
+    settings = {"name": "r", "tags": {"key": "k", "kind": "run"}, "params": {}}
+    with tracked(uri, experiment, journals=tmp_path, **settings) as logger:
+        logger.log_metrics({"a": 1.5, "b": float("nan")}, step=0)
+        logger.log_metrics({"a": 1.5, "b": float("nan")}, step=0)
+        logger.log_metrics({"a": 2.5}, step=1)
+        assert capsys.readouterr().err == ""
+        logger.log_metrics({"a": 2.5}, step=0)
+    assert capsys.readouterr().err == "a is logged at step 0 as 1.5 and as 2.5: 1.5 stays\n"
+    run = client.search_runs([experiment])[0].info.run_id
+    assert [(m.step, m.value) for m in client.get_metric_history(run, "a")] == [(0, 1.5), (1, 2.5)]

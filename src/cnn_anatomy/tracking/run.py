@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from math import isnan
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from mlflow.entities import Param, Run
 
 from cnn_anatomy.core.full_disk import is_full_disk
 from cnn_anatomy.core.interrupts import STOP, Stopped
+from cnn_anatomy.core.notices import notice
 from cnn_anatomy.core.paths import cache
 from cnn_anatomy.core.tracebacks import traceback_text
 from cnn_anatomy.core.uris import without_secrets
@@ -33,13 +35,15 @@ REASON_LIMIT = 500  # characters of the tag `reason`; the traceback has the rest
 class RunLogger(Logger):
     """Lightning's logger for an open MLflow run; its journal never waits for a lost server.
 
-    `logged` holds every (metric, step) the run has already, so a resumed run logs none twice.
+    `logged` holds every (metric, step) the run has already, so a resumed run logs none twice;
+    `values` those that this process has logged.
     """
 
     def __init__(self, run: Run, journal: Journal, logged: Iterable[tuple[str, int]] = ()) -> None:
         self.run = run
         self.journal = journal
         self.logged = set(logged)
+        self.values: dict[tuple[str, int], float] = {}
         self.is_final = False
 
     @property
@@ -73,7 +77,7 @@ class RunLogger(Logger):
             self.is_final = False
 
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
-        """Log the metrics that the run does not have at this step yet.
+        """Log the metrics that the run does not have at this step yet; say if one comes anew.
 
         What comes with an `epoch`, which Lightning counts from 0, gets the number of epochs done as
         its step, 0 for the untrained network: MLflow draws curves by step, and batches say less.
@@ -90,6 +94,12 @@ class RunLogger(Logger):
         if new:
             self.logged |= {(name, step) for name in new}
             self.journal.metrics(new, step)
+        for name, value in values.items():
+            kept = self.values.setdefault((name, step), value)
+            if kept != value and not (isnan(kept) and isnan(value)):
+                notice(
+                    f"{name} is logged at step {step} as {kept:g} and as {value:g}: {kept:g} stays"
+                )
 
     def log_folder(self, folder: str) -> None:
         """Log every file of `folder` as an artifact."""
