@@ -373,6 +373,18 @@ SECTIONS = {
         Case(MINE, study=STUDY + "grid: {model.width: [4]}\nmatch: {cost: macs, to: width=4}\n"),
         Case(MINE, study=STUDY + "variants: {a: []}\ntune: {by: seed, values: [1, 2]}\n"),
         Case(MINE, study=STUDY + "variants: {a: []}\ntune: {by: optimizer.lr, values: [0.1]}\n"),
+        Case(MINE, study=STUDY + "variants: {a: []}\ntune: {by: +optimizer.lr, values: [1, 2]}\n"),
+        Case(
+            MINE,
+            study=STUDY + "variants: {a: [], b: []}\nmatch: {cost: macs, to: a}\n"
+            "tune: {by: model.width, values: [4, 8]}\n",
+        ),
+        Case(
+            MINE,
+            study=STUDY + "variants: {a: []}\ntune: {by: optimizer.lr, values: [0.1, 1]}\n"
+            "settings: {c: {overrides: [optimizer.lr=2]}}\n",
+        ),
+        Case(MINE, study=STUDY + "variants: {a: []}\nsettings: {c: {}, a-tuning: {}}\n"),
         Case(MINE, study=STUDY + "variants: {a: []}\ntune: {by: model.width, values: [4, 8, 4]}\n"),
         Case(
             MINE,

@@ -1,7 +1,7 @@
 """The committed results, experiments/results: published from a sweep, and written from their runs.
 
-A page's runs (runs.csv), what its figures show of them (histories.parquet and others), the figures
-and their captions (figures.json) are the evidence. Everything else, the ledger included, follows
+A page's runs (runs.csv), how they were tuned (tuning.csv), what its figures show of them
+(histories.parquet and others), the figures and their captions (figures.json) are the evidence. Everything else, the ledger included, follows
 from the runs and the studies' files, and the figures can be drawn again.
 """
 
@@ -186,10 +186,19 @@ def _check_settings(publication: Publication) -> None:
     seeds = sorted({*range(study.seeds), *map(int, sweep.runs.seed)})
     planned = {(r.variant, r.seed): _compared(study, r.overrides) for r in study.runs(seeds)}
     own = {run: words for run, words in planned.items() if run[1] < study.seeds}
-    if not own.items() <= swept.items() <= planned.items():
+    as_planned = own.items() <= swept.items() <= planned.items()
+    if not (as_planned and _tuned_as_told(study, sweep)):
         folder = "papers/" if isinstance(study, Paper) else ""
         file = shown(EXPERIMENTS / f"{folder}{study.stem}.yaml")
         raise ConfigError(f"the sweep in {place} has other seeds or settings than {file} now has")
+
+
+def _tuned_as_told(study: Study, sweep: Sweep) -> bool:
+    """Return whether the variants of a sweep were tuned by what the study's file says."""
+    if study.tune is None or sweep.tuning is None:
+        return study.tune is None and sweep.tuning is None
+    tried = (sweep.tuning.key, tuple(sweep.tuning.values), len(sweep.tuning.seeds))
+    return tried == (study.tune.by, study.tune.words, study.tune.seeds)
 
 
 def _compared(study: Study, overrides: Sequence[str]) -> list[str]:

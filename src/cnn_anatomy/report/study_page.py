@@ -11,7 +11,7 @@ from mlflow import MlflowClient
 
 from cnn_anatomy.core.atomic import write_text
 from cnn_anatomy.report.figures import DrawnFigure, check_figures, draw_figures
-from cnn_anatomy.report.ledger import judge_all_claims
+from cnn_anatomy.report.ledger import Ledger, judge_all_claims
 from cnn_anatomy.report.page import SweepPage, table_files, write_table_files
 from cnn_anatomy.report.render import to_html
 from cnn_anatomy.report.table import ResultsTable, build_study_table
@@ -50,7 +50,7 @@ class StudyPage(SweepPage):
         data = self.param("data.source") or self.param("data")
         setting = f"Setting {self.study.setting}: {' '.join(self.study.setting_overrides)}."
         return [
-            *([setting] if self.study.further_setting else []),
+            *([setting] if self.study.setting_overrides else []),
             f"{self.runs_sentence} Data {data or 'none'}, {self.sweep.code}.",
             f"Network {network or 'none'}, {self.duration}; "
             f"{self._range('params/total', 1e-3)} thousand parameters, "
@@ -64,12 +64,12 @@ class StudyPage(SweepPage):
         """Return how the variants were tuned, at which cost, and which may want other values."""
         tuning = self.sweep.tuning
         assert tuning is not None
-        edge = tuning.at_the_edge
+        end = tuning.at_an_end
         return (
             f"Of {tuning.key}={','.join(tuning.values)}, each variant has the value with the "
-            f"highest mean validation accuracy over seeds {', '.join(map(str, tuning.seeds))}, "
+            f"highest mean accuracy in validation over seeds {', '.join(map(str, tuning.seeds))}, "
             f"which are none of the table's: {len(tuning.trials)} further runs (tuning.csv)"
-            + (f"; at the edge of these values: {', '.join(edge)}." if edge else ".")
+            + (f"; the best is the last to one side with {', '.join(end)}." if end else ".")
         )
 
     @property
@@ -127,8 +127,9 @@ def publish_studies(
 
     Without `root`, it is each study's folder of results, so that a user's own studies have a ledger
     of their own. A page is README.md, table.md, table.tex, table.csv, table.html, runs.csv,
-    registration.json where the claims were registered, the
-    figures, figures.json and the runs' files that the figures show. Its sweep is the one that
+    registration.json where the claims were registered, tuning.csv where variants were tuned, the
+    figures, figures.json and the runs' files that the figures show. A ledger is written where the
+    studies have claims. Its sweep is the one that
     `parents` names for the study, or its latest preset sweep.
 
     Raises:
@@ -142,14 +143,16 @@ def publish_studies(
     pages = []
     for place, group in groupby(sweeps, key=lambda pair: root or pair[0].results):
         together = list(group)
-        ledger = judge_all_claims(client, together)
+        judged = any(study.claims for study, _ in together)
+        ledger = judge_all_claims(client, together) if judged else Ledger(())
         for study, sweep in together:
             folder = place / study.name
             evidence = Evidence(study, sweep, StoredFiles(client))
             figures = draw_figures(evidence, folder)
             evidence.save(folder)
             pages.append(write_study_page(study, sweep, ledger.study(study.name), folder, figures))
-        ledger.write(place)  # which links to the pages that there are
+        if judged:
+            ledger.write(place)  # which links to the pages that there are
     return pages
 
 

@@ -102,19 +102,6 @@ def finished_run_ids(client: MlflowClient, experiment: str) -> dict[str, str]:
     return dict(done[::-1].itertuples(index=False, name=None))
 
 
-def finished_values(client: MlflowClient, study: str, metric: str) -> dict[str, float]:
-    """Return run key → a metric's final value in the latest run that is done, for each that has it.
-
-    A study that was never swept has none.
-    """
-    experiment = client.get_experiment_by_name(study)
-    if experiment is None:
-        return {}
-    runs = read_runs(client, experiment.experiment_id)
-    done = runs[is_done(runs)].reindex(columns=["tags.key", f"metrics.{metric}"]).dropna()
-    return {str(key): float(value) for key, value in done[::-1].itertuples(index=False, name=None)}
-
-
 def read_sweep(client: MlflowClient, study: str, parent: str | None = None) -> Sweep:
     """Read the sweep whose parent run is `parent`; by default the study's latest preset sweep.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,11 +16,12 @@ ACCURACY = "val/accuracy"
 
 @dataclass(frozen=True)
 class Tuning:
-    """The runs by which each variant of a study took the value of a key.
+    """The trials by which each variant of a study took the value of a key.
 
     Args:
-        trials: a row for each run, in the order in which values were given, with the columns
-            `variant`, the name of the key, `seed` and `val/accuracy`.
+        trials: a row for each, in the order in which values were given, with the columns `variant`,
+            the name of the key, `seed` and `val/accuracy`: the validation accuracy of the epoch
+            whose weights are tested, NaN if the trial diverged.
     """
 
     trials: pd.DataFrame
@@ -27,15 +29,15 @@ class Tuning:
     @classmethod
     def of(cls, records: Iterable[Mapping[str, Any]]) -> Tuning:
         """Return what `records` gave."""
-        return cls(pd.DataFrame(list(records)))
+        trials = pd.DataFrame(list(records))
+        return cls(trials.assign(**{ACCURACY: trials[ACCURACY].astype(float)}))
 
     @classmethod
     def read(cls, file: Path) -> Tuning:
         """Read what `csv` wrote."""
         trials = pd.read_csv(file, dtype=str, keep_default_na=False)
-        return cls(
-            trials.assign(seed=trials.seed.map(int), **{ACCURACY: trials[ACCURACY].map(float)})
-        )
+        accuracies = trials[ACCURACY].replace("", "nan").map(float)
+        return cls(trials.assign(seed=trials.seed.map(int), **{ACCURACY: accuracies}))
 
     @property
     def csv(self) -> str:
@@ -45,7 +47,8 @@ class Tuning:
     @property
     def records(self) -> list[dict[str, Any]]:
         """Return the trials as JSON has them."""
-        return [{str(k): v for k, v in row.items()} for row in self.trials.to_dict("records")]
+        rows = self.trials.astype(object).where(self.trials.notna(), None).to_dict("records")
+        return [{str(key): value for key, value in row.items()} for row in rows]
 
     @property
     def key(self) -> str:
@@ -64,20 +67,36 @@ class Tuning:
 
     @property
     def means(self) -> dict[str, dict[str, float]]:
-        """Return the mean validation accuracy over seeds, by variant and value."""
-        groups = self.trials.groupby(["variant", self.key], sort=False, as_index=False)
+        """Return the mean accuracy over seeds, by variant and value; NaN if one diverged."""
+        groups = self.trials.groupby(["variant", self.key], sort=False)[ACCURACY]
+        means = groups.agg(lambda values: values.mean(skipna=False)).reset_index()
         found: dict[str, dict[str, float]] = {}
-        for variant, value, mean in groups[ACCURACY].mean().itertuples(index=False, name=None):
+        for variant, value, mean in means.itertuples(index=False, name=None):
             found.setdefault(variant, {})[value] = float(mean)
         return found
 
     @property
     def chosen(self) -> dict[str, str]:
-        """Return the value of each variant: that of the highest mean, of equal ones the first."""
-        return {v: max(means, key=lambda x: means[x]) for v, means in self.means.items()}
+        """Return the value of each variant: that of the highest mean, of equal ones the first.
+
+        A variant of which a trial of every value diverged has none.
+        """
+        return {
+            variant: max(means, key=lambda value: _rank(means[value]))
+            for variant, means in self.means.items()
+            if not all(map(math.isnan, means.values()))
+        }
 
     @property
-    def at_the_edge(self) -> list[str]:
-        """Return the variants that took the first or the last value: another may be better."""
-        edges = {self.values[0], self.values[-1]}
-        return [variant for variant, value in self.chosen.items() if value in edges]
+    def at_an_end(self) -> list[str]:
+        """Return the variants that took the smallest or the largest number of those tried."""
+        try:
+            numbers = sorted(self.values, key=float)
+        except ValueError:
+            return []
+        ends = {numbers[0], numbers[-1]}
+        return [variant for variant, value in self.chosen.items() if value in ends]
+
+
+def _rank(mean: float) -> float:
+    return -math.inf if math.isnan(mean) else mean

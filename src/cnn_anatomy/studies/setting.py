@@ -9,12 +9,17 @@ from cnn_anatomy.studies.record import Count, Overrides, Record
 from cnn_anatomy.studies.tune import Tune
 
 ALL_SETTINGS = "all"  # the word for every setting of a study
+TRIALS = "tuning"  # what the name ends with under which the trials of a setting are kept
 VARIABLE = re.compile(r"\$\{oc\.env:(\w+)\}")  # without a default
 
 
 def is_setting_name(text: str) -> bool:
-    """Return whether a setting may have this name: also of a folder and an experiment."""
-    return bool(re.fullmatch(r"\w[\w.-]*", text)) and text != ALL_SETTINGS
+    """Return whether a setting may have this name: also of a folder and an experiment.
+
+    The trials that tune a study have names of their own.
+    """
+    taken = text == ALL_SETTINGS or text.endswith(TRIALS)
+    return bool(re.fullmatch(r"\w[\w.-]*", text)) and not taken
 
 
 class StudySetting(Record):
@@ -33,6 +38,10 @@ class StudySetting(Record):
     tune: Tune | None = None
     limits: str = ""
     needs: str = ""
+
+    def tuned_by(self, tune: Tune | None) -> Tune | None:
+        """Return what variants are tuned by in this setting of a study that has `tune`."""
+        return self.tune if "tune" in self.model_fields_set else tune
 
     @property
     def unset_variable(self) -> str | None:

@@ -25,7 +25,7 @@ from cnn_anatomy.studies.match import Match
 from cnn_anatomy.studies.planned_run import PlannedRun
 from cnn_anatomy.studies.reading import find_file, read_record, record_names
 from cnn_anatomy.studies.record import Count, Key, Overrides, Record, Setting, written
-from cnn_anatomy.studies.setting import ALL_SETTINGS, StudySetting, is_setting_name
+from cnn_anatomy.studies.setting import ALL_SETTINGS, TRIALS, StudySetting, is_setting_name
 from cnn_anatomy.studies.table_layout import Table
 from cnn_anatomy.studies.tune import Tune
 
@@ -96,13 +96,16 @@ class StudyFile(Record):
             )
         if self.match is not None:
             self.match.check(self.overrides_by_variant)
-        if self.tune is not None:
-            self.tune.check(self.overrides_by_variant)
+        for name, setting in (self.settings or {"": StudySetting()}).items():
+            if (tune := setting.tuned_by(self.tune)) is not None:
+                solved = None if self.match is None else self.match.by
+                words = {f"the variant {v}": own for v, own in self.overrides_by_variant.items()}
+                tune.check(words | {f"the setting {name}": setting.overrides}, solved)
         for name in self.settings:
             if not is_setting_name(name):
                 raise ConfigError(
                     f"settings: {name} is no name of one: letters, digits, - and _, but not "
-                    f"{ALL_SETTINGS}"
+                    f"{ALL_SETTINGS}, nor with {TRIALS} at the end"
                 )
         ids = [claim.id for claim in self.claims]
         for claim_id in ids:
@@ -156,7 +159,7 @@ class Study(StudyFile):
     @property
     def trials(self) -> str:
         """Return the name of the study of the runs that tune it, which is like a setting's."""
-        return f"{self.stem}/{'-'.join(filter(None, (self.further_setting, 'tuning')))}"
+        return f"{self.stem}/{'-'.join(filter(None, (self.further_setting, TRIALS)))}"
 
     @property
     def experiments(self) -> tuple[str, ...]:
@@ -257,7 +260,7 @@ def _settings(content: StudyFile, stem: str, file: Path | None = None) -> list[S
             "file": file,
             "setting_overrides": own.overrides,
             "seeds": own.seeds or content.seeds,
-            "tune": own.tune or content.tune,
+            "tune": own.tuned_by(content.tune),
             "limits": own.limits or content.limits,
         }
         studies.append(Study(**keys))

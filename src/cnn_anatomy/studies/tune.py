@@ -32,13 +32,17 @@ class Tune(Record):
         """Return the values as Hydra's overrides write them."""
         return tuple(map(written, self.values))
 
-    def check(self, variants: Mapping[str, Sequence[str]]) -> None:
-        """Check it against the overrides of all variants.
+    def check(self, overrides: Mapping[str, Sequence[str]], solved: str | None) -> None:
+        """Check it against overrides, by what sets them, and the key that `match` solves for.
 
         Raises:
             ConfigError: if there is nothing to choose from, a value is given twice, or the key is
-                one that variants set or that tells runs apart.
+                none, or one that is set otherwise or that tells runs apart.
         """
+        if self.by.lstrip("+~") != self.by:
+            raise ConfigError(f"tune.by={self.by} is no key: leave {self.by[0]} out")
+        if self.by == solved:
+            raise ConfigError(f"tune.by={self.by} is what match solves for: tune another key")
         if self.by in IDENTITIES:
             raise ConfigError(
                 f"tune.by={self.by} only tells runs apart: name a key that a result depends on, "
@@ -49,8 +53,6 @@ class Tune(Record):
         for word in self.words:
             if self.words.count(word) > 1:
                 raise ConfigError(f"tune.values names {word} twice: give each value once")
-        for name, words in variants.items():
+        for name, words in overrides.items():
             if any(word.partition("=")[0].lstrip("+~") == self.by for word in words):
-                raise ConfigError(
-                    f"tune.by={self.by} is tuned, and the variant {name} sets it: leave one out"
-                )
+                raise ConfigError(f"tune.by={self.by} is tuned, and {name} sets it: leave one out")

@@ -14,28 +14,26 @@ from cnn_anatomy.core.interrupts import KEPT, STOP, Stopped
 from cnn_anatomy.core.paths import STORE_VARIABLE
 from cnn_anatomy.launchers.launcher import SweepLauncher
 from cnn_anatomy.results.runs import finished_run_ids
-from cnn_anatomy.studies.registration import registration
 from cnn_anatomy.sweep.jobs import Job
 from cnn_anatomy.sweep.plan import SweepPlan
 from cnn_anatomy.sweep.progress import JOURNAL_HINT, SweepProgress, describe_failure
 from cnn_anatomy.sweep.publishing import publish_sweep
+from cnn_anatomy.sweep.registering import register_claims
 from cnn_anatomy.sweep.retries import train_with_retries
 from cnn_anatomy.sweep.study_views import study_views
 from cnn_anatomy.sweep.until_decided import missing_seeds
 from cnn_anatomy.tracking.journal import sync
 from cnn_anatomy.tracking.orphans import close_orphans
-from cnn_anatomy.tracking.registration import register
 from cnn_anatomy.tracking.server import await_server
 from cnn_anatomy.tracking.store import prepare
 from cnn_anatomy.tracking.sweep_run import OpenSweep, count_runs, record_plan, start_parent
 from cnn_anatomy.tracking.views import save_views
 
 
-def execute(plan: SweepPlan, launcher: SweepLauncher) -> None:
-    """Train what is missing of `plan`, publish its pages, and print which runs failed.
+def execute(plan: SweepPlan, launcher: SweepLauncher) -> int:
+    """Train what is missing of `plan`, publish its pages, print which runs failed and count them.
 
     Raises:
-        SystemExit: with status 1, if a run failed.
         Stopped: on Ctrl-C or SIGTERM; what is done is kept.
         ConnectionError: if the tracking server is lost for good.
     """
@@ -47,8 +45,7 @@ def execute(plan: SweepPlan, launcher: SweepLauncher) -> None:
         raise
     for line in failures:
         print(line, file=sys.stderr)
-    if failures:
-        raise SystemExit(1)
+    return len(failures)
 
 
 def _train_and_publish(plan: SweepPlan, launcher: SweepLauncher) -> list[str]:
@@ -56,7 +53,7 @@ def _train_and_publish(plan: SweepPlan, launcher: SweepLauncher) -> list[str]:
     notes = plan.request.descriptions
     experiments = {study: prepare(plan.uri, study, note) for study, note in notes.items()}
     client = MlflowClient(plan.uri)  # `prepare` comes first: it makes the schema under a lock
-    _register_claims(plan, client, experiments)
+    register_claims(client, experiments, plan.request.studies)
     _tidy_up(plan, client, experiments)
     sweep = _open(plan, client, experiments)
     status = "KILLED"
@@ -75,13 +72,6 @@ def _train_and_publish(plan: SweepPlan, launcher: SweepLauncher) -> list[str]:
         else f"failed: {job.name}: {reason}"
         for job, reason in failures.items()
     ]
-
-
-def _register_claims(plan: SweepPlan, client: MlflowClient, experiments: Mapping[str, str]) -> None:
-    """Register the claims of each study that has no run yet."""
-    for study in plan.request.studies:
-        if study.claims:
-            register(client, experiments[study.name], registration(study).model_dump_json())
 
 
 def _tidy_up(plan: SweepPlan, client: MlflowClient, experiments: Mapping[str, str]) -> None:

@@ -108,6 +108,8 @@ def with_match(request: SweepRequest, cost: str | None, to: str | None) -> Sweep
     match = Match(cost=cost, to=to)
     for study in request.studies:
         match.check(study.overrides_by_variant, "hydra.sweeper.match")
+        if study.tune is not None:
+            study.tune.check({}, match.by)
     studies = tuple(study.model_copy(update={"match": match}) for study in request.studies)
     return replace(request, studies=studies, preset=False)
 

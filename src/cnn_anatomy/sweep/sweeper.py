@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -35,8 +35,9 @@ from cnn_anatomy.tracking.store_check import check_store
 class StudySweeper(Sweeper):
     """Expands `study=a,b` into the runs of their files, or swept overrides into their product.
 
-    All runs of all studies go to the launcher in one call, so that workers import PyTorch once. A
-    run that fails stops no other; the exit status is then 1.
+    All runs of all studies go to the launcher in one call, so that workers import PyTorch once;
+    the trials that tune studies come before, in a call of their own. A run that fails stops no
+    other; the exit status is then 1.
 
     Args:
         seeds: number of seeds per variant; None for the study's own.
@@ -110,34 +111,58 @@ class StudySweeper(Sweeper):
         if any(study.match for study in request.studies):
             request = _matched(request, self.common, self.context.config_loader)
         if any(study.tune for study in request.studies):
-            self._compose(request)  # so that mistakes are found before the first trial is trained
-            tuned = _tuned(request, partial(self._sweep, files=files))
-            if tuned is None:
-                print("the runs themselves can be planned once these are done")
-                return []
-            request = tuned
-        self._sweep(request, files)
+            request = self._tuned(request, files)
+        failed = self._sweep(request, files) if request.runs else 0
+        if failed:
+            raise SystemExit(1)
         return []
 
-    def _sweep(self, request: SweepRequest, files: Sequence[Path]) -> SweepPlan:
-        """Plan the runs of a request and do what is missing of them; return the plan."""
+    def _tuned(self, request: SweepRequest, files: Sequence[Path]) -> SweepRequest:
+        """Train the trials that are missing; return the request with the values that they tell.
+
+        Where only a plan is wanted and trials are missing, their plan is printed, and the request
+        is returned without the studies that they tune.
+
+        Raises:
+            SystemExit: with status 1, if a trial failed otherwise than by diverging.
+        """
+        from cnn_anatomy.sweep import tuning
+
+        trials = tuning.tuning_trials(request)
+        of_trials = tuning.trial_request(request, trials)
+        plan_cache = PlanCache(of_trials.runs, self.common, files)
+        jobs = plan_cache.load() or self._key(of_trials, self._compose(of_trials), plan_cache)
+        plan = self._plan(of_trials, jobs, plan_cache)
+        found = tuning.read_tunings(request, trials, plan)
+        if self.plan and found is None:
+            _print_plan(plan, self.study_launcher)
+            print("the runs of what is tuned can be planned once these trials are done")
+            return tuning.untuned(request)
+        if found is None or (self.force and not self.plan):
+            self._compose(tuning.with_first_values(request))  # refuses mistakes before any trial
+            tuning.register_tuned(request, plan)
+            failed = self._sweep(of_trials, files)
+            found = tuning.read_tunings(request, trials, plan)
+            if found is None:
+                raise SystemExit(1 if failed else "trials are missing: sweep again")
+        return tuning.tuned(request, found)
+
+    def _sweep(self, request: SweepRequest, files: Sequence[Path]) -> int:
+        """Print the plan of a request or do what is missing of it; return how many runs failed."""
         plan_cache = PlanCache(request.runs, self.common, files)
         cached = plan_cache.load()
         if self.plan:
             jobs = cached or self._key(request, self._compose(request), plan_cache)
             plan = self._plan(request, jobs, plan_cache)
             _print_plan(plan, self.study_launcher)
-            return plan
-        if cached is not None:
-            plan = self._plan(request, cached, plan_cache)
-            if _print_if_finished(plan):
-                return plan
+            return 0
+        if cached is not None and _print_if_finished(self._plan(request, cached, plan_cache)):
+            return 0
         # Composed again though cached: files and folders that runs read may be gone.
         variants = self._compose(request)
         plan = self._plan(request, self._key(request, variants, plan_cache), plan_cache)
         key = partial(key_jobs, variants=variants, common=self.common)
-        _execute(replace(plan, key=key), self.study_launcher)
-        return plan
+        return _execute(replace(plan, key=key), self.study_launcher)
 
     def _compose(self, request: SweepRequest) -> Mapping[Overrides, DictConfig]:
         """Compose and check all variants, and download their data unless nothing is trained."""
@@ -199,7 +224,7 @@ def require_launcher(config: DictConfig) -> None:
 
 
 def _have_claims(request: SweepRequest) -> bool:
-    """Return whether the studies have claims, as those have not that only tune others."""
+    """Return whether the studies have claims; those of trials have none."""
     return any(study.claims for study in request.studies)
 
 
@@ -218,16 +243,6 @@ def _matched(request: SweepRequest, common: DictConfig, loader: ConfigLoader) ->
     return match_costs(request, common, loader)
 
 
-def _tuned(
-    request: SweepRequest, sweep: Callable[[SweepRequest], SweepPlan]
-) -> SweepRequest | None:
-    """Sweep the trials that tune the studies; return the request as they tell, None if any miss."""
-    from cnn_anatomy.sweep.tuning import trial_request, tuned, tuning_trials
-
-    trials = tuning_trials(request)
-    return tuned(request, trials, sweep(trial_request(request, trials)))
-
-
 def _print_plan(plan: SweepPlan, launcher: SweepLauncher) -> None:
     from cnn_anatomy.sweep.status import print_plan
 
@@ -240,7 +255,7 @@ def _print_if_finished(plan: SweepPlan) -> bool:
     return print_if_finished(plan)
 
 
-def _execute(plan: SweepPlan, launcher: SweepLauncher) -> None:
+def _execute(plan: SweepPlan, launcher: SweepLauncher) -> int:
     from cnn_anatomy.sweep.execution import execute
 
-    execute(plan, launcher)
+    return execute(plan, launcher)

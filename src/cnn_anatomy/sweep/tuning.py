@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from math import isnan, nan
 from typing import NamedTuple
 
 from mlflow import MlflowClient
 
-from cnn_anatomy.results.runs import finished_values
+from cnn_anatomy.core.errors import ConfigError
+from cnn_anatomy.results.run_files import StoredFiles
+from cnn_anatomy.results.runs import is_done
 from cnn_anatomy.results.tuning import ACCURACY, Tuning
 from cnn_anatomy.studies.planned_run import PlannedRun
 from cnn_anatomy.studies.study import Study
 from cnn_anatomy.studies.table_layout import Table
 from cnn_anatomy.studies.tune import FIRST_SEED, Tune
 from cnn_anatomy.sweep.plan import SweepPlan
+from cnn_anatomy.sweep.registering import register_claims
 from cnn_anatomy.sweep.request import SweepRequest
+from cnn_anatomy.tracking.run_cache import read_runs
+from cnn_anatomy.tracking.store import prepare
+
+DIVERGED = "FloatingPointError"  # how the reason begins of a run whose loss is not finite
 
 
 class Trial(NamedTuple):
@@ -55,44 +63,91 @@ def trial_request(request: SweepRequest, trials: Sequence[Trial]) -> SweepReques
     )
 
 
-def tuned(request: SweepRequest, trials: Sequence[Trial], plan: SweepPlan) -> SweepRequest | None:
-    """Return the request with the values that the variants take, printed; None if trials miss.
+def read_tunings(
+    request: SweepRequest, trials: Sequence[Trial], plan: SweepPlan
+) -> dict[str, Tuning] | None:
+    """Return how the studies of a request were tuned; None if any trial is missing.
 
     Args:
         request: the studies, some of which are tuned.
         trials: of their variants.
         plan: the sweep of the trials.
     """
-    client = MlflowClient(plan.uri)
-    accuracies = {s.name: finished_values(client, s.name, ACCURACY) for s in plan.request.studies}
+    accuracies = _accuracies(plan)
     keys = {job.run: job.key for job in plan.jobs}
-    if not all(keys[trial.run] in accuracies[trial.run.study] for trial in trials):
+    if not all(keys[trial.run] in accuracies for trial in trials):
         return None
-    tunings = {}
-    for study in request.studies:
-        if study.tune is not None:
-            tunings[study.name] = Tuning.of(
-                {
-                    "variant": trial.variant,
-                    study.tune.by: trial.value,
-                    "seed": trial.run.seed,
-                    ACCURACY: accuracies[trial.run.study][keys[trial.run]],
-                }
-                for trial in trials
-                if trial.study == study.name
-            )
-            print(described(study.name, tunings[study.name]))
+    return {
+        study.name: Tuning.of(
+            {
+                "variant": trial.variant,
+                study.tune.by: trial.value,
+                "seed": trial.run.seed,
+                ACCURACY: accuracies[keys[trial.run]],
+            }
+            for trial in trials
+            if trial.study == study.name
+        )
+        for study in request.studies
+        if study.tune is not None
+    }
+
+
+def tuned(request: SweepRequest, tunings: Mapping[str, Tuning]) -> SweepRequest:
+    """Print the values that the variants take, and return the request with them.
+
+    Raises:
+        ConfigError: if a variant diverged with every value.
+    """
+    for study, tuning in tunings.items():
+        print(described(study, tuning))
+        for variant in tuning.means:
+            if variant not in tuning.chosen:
+                raise ConfigError(
+                    f"{study}: trials of the variant {variant} diverged with every {tuning.key}, "
+                    f"{', '.join(tuning.values)}: give others in tune.values"
+                )
     runs = tuple(_with_choice(run, tunings.get(run.study)) for run in request.runs)
     return replace(request, runs=runs, tunings=tunings)
+
+
+def register_tuned(request: SweepRequest, plan: SweepPlan) -> None:
+    """Register the claims of the studies that are tuned, before the first trial of `plan`."""
+    studies = [study for study in request.studies if study.tune is not None]
+    notes = request.descriptions
+    experiments = {s.name: prepare(plan.uri, s.name, notes[s.name]) for s in studies}
+    register_claims(MlflowClient(plan.uri), experiments, studies)
+
+
+def with_first_values(request: SweepRequest) -> SweepRequest:
+    """Return the request with the first value of each tuned key, to be checked before any trial."""
+    words = {study.name: f"{t.by}={t.words[0]}" for study in request.studies if (t := study.tune)}
+    runs = (
+        run._replace(overrides=(*run.overrides, words[run.study])) if run.study in words else run
+        for run in request.runs
+    )
+    return replace(request, runs=tuple(runs))
+
+
+def untuned(request: SweepRequest) -> SweepRequest:
+    """Return the request without the studies that are tuned."""
+    studies = tuple(study for study in request.studies if study.tune is None)
+    names = {study.name for study in studies}
+    return replace(
+        request, studies=studies, runs=tuple(run for run in request.runs if run.study in names)
+    )
 
 
 def described(study: str, tuning: Tuning) -> str:
     """Return which value each variant takes, a line for each, with all mean accuracies."""
     lines = [f"{study}: {tuning.key} by mean validation accuracy"]
     for variant, means in tuning.means.items():
-        tried = ", ".join(f"{value} {mean:.1%}" for value, mean in means.items())
-        edge = "; at the edge of the values tried" if variant in tuning.at_the_edge else ""
-        lines.append(f"  {variant}: {tuning.chosen[variant]} ({tried}{edge})")
+        tried = ", ".join(
+            f"{value} {'diverged' if isnan(mean) else f'{mean:.1%}'}"
+            for value, mean in means.items()
+        )
+        end = "; at an end of the values tried" if variant in tuning.at_an_end else ""
+        lines.append(f"  {variant}: {tuning.chosen.get(variant, 'none')} ({tried}{end})")
     return "\n".join(lines)
 
 
@@ -123,3 +178,27 @@ def _with_choice(run: PlannedRun, tuning: Tuning | None) -> PlannedRun:
     if tuning is None:
         return run
     return run._replace(overrides=(*run.overrides, f"{tuning.key}={tuning.chosen[run.variant]}"))
+
+
+def _accuracies(plan: SweepPlan) -> dict[str, float]:
+    """Return the accuracy of each trial that is done by its key, NaN if it diverged.
+
+    It is the highest of all validations, as the weights of that epoch are tested.
+    """
+    client = MlflowClient(plan.uri)
+    files = StoredFiles(client)
+    keys = {job.key for job in plan.jobs}
+    found: dict[str, float] = {}
+    for study in plan.request.studies:
+        experiment = client.get_experiment_by_name(study.name)
+        if experiment is None:
+            continue
+        runs = read_runs(client, experiment.experiment_id)
+        columns = ["tags.key", "tags.reason", "run_id"]
+        rows = runs.assign(done=is_done(runs)).reindex(columns=[*columns, "status", "done"])
+        for key, reason, run, status, done in rows.itertuples(index=False, name=None):
+            if key in keys and done:
+                found[key] = float(files.history(run, ACCURACY).max())
+            elif key in keys and status == "FAILED" and str(reason).startswith(DIVERGED):
+                found.setdefault(key, nan)
+    return found

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from mlflow import MlflowClient
 from mlflow.entities import ViewType
 
@@ -10,7 +12,11 @@ from cnn_anatomy.tracking.run_cache import training_runs
 REGISTRATION_TAG = "claims.registered"
 
 
-def register(client: MlflowClient, experiment: str, text: str) -> None:
-    """Make `text` the registration of an experiment, unless that has a run, were it deleted."""
-    if next(training_runs(client, experiment, view=ViewType.ALL), None) is None:
+def register(client: MlflowClient, experiment: str, text: str, further: Sequence[str] = ()) -> None:
+    """Make `text` the registration of an experiment, unless there is a run, were it deleted.
+
+    Neither the experiment nor one of the `further` ones may have any.
+    """
+    runs = (training_runs(client, e, view=ViewType.ALL) for e in (experiment, *further))
+    if all(next(found, None) is None for found in runs):
         client.set_experiment_tag(experiment, REGISTRATION_TAG, text)
