@@ -60,7 +60,8 @@ def refusal(folder, text, kind=StudyFile):
         ),
         (
             GOOD + "settings: {all: {}}",
-            "settings: all is no name of one: letters, digits, - and _, but not all",
+            "settings: all is no name of one: letters, digits, - and _, but not all, "
+            "nor with tuning at the end",
         ),
         (GOOD + "settings: {a: [seed=1]}", "settings.a=['seed=1'] must map keys to values"),
         (

@@ -1,8 +1,9 @@
 """The committed results, experiments/results: published from a sweep, and written from their runs.
 
 A page's runs (runs.csv), how they were tuned (tuning.csv), what its figures show of them
-(histories.parquet and others), the figures and their captions (figures.json) are the evidence. Everything else, the ledger included, follows
-from the runs and the studies' files, and the figures can be drawn again.
+(histories.parquet and others), the figures and their captions (figures.json) are the evidence.
+Everything else, the ledger included, follows from the runs and the studies' files, and the figures
+can be drawn again.
 """
 
 from __future__ import annotations
