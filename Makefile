@@ -64,7 +64,7 @@ figures: .venv/stamp ## draw the committed figures again from the committed runs
 	@$(RUN) cnn_anatomy.report figures
 	@$(RUN) tools.figures
 
-reproduce: $(READY) ## train PAPER's rows at BUDGET (smoke, short, paper), print its table and ours
+reproduce: $(READY) ## train PAPER's rows at BUDGET (smoke, short, paper or another of its file), print its table and ours
 	@$(if $(PAPER),$(REPRODUCE),echo "PAPER= is one of $(PAPERS)" >&2; exit 2)
 
 report: .venv/stamp ## write all results as a web site, outputs/report/index.html

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from cnn_anatomy.config.definitions import Definition, parsed
-from cnn_anatomy.config.foreign_code import OURS, is_own, module_files
+from cnn_anatomy.config.foreign_code import OURS, is_own
+from cnn_anatomy.config.module_files import module_files
 from cnn_anatomy.core.errors import ConfigError
 from cnn_anatomy.core.objects import no_such_name, require_importable
 

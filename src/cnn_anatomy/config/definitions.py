@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import ast
 from functools import cache
-from importlib.util import find_spec
 from pathlib import Path
+
+from cnn_anatomy.config.module_files import module_at, module_files
 
 Definition = ast.ClassDef | ast.FunctionDef
 
@@ -13,31 +14,9 @@ Definition = ast.ClassDef | ast.FunctionDef
 @cache
 def locate(target: str) -> tuple[Path, Definition] | None:
     """Return the file and the definition of a dotted name, None where the source shows neither."""
-    first, *rest = target.split(".")
-    try:
-        spec = find_spec(first)
-    except (ImportError, ValueError):
-        return None
-    if spec is None or not rest:
-        return None
-    folders = [Path(folder) for folder in spec.submodule_search_locations or ()]
-    file = Path(spec.origin) if spec.origin else None  # a package may have no __init__.py
-    while len(rest) > 1:
-        places = [folder / rest[0] for folder in folders]
-        file = next(filter(None, map(_module, places)), None)
-        folders = [place for place in places if place.is_dir()]
-        if file is None and not folders:
-            return None
-        rest.pop(0)
-    return find_definition(file, rest[0]) if file and file.suffix == ".py" else None
-
-
-def _module(path: Path) -> Path | None:
-    """Return the file of the module or package at `path`."""
-    for file in (path / "__init__.py", path.with_suffix(".py")):
-        if file.is_file():
-            return file
-    return None
+    module, _, name = target.rpartition(".")
+    file = dict(module_files(module)).get(module)
+    return find_definition(file, name) if file else None
 
 
 @cache
@@ -73,12 +52,7 @@ def find_name(file: Path, name: str) -> tuple[Path, Definition | ast.Assign] | N
 
 def _imported_file(file: Path, node: ast.ImportFrom) -> Path | None:
     """Return the file that an import statement in `file` reads."""
-    parts = (node.module or "").split(".")
-    if node.level:
-        folder = file.parents[node.level - 1]
-    else:
-        spec = find_spec(parts.pop(0))
-        if spec is None or not spec.submodule_search_locations:
-            return None
-        folder = Path(spec.submodule_search_locations[0])
-    return _module(folder.joinpath(*filter(None, parts)))
+    name = node.module or ""
+    if not node.level:
+        return dict(module_files(name)).get(name)
+    return module_at(file.parents[node.level - 1].joinpath(*filter(None, name.split("."))))

@@ -10,10 +10,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import PackageNotFoundError, packages_distributions, version
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from cnn_anatomy.config.module_files import module_files
 from cnn_anatomy.config.normal_form import imports, normalise
 from cnn_anatomy.core.hashes import short_hash
 
@@ -98,32 +98,6 @@ def _own_modules(names: Iterable[str]) -> dict[str, OwnModule]:
                 modules[module] = OwnModule(file, tree)
                 todo += [name for _, name in imports(tree, module, file.stem == "__init__")]
     return modules
-
-
-def module_files(name: str) -> Iterator[tuple[str, Path]]:
-    """Yield (module, file) of every module and package that is a prefix of a dotted name."""
-    first, *rest = name.split(".")
-    try:
-        spec = find_spec(first)
-    except (ImportError, ValueError):
-        return
-    if spec is None:
-        return
-    if spec.has_location and str(spec.origin).endswith(".py"):
-        yield first, Path(str(spec.origin))
-    folders = [Path(folder) for folder in spec.submodule_search_locations or ()]
-    module = first
-    for part in rest:
-        module = f"{module}.{part}"
-        files = [
-            file
-            for folder in folders
-            for file in (folder / part / "__init__.py", folder / f"{part}.py")
-            if file.is_file()
-        ]
-        if files:
-            yield module, files[0]
-        folders = [folder / part for folder in folders if (folder / part).is_dir()]
 
 
 def is_own(file: Path) -> bool:

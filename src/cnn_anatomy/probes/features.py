@@ -11,6 +11,7 @@ from torch import Tensor
 from cnn_anatomy.core.ranges import Positive, Size
 from cnn_anatomy.data import ImageSet
 from cnn_anatomy.probes.evaluation import EvaluationProbe, artifacts, tested_batches, tested_images
+from cnn_anatomy.probes.hooks import inputs_collected
 from cnn_anatomy.training.classifier import Classifier
 
 PATCH = 7  # pixels
@@ -42,13 +43,9 @@ class FeatureProbe(EvaluationProbe):
         """Measure on the test images."""
         assert isinstance(module, Classifier)
         network = module.network
-        vectors: list[Tensor] = []
-        hook = network.classifier.register_forward_pre_hook(
-            lambda _, inputs: vectors.append(inputs[0].float())
-        )
         batches = list(tested_batches(trainer))
-        predictions = [module(images).argmax(1) for images, _ in batches]
-        hook.remove()
+        with inputs_collected(network.classifier) as vectors:
+            predictions = [module(images).argmax(1) for images, _ in batches]
         labels = torch.cat([batch_labels for _, batch_labels in batches])
         metrics = {
             "features/fisher": fisher(torch.cat(vectors), labels),

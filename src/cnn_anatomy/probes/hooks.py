@@ -1,4 +1,4 @@
-"""Replacing what modules return, for a while."""
+"""Reading what modules are given and replacing what they return, for a while."""
 
 from __future__ import annotations
 
@@ -9,6 +9,17 @@ from torch import Tensor, nn
 
 # Maps (module, inputs, output) to the output in its place.
 Replacement = Callable[[nn.Module, tuple[Tensor, ...], Tensor], Tensor]
+
+
+@contextmanager
+def inputs_collected(module: nn.Module) -> Iterator[list[Tensor]]:
+    """Collect the first input of every call of `module` within the block."""
+    inputs: list[Tensor] = []
+    hook = module.register_forward_pre_hook(lambda _, given: inputs.append(given[0]))
+    try:
+        yield inputs
+    finally:
+        hook.remove()
 
 
 @contextmanager

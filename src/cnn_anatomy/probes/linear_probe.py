@@ -16,6 +16,7 @@ from cnn_anatomy.core.notices import notice
 from cnn_anatomy.networks import Network
 from cnn_anatomy.probes.evaluation import EvaluationProbe
 from cnn_anatomy.probes.float32 import float32
+from cnn_anatomy.probes.hooks import inputs_collected
 from cnn_anatomy.results.metrics import UNTRAINED
 from cnn_anatomy.training.classifier import Classifier
 
@@ -67,15 +68,11 @@ def vectors(
     network: Network, batches: Iterable[tuple[Tensor, Tensor]]
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the classifier's inputs (N, D) and the labels (N,)."""
-    inputs: list[Tensor] = []
+    found: list[Tensor] = []
     labels: list[Tensor] = []
-    hook = network.classifier.register_forward_pre_hook(
-        lambda _, given: inputs.append(given[0].flatten(1).double().cpu())
-    )
-    try:
+    with inputs_collected(network.classifier) as inputs:
         for images, batch_labels in batches:
             network(images)  # not the module, which may begin behind layers that are frozen
+            found.append(inputs.pop().flatten(1).double().cpu())
             labels.append(batch_labels.cpu())
-    finally:
-        hook.remove()
-    return torch.cat(inputs).numpy(), torch.cat(labels).numpy()
+    return torch.cat(found).numpy(), torch.cat(labels).numpy()
