@@ -78,7 +78,7 @@ def train(config: DictConfig) -> Any:
         check_cache(spec.cache_folder)
         if not spec.is_dry:
             check_store(spec.store_uri, [config.study])
-        accuracy = _run(spec, progress=single and sys.stdout.isatty())
+        accuracy = _run(spec, progress=single)
     except Stopped:
         if single and world_size() == 1:
             print(f"stopped: {KEPT}", file=sys.stderr)

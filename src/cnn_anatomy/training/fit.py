@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
@@ -28,6 +29,7 @@ from cnn_anatomy.training.checkpointing import (
 )
 from cnn_anatomy.training.classifier import Classifier
 from cnn_anatomy.training.determinism import nondeterminism_refused
+from cnn_anatomy.training.progress_lines import ProgressLines
 from cnn_anatomy.training.run_spec import RunSpec
 
 WEIGHTS = "weights.pt"  # the artifact that holds the selected weights
@@ -105,7 +107,7 @@ def make_trainer(
         callbacks=[
             *instantiate(spec.config.callbacks).values(),
             *instantiate(spec.config.probes).values(),
-            *([TQDMProgressBar()] if progress else []),
+            *([TQDMProgressBar() if sys.stdout.isatty() else ProgressLines()] if progress else []),
         ],
         plugins=[AtomicCheckpointIO(), SynchronisedNorm() if world_size() > 1 else ALONE],
         enable_progress_bar=progress,
