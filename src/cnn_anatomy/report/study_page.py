@@ -69,7 +69,7 @@ class StudyPage(SweepPage):
             f"Of {tuning.key}={','.join(tuning.values)}, each variant has the value with the "
             f"highest mean accuracy in validation over seeds {', '.join(map(str, tuning.seeds))}, "
             f"which are none of the table's: {len(tuning.trials)} further runs (tuning.csv)"
-            + (f"; the best is the last to one side with {', '.join(end)}." if end else ".")
+            + (f"; that of {', '.join(end)} is the smallest or the largest." if end else ".")
         )
 
     @property
