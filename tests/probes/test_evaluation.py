@@ -12,7 +12,7 @@ from cnn_anatomy.networks.heads import GlobalAverage
 from cnn_anatomy.networks.pooling import Average, Max
 from cnn_anatomy.probes.activation import contrast, covered
 from cnn_anatomy.probes.features import fisher, peak_in_box, peak_metrics
-from cnn_anatomy.probes.filters import FREQUENCY, ORIENTATIONS, selectivity
+from cnn_anatomy.probes.filters import edge_likeness
 from cnn_anatomy.probes.learning_speed import first_reached
 from cnn_anatomy.probes.object_size import accuracy_metrics, silenced, size_bins
 from cnn_anatomy.probes.pooling_swap import averaging
@@ -138,29 +138,35 @@ def test_silenced_modules_give_zeros_until_left():
     assert layer(x).any()
 
 
-def test_symmetric_filters_prefer_no_orientation_and_edges_prefer_theirs():
-    spot, blank = torch.zeros(2, 1, 1, 3, 3)
-    spot[0, 0, 1, 1] = 1
-    box = torch.ones(1, 1, 3, 3)
-    assert selectivity(torch.cat([spot, box, blank])).tolist() == pytest.approx([0, 0, 0], abs=1e-9)
-    across = torch.outer(torch.tensor([1.0, 2.0, 1.0]), torch.tensor([-1.0, 0.0, 1.0]))
-    sobel = torch.stack([across, across.T, across + across.T])[:, None]
-    angles = np.arange(ORIENTATIONS) * np.pi / ORIENTATIONS
-    x, y = 2 * np.pi * FREQUENCY * np.cos(angles), 2 * np.pi * FREQUENCY * np.sin(angles)
-    response = np.abs(2 * np.sin(x) * (2 + 2 * np.cos(y)))  # a sum of cosines, in closed form
-    expected = abs((response * np.exp(2j * angles)).sum()) / response.sum()
-    vertical, horizontal, diagonal = selectivity(sobel).tolist()
-    assert vertical == pytest.approx(expected)
-    assert horizontal == pytest.approx(expected)
-    assert diagonal > 0.3
+def test_edge_detectors_are_like_edges_and_spots_and_lines_less():
+    row, step = torch.tensor([1.0, 1.0, 1.0]), torch.tensor([-1.0, 0.0, 1.0])
+    prewitt, sobel = torch.outer(row, step), torch.outer(torch.tensor([1.0, 2, 1]), step)
+    early = torch.outer(row, torch.tensor([-1.0, 1.0, 1.0]))  # an edge beside the centre
+    spot, line = torch.zeros(2, 3, 3)
+    spot[1, 1], line[1] = 1, 1
+    filters = [prewitt, -3 * early + 7, sobel, sobel + sobel.T, line, spot, torch.ones(3, 3)]
+    first, second, third, diagonal, lines, spots, none = edge_likeness(
+        torch.stack(filters)[:, None]
+    ).tolist()
+    assert (first, second, none) == pytest.approx((1, 1, 0), abs=1e-9)
+    assert third == pytest.approx(8 / 72**0.5)  # the cosine of Sobel's filter and Prewitt's
+    assert diagonal > 0.9
+    assert spots < lines < 0.75
+
+
+def test_random_filters_are_less_like_edges_than_edge_detectors_are():
+    weight = torch.randn(2000, 1, 3, 3, generator=torch.Generator().manual_seed(0))
+    found = edge_likeness(weight)
+    assert found.mean() < 0.8
+    assert found.std() < 0.15
 
 
 @given(st.integers(1, 3), st.integers(2, 5), st.floats(0.1, 100), st.integers(0, 1000))
-def test_selectivity_is_between_zero_and_one_whatever_the_scale(channels, side, scale, seed):
+def test_likeness_is_between_zero_and_one_whatever_turn_and_scale(channels, side, scale, seed):
     weight = torch.randn(4, channels, side, side, generator=torch.Generator().manual_seed(seed))
-    found = selectivity(weight)
-    assert torch.allclose(found, selectivity(weight.transpose(2, 3)))
-    assert torch.allclose(found, selectivity(-scale * weight), atol=1e-6)
+    found = edge_likeness(weight)
+    for same in (weight.transpose(2, 3), weight.flip(3), weight + 1, -scale * weight):
+        assert torch.allclose(found, edge_likeness(same), atol=1e-6)
     assert ((found >= 0) & (found <= 1 + 1e-9)).all()
 
 
@@ -221,7 +227,7 @@ def test_the_controls_of_the_inception_module_cost_what_it_costs(small, digits):
         (
             "transfer",
             MORE_IMAGES,
-            {"filters/orientation", "features/linear_probe", "untrained/features/linear_probe"},
+            {"filters/edges", "features/linear_probe", "untrained/features/linear_probe"},
             set(),
         ),
         ("robustness", [], {"accuracy/scale", "drop/noise", "drop/test"}, {"robustness"}),

@@ -12,19 +12,18 @@ from cnn_anatomy.networks.interface import weight_layers
 from cnn_anatomy.probes.evaluation import EvaluationProbe, tested_batches
 from cnn_anatomy.training.classifier import Classifier
 
-FREQUENCY = 0.25  # cycles per pixel: a bar is two pixels wide
-WIDEST = 5  # pixels: wider kernels may detect edges to which such gratings say nothing
+WIDEST = 5  # pixels: in wider kernels, edges may be narrower than the kernel
 ORIENTATIONS = 16
+STEP = 0.5  # pixels between two places of an edge
 
 
 class FilterProbe(EvaluationProbe):
-    """Measures how much the first convolution's filters prefer one orientation.
+    """Measures how much the first convolution's filters are like step edges.
 
-    `filters/orientation` is the mean over filters of `selectivity`: 0 for filters that respond to
-    gratings of every orientation alike, towards 1 for those that respond to one orientation only.
-    Random filters have a value, too, which falls with the number of input channels: compare
-    networks of the same images. Logs nothing if the first weight layer is no convolution, or its
-    kernels are of 1×1 or wider than `WIDEST` pixels.
+    `filters/edges` is the mean over filters of `edge_likeness`: 1 for filters that are step edges.
+    Random filters have a value, too, which depends on the size of kernels: compare networks of the
+    same first layer. Logs nothing if the first weight layer is no convolution, or its kernels are
+    of 1×1 or wider than `WIDEST` pixels.
     """
 
     def measure(self, trainer: pl.Trainer, module: pl.LightningModule) -> dict[str, float]:
@@ -37,24 +36,37 @@ class FilterProbe(EvaluationProbe):
         weight = layers[0][1].weight
         if not 1 < max(weight.shape[-2:]) <= WIDEST:
             return {}
-        return {"filters/orientation": selectivity(weight).mean().item()}
+        return {"filters/edges": edge_likeness(weight).mean().item()}
 
 
-def selectivity(weight: Tensor) -> Tensor:
-    """Return the orientation selectivity (O,) of filters (O, I, h, w), between 0 and 1.
+def edge_likeness(weight: Tensor) -> Tensor:
+    """Return how like a step edge each of the filters (O, I, h, w) is (O,), between 0 and 1.
 
-    It is one minus the circular variance of the response's amplitude over orientations (Ringach,
-    Shapley & Hawken 2002), |Σ R(θ) e^{2iθ}| ÷ Σ R(θ), to gratings of `FREQUENCY`; amplitudes of the
-    input channels are combined by their root of squares. 0 for a filter of zeros.
+    It is the largest part of a filter, as a share of its norm, that an edge of any orientation and
+    place explains, with a contrast of its own in each input channel: for one channel the absolute
+    cosine of both. Means over the kernel are removed before. 0 for a filter without contrast.
     """
     weight = weight.detach().double()
-    height, width = weight.shape[-2:]
-    y = torch.arange(height, device=weight.device)[:, None] - (height - 1) / 2
-    x = torch.arange(width, device=weight.device) - (width - 1) / 2
-    angles = torch.arange(ORIENTATIONS, device=weight.device).double() * pi / ORIENTATIONS
-    along = angles.cos()[:, None, None] * x + angles.sin()[:, None, None] * y
-    gratings = torch.polar(torch.ones_like(along), 2 * pi * FREQUENCY * along)
-    responses = torch.einsum("oihw,ahw->oia", weight.to(gratings.dtype), gratings)
-    amplitudes = responses.abs().square().sum(1).sqrt()
-    resultant = (amplitudes * torch.polar(torch.ones_like(angles), 2 * angles)).sum(1).abs()
-    return resultant / amplitudes.sum(1).clamp_min(1e-30)
+    edges = step_edges(*weight.shape[-2:]).to(weight.device).flatten(1)
+    filters = weight.flatten(2)
+    filters = filters - filters.mean(2, keepdim=True)
+    explained = (filters @ edges.T).square().sum(1).amax(1).sqrt()
+    return explained / filters.square().sum((1, 2)).sqrt().clamp_min(1e-30)
+
+
+def step_edges(height: int, width: int) -> Tensor:
+    """Return step edges (K, height, width) of ORIENTATIONS and all places, of mean 0 and norm 1.
+
+    A pixel through which the edge goes has a value between those of its two sides.
+    """
+    y = torch.arange(height).double()[:, None] - (height - 1) / 2
+    x = torch.arange(width).double() - (width - 1) / 2
+    angles = torch.arange(ORIENTATIONS).double()[:, None, None] * pi / ORIENTATIONS
+    along = angles.cos() * x + angles.sin() * y
+    reach = (height + width) / 2
+    places = torch.arange(-reach, reach + STEP, STEP).double()
+    edges = (along[:, None] - places[:, None, None] + 0.5).clamp(0, 1).flatten(0, 1)
+    edges = edges - edges.mean((1, 2), keepdim=True)
+    norms = edges.square().sum((1, 2)).sqrt()
+    seen = norms > 0.1  # others lie beside the kernel, or touch a corner of it
+    return edges[seen] / norms[seen, None, None]

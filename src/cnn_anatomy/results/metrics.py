@@ -97,7 +97,7 @@ METRICS = {
     "knockout/size_interaction": Metric("extra reliance of large objects on 5×5 (points)", 100, 1),
     "features/fisher": Metric("Fisher ratio", 1, 3, rank=highest),
     "features/linear_probe": Metric("linear probe's accuracy (%)", 100, 1, rank=highest),
-    "filters/orientation": Metric("orientation selectivity, first layer", 1, 3),
+    "filters/edges": Metric("likeness to edges, first layer", 1, 3),
     "cam/peak_in_box": Metric("map peaks in box (%)", 100, 1, rank=highest),
     "cam/centre_in_box": Metric("image's centre in box (%)", 100, 1),
     "cam/brightest_in_box": Metric("brightest patch in box (%)", 100, 1),
