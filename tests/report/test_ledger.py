@@ -47,7 +47,7 @@ def test_a_claim_that_denies_a_sentence_speaks_against_it():
          "params.inception.depth": depth, "params.inception": kind,
          "metrics.params/total": size, "metrics.macs": size,
          "metrics.test/accuracy": accuracy + seed / 1000}
-        for depth in ("5", "7")
+        for depth in ("3", "5", "7")
         for kind, size, accuracy in (("reduced", 100, 0.6), ("unreduced", 200, 0.9))
         for seed in range(6)
     ]  # fmt: skip
@@ -55,8 +55,9 @@ def test_a_claim_that_denies_a_sentence_speaks_against_it():
     ledger = judge_sweeps([(study, Sweep("inception", "", pd.DataFrame(rows)))])
     matrix = matrix_markdown(ledger.sentences).splitlines()
     (row,) = [line for line in matrix if line.startswith("| **i1** ")]
-    assert "i1.parameters supported; i1.compute supported; i1.accuracy supported" in row
-    assert "| 2 for, 1 against |" in row
+    assert "i1.parameters supported; i1.compute supported; i1.accuracy_3 supported" in row
+    assert "i1.accuracy supported; i1.accuracy_depth refuted" in row
+    assert "| 3 for, 3 against |" in row
     (row,) = [line for line in matrix if line.startswith("| **p6** ")]
     assert "| 2 open |" in row
 

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from cnn_anatomy.core.errors import ConfigError
+from cnn_anatomy.results.premises import unmet_premise
 from cnn_anatomy.results.runs import Sweep
 from cnn_anatomy.results.statistics import Interval
 from cnn_anatomy.results.verdicts import (
@@ -168,14 +169,14 @@ def test_a_trend_needs_every_variant():
 @pytest.mark.parametrize(
     ("premise", "reason"),
     [
-        ({"metric": "macs", "within": 0.1}, "MACs is 2.00 × 10⁶ to 3.00 × 10⁶, not the same within "
-                                            "10 %"),
+        ({"metric": "macs", "within": 0.1}, "MACs is 2.00 × 10⁶ to 3.00 × 10⁶, which differ by "
+                                            "50 % of the smaller, more than 10 %"),
         ({"metric": "macs", "within": 0.5}, None),
         ({"metric": "test/accuracy", "of": "control", "at_least": 0.6},
-         "test accuracy of the control is 50.2 %, not at least 60.0 %"),
+         "test accuracy of the control is 50.2 % [50.0, 50.4], not at least 60.0 %"),
         ({"metric": "test/accuracy", "of": "treatment", "at_least": 0.6}, None),
         ({"metric": "test/accuracy", "at_most": 0.6},
-         "test accuracy is 80.2 %, not at most 60.0 %"),
+         "test accuracy is 80.2 % [80.0, 80.4], not at most 60.0 %"),
         ({"metric": "train/loss", "at_most": 0.6}, "train loss was not measured"),
     ],
 )  # fmt: skip
@@ -185,6 +186,27 @@ def test_without_its_premise_a_claim_has_no_verdict(premise, reason):
     (verdict,) = judge_claims("s", [claim(**sides, premises=[premise])], runs)
     expected = ("supported", "") if reason is None else ("premise unmet", reason)
     assert (verdict.word, verdict.reason) == expected
+
+
+def test_a_premise_is_met_if_the_interval_lies_on_the_right_side_of_its_bound():
+    values = pd.Series([0.5, 0.6, 0.7])  # mean 0.6; half-width 4.303 × 0.1 ÷ √3 = 0.248
+    sides = {"treatment": VARIANTS["a"], "control": 0.0}
+
+    def reason(values, metric="test/accuracy", **bound):
+        stated = claim(**sides, premises=[{"metric": metric, **bound}])
+        return unmet_premise(stated, lambda name, side: values)
+
+    assert reason(values, at_least=0.35) is None
+    assert reason(values, at_least=0.36) == (
+        "test accuracy is 60.0 % [35.2, 84.8], not at least 36.0 %"
+    )
+    assert reason(values, at_most=0.85) is None
+    assert reason(values, at_most=0.84) == (
+        "test accuracy is 60.0 % [35.2, 84.8], not at most 84.0 %"
+    )
+    assert reason(values[:1], at_least=0.5) is None  # of one seed there is no interval
+    assert reason(values[:1], at_least=0.51) == "test accuracy is 50.0 %, not at least 51.0 %"
+    assert reason(values[:0], at_least=0.5) == "test accuracy was not measured"
 
 
 def test_many_claims_share_the_level_of_their_intervals():

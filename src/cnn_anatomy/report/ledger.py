@@ -24,6 +24,8 @@ from cnn_anatomy.report.verdict_text import VERDICTS_NOTE, VerdictText, verdicts
 from cnn_anatomy.results.across_settings import ClaimAcrossSettings, across_settings
 from cnn_anatomy.results.runs import Sweep, is_swept, read_sweep
 from cnn_anatomy.results.verdicts import (
+    REFUTED,
+    SUPPORTED,
     WORDS,
     Verdict,
     judge_claims,
@@ -65,7 +67,12 @@ class Ledger:
         counts = (f"{words.count(word)} {word}" for word in kinds)
         further = sum("/" in verdict.study for verdict in self.verdicts)
         verdicts = f", {len(words)} verdicts with those in further settings" if further else ""
-        return f"{len(words) - further} claims{verdicts}: {', '.join(counts)}."
+        exact = sum(v.exact and v.word in (SUPPORTED, REFUTED) for v in self.verdicts)
+        absent = sum(bool(v.means) and v.effect is None for v in self.verdicts)
+        parts = [f"{exact} of the decided are counts, compared exactly"] if exact else []
+        parts += [f"{absent} of the inconclusive were not measured"] if absent else []
+        remark = f" {'; '.join(parts)}." if parts else ""
+        return f"{len(words) - further} claims{verdicts}: {', '.join(counts)}.{remark}"
 
     @property
     def across(self) -> list[ClaimAcrossSettings]:

@@ -14,8 +14,8 @@ STANDS = FOR, AGAINST, OPEN = ("for", "against", "open")
 ABSENT = "–"
 MATRIX_NOTE = (
     "Each sentence, the verdicts on the claims that test it, and how many speak for it and against "
-    "it. Claims of one sentence are different ways to test it: where they disagree, it holds in "
-    "part."
+    "it; counts speak once. Claims of one sentence are different ways to test it: where they "
+    "disagree, read their scopes."
 )
 
 
@@ -29,9 +29,13 @@ class SentenceRow:
 
     @property
     def in_sum(self) -> str:
-        """Return how many verdicts speak for the sentence, how many against it."""
+        """Return how many verdicts speak for the sentence, how many against it.
+
+        A count is exact, and the same in each setting: it speaks once.
+        """
         denials = self.sentence.denied_by
-        stands = [_stand(v.word, denies=v.claim.id in denials) for v in self.verdicts]
+        counted = {(v.claim.id, "" if v.exact else v.study): v for v in reversed(self.verdicts)}
+        stands = [_stand(v.word, denies=v.claim.id in denials) for v in counted.values()]
         return ", ".join(f"{stands.count(s)} {s}" for s in STANDS if s in stands) or ABSENT
 
     @property

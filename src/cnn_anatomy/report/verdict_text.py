@@ -20,12 +20,13 @@ VERDICTS_NOTE = (
     "a positive one favours the claim. Intervals are Welch's, or Student's of differences by seed "
     "where a claim says that its sides are paired. Where seeds were added until claims were "
     "decided, they are confidence sequences of differences by seed, which hold however often one "
-    "looks (Wang & Ramdas 2023). The deciding interval has the confidence with "
-    "which at most 5 % of all decided claims are expected to be wrong, however they depend on each "
-    "other (Benjamini & Yekutieli 2005). A claim says that the effect is at least what matters: it "
-    "is supported if the deciding interval lies at or above that, refuted if it lies below, and "
-    "inconclusive if it holds it. Where a condition that a claim presupposes was measured and not "
-    "met, its premise is unmet. Counts are compared exactly."
+    "looks (Wang & Ramdas 2023). The deciding interval is at the level that keeps the expected "
+    "share of wrong verdicts among all decided ones at 5 % or less, under any dependence between "
+    "claims (Benjamini & Yekutieli 2005). A claim says that the effect is at least what matters: it"
+    " is supported if the deciding interval lies at or above that, refuted if it lies below, and "
+    "inconclusive if it holds it. Where a condition that a claim presupposes was measured and is "
+    "not surely met, its premise is unmet: the 95 % interval of a side's mean has to lie within a "
+    "bound. Counts are compared exactly."
 )
 
 

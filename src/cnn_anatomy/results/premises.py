@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pandas as pd
 
-from cnn_anatomy.results.metrics import metric
+from cnn_anatomy.results.metrics import Metric, metric
+from cnn_anatomy.results.statistics import Summary, summarise
 from cnn_anatomy.studies.claim import Claim, Side
 from cnn_anatomy.studies.premise import Premise
 
@@ -21,27 +22,53 @@ def unmet_premise(claim: Claim, measure: Callable[[str, Side], pd.Series]) -> st
     """
     for premise in claim.premises:
         sides = [s for s in claim.sides if not s.is_number and premise.of in (None, s.role)]
-        means = [float(measure(premise.metric, side).mean()) for side in sides]
-        clause = _failure(premise, means)
+        clause = _failure(premise, [summarise(measure(premise.metric, side)) for side in sides])
         if clause:
             whose = f" of the {premise.of}" if premise.of else ""
             return f"{metric(premise.metric).name}{whose} {clause}"
     return None
 
 
-def _failure(premise: Premise, means: Sequence[float]) -> str | None:
+def _failure(premise: Premise, sides: Sequence[Summary | None]) -> str | None:
+    measured = [side for side in sides if side is not None]
+    if not measured or len(measured) < len(sides):
+        return "was not measured"
     kind = metric(premise.metric)
 
     def text(value: float) -> str:
         return kind.quantity(kind.text(value))
 
-    if not means or np.isnan(means).any():
-        return "was not measured"
+    lowest, highest = min(measured, key=_low), max(measured, key=_high)
+    if premise.at_least is not None and _low(lowest) < premise.at_least:
+        return f"is {_between(kind, lowest)}, not at least {text(premise.at_least)}"
+    if premise.at_most is not None and _high(highest) > premise.at_most:
+        return f"is {_between(kind, highest)}, not at most {text(premise.at_most)}"
+    means = [side.mean for side in measured]
     low, high = min(means), max(means)
-    if premise.at_least is not None and low < premise.at_least:
-        return f"is {text(low)}, not at least {text(premise.at_least)}"
-    if premise.at_most is not None and high > premise.at_most:
-        return f"is {text(high)}, not at most {text(premise.at_most)}"
     if premise.within is not None and not high - low <= premise.within * abs(low):
-        return f"is {text(low)} to {text(high)}, not the same within {100 * premise.within:g} %"
+        return (
+            f"is {text(low)} to {text(high)}, which differ by {_percent(high - low, low)} of the "
+            f"smaller, more than {100 * premise.within:g} %"
+        )
     return None
+
+
+def _low(side: Summary) -> float:
+    """Return the lower end of the 95 % interval; the mean where one seed has none."""
+    return side.mean if np.isnan(side.low) else side.low
+
+
+def _high(side: Summary) -> float:
+    return side.mean if np.isnan(side.high) else side.high
+
+
+def _between(kind: Metric, side: Summary) -> str:
+    """Return a mean with its 95 % interval, which a count and one seed don't have."""
+    mean = kind.quantity(kind.text(side.mean))
+    if kind.exact or np.isnan(side.low):
+        return mean
+    return f"{mean} [{kind.text(side.low)}, {kind.text(side.high)}]"
+
+
+def _percent(difference: float, of: float) -> str:
+    return f"{100 * difference / abs(of):.3g} %" if of else "more than any part"

@@ -14,13 +14,13 @@ BOUNDS = ("at_least", "at_most", "within")
 
 
 class Premise(Record):
-    """A condition on the mean over seeds of each side of a claim; it has exactly one bound.
+    """A condition on what each side of a claim is over seeds; it has exactly one bound.
 
     Attributes:
         metric: what is measured; `untrained/<metric>` is measured before the first step.
         of: which sides must meet it: `treatment`, `control` or `between`; by default all.
-        at_least: the smallest mean that meets it.
-        at_most: the largest mean that meets it.
+        at_least: at or above which the 95 % interval of a side's mean must lie.
+        at_most: at or below which it must lie.
         within: by which part of the smallest mean the largest may exceed it: 0.1 is 10 %.
     """
 
