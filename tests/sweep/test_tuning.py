@@ -16,7 +16,7 @@ from processes import TRAIN, ended, start
 
 from cnn_anatomy.results.tuning import ACCURACY, Tuning
 from cnn_anatomy.studies.study import load_settings, load_study
-from cnn_anatomy.sweep.tuning import described
+from cnn_anatomy.sweep.tuning import tuning_lines
 
 STUDY = """
 question: Which pooling is better, each at its own learning rate?
@@ -62,8 +62,8 @@ def test_a_variant_takes_the_value_of_its_highest_mean_and_of_equal_ones_the_fir
 def test_a_value_with_which_a_trial_diverged_is_not_taken():
     found = tuning({"a": {"0.3": [0.9, math.nan], "1": [0.2, 0.3]}, "b": {"0.3": [math.nan]}})
     assert found.chosen == {"a": "1"}
-    assert "1 (0.3 diverged, 1 25.0%; at an end" in described("s", found)
-    assert "b: none (0.3 diverged)" in described("s", found)
+    assert "1 (0.3 diverged, 1 25.0%; at an end" in tuning_lines("s", found)
+    assert "b: none (0.3 diverged)" in tuning_lines("s", found)
 
 
 def test_options_and_unordered_numbers_have_the_ends_that_they_have():

@@ -34,10 +34,10 @@ def one_of(choices: Collection[str]) -> Callable[[str], str]:
     return check_choice
 
 
-def written(value: Any) -> str:
+def override_value(value: Any) -> str:
     """Return a value of a study's file as Hydra's overrides write it."""
     if isinstance(value, list):
-        return f"[{','.join(map(written, value))}]"
+        return f"[{','.join(map(override_value, value))}]"
     return "null" if value is None else str(value)
 
 

@@ -24,7 +24,7 @@ from cnn_anatomy.studies.figure import Figure, Figures
 from cnn_anatomy.studies.match import Match
 from cnn_anatomy.studies.planned_run import PlannedRun
 from cnn_anatomy.studies.reading import find_file, read_record, record_names
-from cnn_anatomy.studies.record import Count, Key, Overrides, Record, Setting, written
+from cnn_anatomy.studies.record import Count, Key, Overrides, Record, Setting, override_value
 from cnn_anatomy.studies.setting import ALL_SETTINGS, TRIALS, StudySetting, is_setting_name
 from cnn_anatomy.studies.table_layout import Table
 from cnn_anatomy.studies.tune import Tune
@@ -69,7 +69,10 @@ class StudyFile(Record):
     def overrides_by_variant(self) -> dict[str, tuple[str, ...]]:
         """Return the overrides of each variant, without those that all share."""
         combinations = itertools.product(*self.grid.values()) if self.grid else ()
-        cells = [[(k, written(v)) for k, v in zip(self.grid, c, strict=True)] for c in combinations]
+        cells = [
+            [(k, override_value(v)) for k, v in zip(self.grid, c, strict=True)]
+            for c in combinations
+        ]
         products = {
             " ".join(f"{key.split('.')[-1]}={value}" for key, value in cell): tuple(
                 f"{key}={value}" for key, value in cell

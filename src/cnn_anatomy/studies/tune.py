@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import Field
 
 from cnn_anatomy.core.errors import ConfigError
-from cnn_anatomy.studies.record import Count, Key, Record, Setting, written
+from cnn_anatomy.studies.record import Count, Key, Record, Setting, override_value
 
 FIRST_SEED = 10_000  # of tuning: none of its seeds is one of the study's own
 IDENTITIES = ("seed", "setting", "study", "variant")  # keys by which runs are told apart
@@ -30,7 +30,7 @@ class Tune(Record):
     @property
     def words(self) -> tuple[str, ...]:
         """Return the values as Hydra's overrides write them."""
-        return tuple(map(written, self.values))
+        return tuple(map(override_value, self.values))
 
     def check(self, overrides: Mapping[str, Sequence[str]], solved: str | None) -> None:
         """Check it against overrides, by what sets them, and the key that `match` solves for.

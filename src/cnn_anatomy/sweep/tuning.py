@@ -100,7 +100,7 @@ def tuned(request: SweepRequest, tunings: Mapping[str, Tuning]) -> SweepRequest:
         ConfigError: if a variant diverged with every value.
     """
     for study, tuning in tunings.items():
-        print(described(study, tuning))
+        print(tuning_lines(study, tuning))
         for variant in tuning.means:
             if variant not in tuning.chosen:
                 raise ConfigError(
@@ -138,7 +138,7 @@ def untuned(request: SweepRequest) -> SweepRequest:
     )
 
 
-def described(study: str, tuning: Tuning) -> str:
+def tuning_lines(study: str, tuning: Tuning) -> str:
     """Return which value each variant takes, a line for each, with all mean accuracies."""
     lines = [f"{study}: {tuning.key} by mean validation accuracy"]
     for variant, means in tuning.means.items():
