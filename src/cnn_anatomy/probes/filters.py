@@ -15,14 +15,15 @@ from cnn_anatomy.training.classifier import Classifier
 WIDEST = 5  # pixels: in wider kernels, edges may be narrower than the kernel
 ORIENTATIONS = 16
 STEP = 0.5  # pixels between two places of an edge
+SMALLEST_SIDE = 0.29  # as a share of the kernel's area; a row of three is a third
 
 
 class FilterProbe(EvaluationProbe):
     """Measures how much the first convolution's filters are like step edges.
 
     `filters/edges` is the mean over filters of `edge_likeness`: 1 for filters that are step edges.
-    Random filters have a value, too, which depends on the size of kernels: compare networks of the
-    same first layer. Logs nothing if the first weight layer is no convolution, or its kernels are
+    Random filters have a value, too, which depends on the size of kernels and on the number of
+    channels: compare networks of the same first layer. Logs nothing if the first weight layer is no convolution, or its kernels are
     of 1×1 or wider than `WIDEST` pixels.
     """
 
@@ -55,9 +56,10 @@ def edge_likeness(weight: Tensor) -> Tensor:
 
 
 def step_edges(height: int, width: int) -> Tensor:
-    """Return step edges (K, height, width) of ORIENTATIONS and all places, of mean 0 and norm 1.
+    """Return step edges (K, height, width) of ORIENTATIONS and many places, of mean 0 and norm 1.
 
-    A pixel through which the edge goes has a value between those of its two sides.
+    A pixel through which the edge goes has a value between those of its two sides, each of which
+    has SMALLEST_SIDE of the kernel, so that a spot in a corner is no edge.
     """
     y = torch.arange(height).double()[:, None] - (height - 1) / 2
     x = torch.arange(width).double() - (width - 1) / 2
@@ -66,7 +68,7 @@ def step_edges(height: int, width: int) -> Tensor:
     reach = (height + width) / 2
     places = torch.arange(-reach, reach + STEP, STEP).double()
     edges = (along[:, None] - places[:, None, None] + 0.5).clamp(0, 1).flatten(0, 1)
-    edges = edges - edges.mean((1, 2), keepdim=True)
-    norms = edges.square().sum((1, 2)).sqrt()
-    seen = norms > 0.1  # others lie beside the kernel, or touch a corner of it
-    return edges[seen] / norms[seen, None, None]
+    sides = edges.mean((1, 2))  # the share of the kernel on one side
+    smaller = torch.minimum(sides, 1 - sides)
+    edges = edges[smaller > SMALLEST_SIDE] - sides[smaller > SMALLEST_SIDE, None, None]
+    return edges / edges.square().sum((1, 2), keepdim=True).sqrt()
