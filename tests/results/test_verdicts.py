@@ -192,21 +192,32 @@ def test_a_premise_is_met_if_the_interval_lies_on_the_right_side_of_its_bound():
     values = pd.Series([0.5, 0.6, 0.7])  # mean 0.6; half-width 4.303 × 0.1 ÷ √3 = 0.248
     sides = {"treatment": VARIANTS["a"], "control": 0.0}
 
-    def reason(values, metric="test/accuracy", **bound):
-        stated = claim(**sides, premises=[{"metric": metric, **bound}])
+    def unmet(values, **bound):
+        stated = claim(**sides, premises=[{"metric": "test/accuracy", **bound}])
         return unmet_premise(stated, lambda name, side: values)
 
-    assert reason(values, at_least=0.35) is None
-    assert reason(values, at_least=0.36) == (
-        "test accuracy is 60.0 % [35.2, 84.8], not at least 36.0 %"
-    )
-    assert reason(values, at_most=0.85) is None
-    assert reason(values, at_most=0.84) == (
-        "test accuracy is 60.0 % [35.2, 84.8], not at most 84.0 %"
-    )
-    assert reason(values[:1], at_least=0.5) is None  # of one seed there is no interval
-    assert reason(values[:1], at_least=0.51) == "test accuracy is 50.0 %, not at least 51.0 %"
-    assert reason(values[:0], at_least=0.5) == "test accuracy was not measured"
+    mean = "test accuracy is 60.0 % [35.2, 84.8]"
+    assert unmet(values, at_least=0.35) is None
+    assert unmet(values, at_least=0.36) == (f"{mean}, not surely at least 36.0 %", True)
+    assert unmet(values, at_least=0.85) == (f"{mean}, not at least 85.0 %", False)
+    assert unmet(values, at_most=0.85) is None
+    assert unmet(values, at_most=0.84) == (f"{mean}, not surely at most 84.0 %", True)
+    assert unmet(values, at_most=0.35) == (f"{mean}, not at most 35.0 %", False)
+    one = "test accuracy is 50.0 %"  # of one seed there is no interval
+    assert unmet(values[:1], at_least=0.5) is None
+    assert unmet(values[:1], at_least=0.51) == (f"{one}, not at least 51.0 %", False)
+    assert unmet(values[:0], at_least=0.5) == ("test accuracy was not measured", False)
+
+
+def test_more_seeds_are_worth_it_where_a_premise_is_only_unsure():
+    runs = four(a=(0.8, 2e6), b=(0.5, 3e6))
+    sides = {"treatment": VARIANTS["a"], "control": VARIANTS["b"]}
+    for bound, is_open in ((0.6, False), (0.502, True)):
+        stated = claim(
+            **sides, premises=[{"metric": "test/accuracy", "of": "control", "at_least": bound}]
+        )
+        (verdict,) = judge_claims("s", [stated], runs)
+        assert (verdict.word, verdict.is_open) == ("premise unmet", is_open)
 
 
 def test_many_claims_share_the_level_of_their_intervals():

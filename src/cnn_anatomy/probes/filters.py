@@ -23,8 +23,8 @@ class FilterProbe(EvaluationProbe):
 
     `filters/edges` is the mean over filters of `edge_likeness`: 1 for filters that are step edges.
     Random filters have a value, too, which depends on the size of kernels and on the number of
-    channels: compare networks of the same first layer. Logs nothing if the first weight layer is no convolution, or its kernels are
-    of 1×1 or wider than `WIDEST` pixels.
+    channels: compare networks of the same first layer. Logs nothing if the first weight layer is no
+    convolution, or its kernels are of 1×1 or wider than `WIDEST` pixels.
     """
 
     def measure(self, trainer: pl.Trainer, module: pl.LightningModule) -> dict[str, float]:

@@ -69,10 +69,10 @@ class Ledger:
         verdicts = f", {len(words)} verdicts with those in further settings" if further else ""
         exact = sum(v.exact and v.word in (SUPPORTED, REFUTED) for v in self.verdicts)
         absent = sum(bool(v.means) and v.effect is None for v in self.verdicts)
-        parts = [f"{exact} of the decided are counts, compared exactly"] if exact else []
-        parts += [f"{absent} of the inconclusive were not measured"] if absent else []
-        remark = f" {'; '.join(parts)}." if parts else ""
-        return f"{len(words) - further} claims{verdicts}: {', '.join(counts)}.{remark}"
+        parts = [f"counts, compared exactly, among the decided: {exact}"] if exact else []
+        parts += [f"not measured, among the inconclusive: {absent}"] if absent else []
+        remark = f" ({'; '.join(parts)})" if parts else ""
+        return f"{len(words) - further} claims{verdicts}: {', '.join(counts)}{remark}."
 
     @property
     def across(self) -> list[ClaimAcrossSettings]:

@@ -31,10 +31,14 @@ class SentenceRow:
     def in_sum(self) -> str:
         """Return how many verdicts speak for the sentence, how many against it.
 
-        A count is exact, and the same in each setting: it speaks once.
+        A count that is the same in several settings speaks once.
         """
         denials = self.sentence.denied_by
-        counted = {(v.claim.id, "" if v.exact else v.study): v for v in reversed(self.verdicts)}
+        counted = {
+            (v.claim.id, v.word if v.exact else v.study): v
+            for v in self.verdicts
+            if v.claim.id not in self.sentence.qualified_by
+        }
         stands = [_stand(v.word, denies=v.claim.id in denials) for v in counted.values()]
         return ", ".join(f"{stands.count(s)} {s}" for s in STANDS if s in stands) or ABSENT
 

@@ -16,17 +16,18 @@ from cnn_anatomy.studies.claim import Claim
 NUMBERS = ("compared", "means", "effect [95 %]", "matters", "deciding interval", "n")
 VERDICTS_NOTE = (
     "Means: treatment against control, over n seeds. Effect: the difference of the means (or the "
-    "difference of two differences, or the change along the line fitted through ordered variants); "
-    "a positive one favours the claim. Intervals are Welch's, or Student's of differences by seed "
-    "where a claim says that its sides are paired. Where seeds were added until claims were "
+    "difference of two differences, or the change along the line fitted through ordered variants);"
+    " a positive one favours the claim. Intervals are Welch's, or Student's of differences by seed"
+    " where a claim says that its sides are paired. Where seeds were added until claims were "
     "decided, they are confidence sequences of differences by seed, which hold however often one "
     "looks (Wang & Ramdas 2023). The deciding interval is at the level that keeps the expected "
     "share of wrong verdicts among all decided ones at 5 % or less, under any dependence between "
-    "claims (Benjamini & Yekutieli 2005). A claim says that the effect is at least what matters: it"
-    " is supported if the deciding interval lies at or above that, refuted if it lies below, and "
-    "inconclusive if it holds it. Where a condition that a claim presupposes was measured and is "
-    "not surely met, its premise is unmet: the 95 % interval of a side's mean has to lie within a "
-    "bound. Counts are compared exactly."
+    "claims (Benjamini & Yekutieli 2005). A claim says that the effect is at least what matters: "
+    "it is supported if the deciding interval lies at or above that, refuted if it lies below, and"
+    " inconclusive if it holds it. Where a condition that a claim presupposes was measured and is "
+    "not surely met, its premise is unmet: the 95 % interval of a side's mean has to lie on the "
+    "right side of a bound (a single seed's value counts as it is), and means that have to be "
+    "alike are compared as they are. Counts are compared exactly."
 )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -13,8 +14,20 @@ from cnn_anatomy.studies.claim import Claim, Side
 from cnn_anatomy.studies.premise import Premise
 
 
-def unmet_premise(claim: Claim, measure: Callable[[str, Side], pd.Series]) -> str | None:
-    """Return a clause, with numbers, about the first premise that isn't met; None if all are.
+class UnmetPremise(NamedTuple):
+    """A premise that isn't met, or of which it isn't sure.
+
+    Args:
+        clause: says so, with numbers.
+        is_open: whether more seeds could show that it is met.
+    """
+
+    clause: str
+    is_open: bool = False
+
+
+def unmet_premise(claim: Claim, measure: Callable[[str, Side], pd.Series]) -> UnmetPremise | None:
+    """Return the first premise that isn't surely met; None if all are.
 
     Args:
         claim: the claim.
@@ -22,17 +35,18 @@ def unmet_premise(claim: Claim, measure: Callable[[str, Side], pd.Series]) -> st
     """
     for premise in claim.premises:
         sides = [s for s in claim.sides if not s.is_number and premise.of in (None, s.role)]
-        clause = _failure(premise, [summarise(measure(premise.metric, side)) for side in sides])
-        if clause:
+        failure = _failure(premise, [summarise(measure(premise.metric, side)) for side in sides])
+        if failure is not None:
             whose = f" of the {premise.of}" if premise.of else ""
-            return f"{metric(premise.metric).name}{whose} {clause}"
+            clause = f"{metric(premise.metric).name}{whose} {failure.clause}"
+            return failure._replace(clause=clause)
     return None
 
 
-def _failure(premise: Premise, sides: Sequence[Summary | None]) -> str | None:
+def _failure(premise: Premise, sides: Sequence[Summary | None]) -> UnmetPremise | None:
     measured = [side for side in sides if side is not None]
     if not measured or len(measured) < len(sides):
-        return "was not measured"
+        return UnmetPremise("was not measured")
     kind = metric(premise.metric)
 
     def text(value: float) -> str:
@@ -40,13 +54,19 @@ def _failure(premise: Premise, sides: Sequence[Summary | None]) -> str | None:
 
     lowest, highest = min(measured, key=_low), max(measured, key=_high)
     if premise.at_least is not None and _low(lowest) < premise.at_least:
-        return f"is {_between(kind, lowest)}, not at least {text(premise.at_least)}"
+        is_open = _high(lowest) >= premise.at_least
+        surely = "surely " if is_open else ""
+        clause = f"is {_between(kind, lowest)}, not {surely}at least {text(premise.at_least)}"
+        return UnmetPremise(clause, is_open)
     if premise.at_most is not None and _high(highest) > premise.at_most:
-        return f"is {_between(kind, highest)}, not at most {text(premise.at_most)}"
+        is_open = _low(highest) <= premise.at_most
+        surely = "surely " if is_open else ""
+        clause = f"is {_between(kind, highest)}, not {surely}at most {text(premise.at_most)}"
+        return UnmetPremise(clause, is_open)
     means = [side.mean for side in measured]
     low, high = min(means), max(means)
     if premise.within is not None and not high - low <= premise.within * abs(low):
-        return (
+        return UnmetPremise(
             f"is {text(low)} to {text(high)}, which differ by {_percent(high - low, low)} of the "
             f"smaller, more than {100 * premise.within:g} %"
         )

@@ -12,7 +12,7 @@ import pandas as pd
 from cnn_anatomy.core.errors import ConfigError
 from cnn_anatomy.results.metrics import metric
 from cnn_anatomy.results.multiplicity import decided_together
-from cnn_anatomy.results.premises import unmet_premise
+from cnn_anatomy.results.premises import UnmetPremise, unmet_premise
 from cnn_anatomy.results.runs import Sweep
 from cnn_anatomy.results.sequential import SequentialEstimate, sequential_sum
 from cnn_anatomy.results.statistics import ALPHA, Estimate, Interval, independent_sum, paired_sum
@@ -59,7 +59,7 @@ class Verdict:
         exact: whether the metric is a count, the same for every seed, whose interval is a point.
         means: the mean of each of the claim's sides, as measured; none if a side has no run.
         effect: signed so that positive favours the claim; None without runs.
-        unmet: a clause about a premise that isn't met, if there is one.
+        unmet: a premise that isn't met, if there is one.
         level: the probability with which the interval that decides misses the effect.
         setting: name of the study's setting; empty if it has none.
     """
@@ -69,7 +69,7 @@ class Verdict:
     exact: bool
     means: tuple[float, ...]
     effect: Estimate | SequentialEstimate | None
-    unmet: str | None = None
+    unmet: UnmetPremise | None = None
     level: float = ALPHA
     setting: str = ""
 
@@ -110,7 +110,8 @@ class Verdict:
     @property
     def is_open(self) -> bool:
         """Return whether more seeds could decide the claim."""
-        return self.effect is not None and self.word == INCONCLUSIVE
+        is_open = self.word == INCONCLUSIVE or bool(self.unmet and self.unmet.is_open)
+        return self.effect is not None and is_open
 
     @property
     def reason(self) -> str:
@@ -118,7 +119,7 @@ class Verdict:
         reasons = {
             SUPPORTED: lambda: "",
             REFUTED: lambda: refutation(self.interval, self.claim.matters),
-            PREMISE_UNMET: lambda: self.unmet or "",
+            PREMISE_UNMET: lambda: self.unmet.clause if self.unmet else "",
             INCONCLUSIVE: lambda: self._indecision,
         }
         return reasons[self.word]()

@@ -19,12 +19,14 @@ class Sentence(Record):
         source: who says it.
         untested: which part of it no claim tests, and why; empty if all of it is tested.
         denied_by: the ids of the claims that speak against it if they are supported.
+        qualified_by: the ids of the claims that tell more of it, but speak neither for nor against.
     """
 
     text: str
     source: str
     untested: str = ""
     denied_by: tuple[str, ...] = ()
+    qualified_by: tuple[str, ...] = ()
 
 
 class SentencesFile(Record):

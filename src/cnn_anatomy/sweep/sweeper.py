@@ -143,7 +143,7 @@ class StudySweeper(Sweeper):
             tuning.register_tuned(request, plan)
             failed = self._sweep(of_trials, files)
             found = tuning.read_tunings(request, trials, plan)
-            if found is None:
+            if found is None or failed > tuning.diverged(found):
                 raise SystemExit(1 if failed else "trials are missing: sweep again")
         return tuning.tuned(request, found)
 

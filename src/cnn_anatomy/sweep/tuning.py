@@ -93,6 +93,11 @@ def read_tunings(
     }
 
 
+def diverged(tunings: Mapping[str, Tuning]) -> int:
+    """Return how many trials diverged."""
+    return sum(int(tuning.trials[ACCURACY].isna().sum()) for tuning in tunings.values())
+
+
 def tuned(request: SweepRequest, tunings: Mapping[str, Tuning]) -> SweepRequest:
     """Print the values that the variants take, and return the request with them.
 
@@ -183,7 +188,8 @@ def _with_choice(run: PlannedRun, tuning: Tuning | None) -> PlannedRun:
 def _accuracies(plan: SweepPlan) -> dict[str, float]:
     """Return the accuracy of each trial that is done by its key, NaN if it diverged.
 
-    It is the highest of all validations, as the weights of that epoch are tested.
+    It is the highest of all validations, as the weights of that epoch are tested. Of several runs
+    of a trial, the latest counts.
     """
     client = MlflowClient(plan.uri)
     files = StoredFiles(client)
@@ -195,10 +201,10 @@ def _accuracies(plan: SweepPlan) -> dict[str, float]:
             continue
         runs = read_runs(client, experiment.experiment_id)
         columns = ["tags.key", "tags.reason", "run_id"]
-        rows = runs.assign(done=is_done(runs)).reindex(columns=[*columns, "status", "done"])
+        rows = runs.assign(done=is_done(runs)).reindex(columns=[*columns, "status", "done"])[::-1]
         for key, reason, run, status, done in rows.itertuples(index=False, name=None):
             if key in keys and done:
                 found[key] = float(files.history(run, ACCURACY).max())
             elif key in keys and status == "FAILED" and str(reason).startswith(DIVERGED):
-                found.setdefault(key, nan)
+                found[key] = nan
     return found

@@ -8,6 +8,7 @@ import time
 
 import lightning.pytorch as pl
 from lightning.pytorch.callbacks import ProgressBar
+from lightning.pytorch.trainer.states import TrainerFn
 
 SECONDS = 30.0  # between two lines, at least
 
@@ -30,7 +31,7 @@ class ProgressLines(ProgressBar):
 
     def on_validation_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         """Print a line, unless the last one is too recent."""
-        if time.monotonic() - self.last < self.seconds:
+        if trainer.state.fn != TrainerFn.FITTING or time.monotonic() - self.last < self.seconds:
             return
         self.last = time.monotonic()
         found = trainer.callback_metrics
