@@ -87,16 +87,12 @@ def test_planted_effects_are_found_and_their_absence_is_not_supported():
     assert large[0] >= 90
 
 
-def test_until_decided_spends_less_on_the_committed_runs_and_differs_in_one_premise():
+def test_until_decided_spends_less_on_the_committed_runs_and_decides_them_alike():
     table = replay.replayed()
     assert table in statistics.PAGE.read_text(encoding="utf-8")
     rows = [[int(c) for c in line.strip("| ").split(" | ")[1:]] for line in table.splitlines()[2:]]
     for _, runs, _, spent, _, _, _ in rows:
         assert spent <= runs
-    # Of stochastic_depth's first seeds too few learn for its premise, of all eleven just enough do.
-    names = [line.strip("| ").split(" | ")[0] for line in table.splitlines()[2:]]
-    differing = {name: row[5] - row[6] for name, row in zip(names, rows, strict=True)}
-    assert {name for name, n in differing.items() if n} == {"stochastic_depth", "all"}
-    assert differing["all"] == 1
+    assert [row[5] for row in rows] == [row[6] for row in rows]
     assert rows[-1] == [sum(column) for column in zip(*rows[:-1], strict=True)]
-    assert rows[-1][3] < 0.7 * rows[-1][1]
+    assert rows[-1][3] < 0.8 * rows[-1][1]

@@ -14,14 +14,16 @@ from cnn_anatomy.core.paths import PUBLISHED
 from cnn_anatomy.report.committed import rewrite_results
 from cnn_anatomy.report.site import write_committed_site
 from cnn_anatomy.results.run_table import read_run_table, to_run_table
-from cnn_anatomy.studies.study import load_settings
+from cnn_anatomy.studies.study import load_settings, study_names
 
 
 @pytest.fixture(scope="module")
 def published(tmp_path_factory):
     """Judge the committed runs and again the skip study's, as photos of equal test accuracy."""
     root = tmp_path_factory.mktemp("results")
-    kept = shutil.ignore_patterns("photos", "fitted", "settings.*")
+    studies = (study for name in study_names() for study in load_settings(name))
+    further = {study.further_setting for study in studies} - {""}
+    kept = shutil.ignore_patterns(*further, "settings.*")
     shutil.copytree(PUBLISHED, root, dirs_exist_ok=True, ignore=kept)
     alone = rewrite_results(root)
     before = (root / "README.md").read_text(encoding="utf-8")
