@@ -205,12 +205,10 @@ def _tuned_as_told(study: Study, sweep: Sweep) -> bool:
 def _compared(study: Study, overrides: Sequence[str]) -> list[str]:
     """Return the overrides that the file tells.
 
-    Without those of the data, if a paper was trained on other data, and without what was solved
-    for to match costs, or tuned.
+    Without those of the data, if a paper was trained on other data, and without what a sweep finds.
     """
     words = without_folders(overrides)
-    found = [variation.by for variation in (study.match, study.tune) if variation is not None]
-    words = [word for word in words if word.split("=")[0] not in found]
+    words = [word for word in words if word.split("=")[0] not in study.found_keys]
     if isinstance(study, Paper) and not study.data:
         return [w for w in words if w.lstrip("+").split("=")[0].split(".")[0] != "data"]
     return words

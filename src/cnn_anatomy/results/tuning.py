@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +66,7 @@ class Tuning:
         """Return the seeds of the trials."""
         return sorted(set(map(int, self.trials.seed)))
 
-    @property
+    @cached_property
     def means(self) -> dict[str, dict[str, float]]:
         """Return the mean accuracy over seeds, by variant and value; NaN if one diverged."""
         groups = self.trials.groupby(["variant", self.key], sort=False)[ACCURACY]
@@ -75,7 +76,7 @@ class Tuning:
             found.setdefault(variant, {})[value] = float(mean)
         return found
 
-    @property
+    @cached_property
     def chosen(self) -> dict[str, str]:
         """Return the value of each variant: that of the highest mean, of equal ones the first.
 

@@ -83,9 +83,13 @@ class StudyFile(Record):
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """Return the params that name a row, those that match costs and that are tuned included."""
-        found = [variation.by for variation in (self.match, self.tune) if variation is not None]
-        return tuple(dict.fromkeys([*self.table.rows, *found]))
+        """Return the params that name a row, those of `found_keys` included."""
+        return tuple(dict.fromkeys([*self.table.rows, *self.found_keys]))
+
+    @property
+    def found_keys(self) -> tuple[str, ...]:
+        """Return the keys whose values a sweep finds: to match costs, and by tuning."""
+        return tuple(found.by for found in (self.match, self.tune) if found is not None)
 
     @model_validator(mode="after")
     def _is_consistent(self) -> Self:

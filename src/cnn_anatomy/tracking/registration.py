@@ -13,9 +13,9 @@ REGISTRATION_TAG = "claims.registered"
 
 
 def register(client: MlflowClient, experiment: str, text: str, further: Sequence[str] = ()) -> None:
-    """Make `text` the registration of an experiment, unless there is a run, were it deleted.
+    """Make `text` the registration of an experiment, unless there is a run, even a deleted one.
 
-    Neither the experiment nor one of the `further` ones may have any.
+    The runs of the `further` experiments count, too.
     """
     runs = (training_runs(client, e, view=ViewType.ALL) for e in (experiment, *further))
     if all(next(found, None) is None for found in runs):

@@ -77,7 +77,7 @@ class RunLogger(Logger):
             self.is_final = False
 
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
-        """Log the metrics that the run does not have at this step yet; say if one comes anew.
+        """Log the metrics that the run lacks at this step; name one that comes with a second value.
 
         What comes with an `epoch`, which Lightning counts from 0, gets the number of epochs done as
         its step, 0 for the untrained network: MLflow draws curves by step, and batches say less.
